@@ -1,0 +1,80 @@
+"""Paths on the command line to scenario files. Imports errors only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import Diagnostic, Source, Span, did_you_mean
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file to read, and the case of it that was asked for; "" for all of them.
+
+    :param shown_as: its name in messages and reports: relative to the current directory if it is below that.
+    :param named: whether the user named the file itself, rather than a directory it is in.
+    """
+
+    path: Path
+    shown_as: str
+    selector: str = ""
+    named: bool = True
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A path that leads to no scenario file."""
+
+    path: str
+    diagnostic: Diagnostic
+
+
+def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
+    """Return the files that the arguments mean, each once, in the order of arguments and then of names.
+
+    :param arguments: files, directories, and `FILE::CASE` for one case of a matrix.
+    """
+    found: dict[tuple[str, str], Found] = {}
+    missing: list[Missing] = []
+    for argument in arguments:
+        name, _, selector = argument.partition("::")
+        path = Path(name)
+        if path.is_dir():
+            files = list(_files_below(path))
+            if not files:
+                missing.append(_missing(name, "there is no scenario in this directory", "scenarios end in .yaml"))
+            for file in files:
+                each = Found(file, shown(file), named=False)
+                found.setdefault((each.shown_as, ""), each)
+        elif path.exists():
+            each = Found(path, shown(path), selector)
+            found.setdefault((each.shown_as, selector), each)
+        else:
+            there = os.listdir(path.parent) if path.parent.is_dir() else []
+            hint = did_you_mean(path.name, there)
+            missing.append(_missing(name, "no such file or directory", hint))
+    return list(found.values()), missing
+
+
+def shown(path: Path) -> str:
+    """Return the name of a file in messages: relative to the current directory if it is below that."""
+    absolute = Path(os.path.normpath(path.absolute()))
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+
+
+def _files_below(directory: Path) -> list[Path]:
+    files = []
+    for folder, folders, names in os.walk(directory):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(folder, name) for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
+    return sorted(files)
+
+
+def _missing(name: str, message: str, hint: str) -> Missing:
+    return Missing(name, Diagnostic(Span(Source(name, ""), 1, 1), message, hint))

@@ -1,0 +1,154 @@
+"""Where something is wrong, what, and what to do next. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+type_names = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "NoneType": "null",
+    "list": "a list",
+    "dict": "a mapping",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of one scenario file, under the name the user gave."""
+
+    path: str
+    text: str = field(repr=False)
+
+    def line(self, number: int) -> str:
+        """Return line `number` (from 1) without its end, or "" where there is none."""
+        lines = self.text.split("\n", number)
+        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of one line of a file: line and column count from 1, width in characters."""
+
+    source: Source
+    line: int
+    column: int
+    width: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.source.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding about a scenario, with the place and, where we know one, the mend."""
+
+    span: Span
+    message: str
+    hint: str = ""
+    severity: str = "error"
+
+    def render(self) -> str:
+        """Return the finding as a compiler would print it: the place, the source line, a caret, the hint."""
+        head = f"{self.span}: {self.severity}: {self.message}"
+        return "\n".join([head, *excerpt(self.span, self.hint)])
+
+
+def excerpt(span: Span, hint: str = "") -> list[str]:
+    """Return the source line of `span` and a caret line below it with `hint`; just the hint if the line is empty."""
+    text = span.source.line(span.line)
+    if not text.strip():
+        return [f"      = {hint}"] if hint else []
+    tabs_kept = "".join("\t" if char == "\t" else " " for char in text[: span.column - 1])
+    width = max(1, min(span.width, len(text) - span.column + 1))
+    caret = f"      | {tabs_kept}{'^' * width} {hint}".rstrip()
+    return [f"{span.line:5} | {text}", caret]
+
+
+class RunnerError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class ScenarioError(RunnerError):
+    """A scenario file is wrong: the author must change it.
+
+    :param diagnostics: everything found, at least one.
+    """
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("\n".join(diagnostic.render() for diagnostic in diagnostics))
+        self.diagnostics = diagnostics
+
+
+class SetupError(RunnerError):
+    """The run cannot start or go on for a reason outside every scenario: no QEMU, no space."""
+
+
+def mistake(span: Span, message: str, hint: str = "") -> ScenarioError:
+    """Return the error for one wrong place in a scenario."""
+    return ScenarioError(Diagnostic(span, message, hint))
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return "did you mean 'x'?" for the closest known word, else `otherwise`."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else otherwise
+
+
+def type_name(value: object) -> str:
+    """Return the JSON name of a value's type, with its article."""
+    return type_names.get(type(value).__name__, type(value).__name__)
+
+
+class StepFailed(RunnerError):
+    """A step did not do what the scenario says it does.
+
+    :param span: the exact place in the scenario, where it is narrower than the step.
+    :param wanted: what was expected, as JSON or words; "" where that says nothing.
+    :param found: what there was instead.
+    :param details: further differences, a line each.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        span: Span | None = None,
+        hint: str = "",
+        wanted: str = "",
+        found: str = "",
+        details: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+        self.hint = hint
+        self.wanted = wanted
+        self.found = found
+        self.details = details
+
+
+class CommandFailed(StepFailed):
+    """QEMU or a tool refused what it was asked; the modifier `error` matches against `reply`.
+
+    :param reply: for QMP `{"class": str, "desc": str}`; for a tool `{"status": int, "stdout": str, "stderr": str}`.
+    """
+
+    def __init__(self, message: str, reply: dict[str, object], *, span: Span | None = None, hint: str = "") -> None:
+        super().__init__(message, span=span, hint=hint)
+        self.reply = reply
+
+
+class MachineDied(StepFailed):
+    """QEMU ended, or stopped speaking QMP, although no step asked it to.
+
+    :param status: its exit status, minus the signal's number if one killed it; None if it runs on.
+    """
+
+    def __init__(self, message: str, status: int | None, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status

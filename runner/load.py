@@ -1,0 +1,256 @@
+"""YAML text to nodes with positions. Imports errors and nodes.
+
+Resolves only the YAML 1.2 core types, so that `on`, `off`, `yes` and `no` stay strings (QAPI enumerations are full of
+them), `0644` is not octal and `1:30` not a number of minutes. Source: YAML 1.2.2, section 10.3.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from runner.errors import ScenarioError, Source, Span, mistake
+from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, sequence
+
+MAX_FILE_BYTES = 4 << 20
+MAX_DEPTH = 100
+MAX_NODES = 200_000
+MAX_DIGITS = 40
+
+INTEGER = re.compile(r"[-+]?[0-9]+")
+OCTAL = re.compile(r"0o[0-7]+")
+HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+STRING_TAG = "tag:yaml.org,2002:str"
+QUOTE_IT = "an expression must be quoted: \"{{ … }}\""
+
+
+def load_file(path: Path, shown_as: str) -> Node:
+    """Return the content of one YAML file.
+
+    :param shown_as: the name that messages give the file.
+    :raise ScenarioError: if the file cannot be read, is not UTF-8, or is not the YAML that scenarios are written in.
+    """
+    return load_text(_read(path, shown_as))
+
+
+def load_text(source: Source) -> Node:
+    """Return the one YAML document in `source`.
+
+    :raise ScenarioError: for bad syntax, a duplicate key, a key that is not a string, a tag, a second document,
+        and for anything too large or too deep to be meant.
+    """
+    try:
+        return _Builder(source).build(yaml.parse(source.text, Loader=yaml.CSafeLoader))
+    except yaml.reader.ReaderError as error:
+        raise _bad_character(source, error) from None
+    except yaml.MarkedYAMLError as error:
+        raise _bad_syntax(source, error) from None
+
+
+def _read(path: Path, shown_as: str) -> Source:
+    empty = Source(shown_as, "")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise mistake(Span(empty, 1, 1), f"cannot read the file: {error.strerror}") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise mistake(Span(empty, 1, 1), f"the file is larger than {MAX_FILE_BYTES >> 20} MiB")
+    try:
+        return Source(shown_as, raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        source = Source(shown_as, raw.decode("utf-8", "replace"))
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise mistake(
+            Span(source, line, column), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8"
+        ) from None
+
+
+def _bad_character(source: Source, error: yaml.reader.ReaderError) -> ScenarioError:
+    before = source.text[: error.position]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return mistake(
+        Span(source, line, column), "YAML does not allow this control character", 'write it as "\\x07" in quotes'
+    )
+
+
+def _bad_syntax(source: Source, error: yaml.MarkedYAMLError) -> ScenarioError:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    text = source.line(line)
+    while line > 1 and not text.strip():
+        line -= 1
+        text = source.line(line)
+        column = len(text) + 1
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    return mistake(Span(source, line, column), f"not valid YAML: {said}", _syntax_hint(text, column))
+
+
+def _syntax_hint(text: str, column: int) -> str:
+    if re.search(r"(?<![\"'\w{])\{\{", text):
+        return QUOTE_IT
+    if "\t" in text[:column]:
+        return "indent with spaces, not with tabs"
+    if ": " in text[column:] or text.count(": ") > 1:
+        return "quote a text that has ': ' in it"
+    return ""
+
+
+@dataclass(slots=True)
+class _Collection:
+    """A sequence or mapping still being read."""
+
+    event: yaml.CollectionStartEvent
+    nodes_before: int
+    items: list[Node] = field(default_factory=list)
+
+
+class _Builder:
+    """Builds nodes from libyaml's events on a stack of its own, so that depth and aliases can be bounded."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._open: list[_Collection] = []
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._nodes = 0
+
+    def build(self, events: Iterator[yaml.Event]) -> Node:
+        root: Node | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+                raise mistake(self._span(event), "a second document: a file holds one scenario", "split the file")
+            node = self._take(event)
+            if node is None:
+                continue
+            if self._open:
+                self._open[-1].items.append(node)
+            else:
+                root = node
+        if root is None:
+            raise mistake(Span(self._source, 1, 1), "the file is empty")
+        return root
+
+    def _take(self, event: yaml.Event) -> Node | None:
+        match event:
+            case yaml.ScalarEvent():
+                self._count(event, 1)
+                return self._anchored(event, self._scalar(event), 1)
+            case yaml.CollectionStartEvent():
+                self._refuse_tag(event)
+                self._count(event, 1)
+                if len(self._open) == MAX_DEPTH:
+                    raise mistake(self._span(event), f"nested more than {MAX_DEPTH} deep")
+                self._open.append(_Collection(event, self._nodes))
+                return None
+            case yaml.CollectionEndEvent():
+                done = self._open.pop()
+                return self._anchored(done.event, self._collection(done), self._nodes - done.nodes_before + 1)
+            case yaml.AliasEvent():
+                node, size = self._anchors.get(event.anchor, (None, 0))
+                if node is None:
+                    raise mistake(self._span(event), f"unknown anchor '{event.anchor}'")
+                self._count(event, size)
+                return node
+            case _:
+                return None
+
+    def _collection(self, done: _Collection) -> Node:
+        if isinstance(done.event, yaml.SequenceStartEvent):
+            return sequence(self._span(done.event), tuple(done.items))
+        return self._mapping(done)
+
+    def _mapping(self, done: _Collection) -> Mapping:
+        entries: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        for key, value in zip(done.items[::2], done.items[1::2], strict=True):
+            name = self._key(key)
+            if name == "<<":
+                merged = {**self._merge(value), **merged}
+            elif name in entries:
+                first = entries[name].span.line
+                raise mistake(key.span, f"duplicate key '{name}'", f"first given on line {first}")
+            else:
+                entries[name] = Entry(name, key.span, value)
+        kept = tuple(entry for name, entry in merged.items() if name not in entries)
+        return mapping(self._span(done.event), (*kept, *entries.values()))
+
+    def _key(self, key: Node) -> str:
+        if isinstance(key, Scalar) and isinstance(key.value, str):
+            return key.value
+        if isinstance(key, Expression):
+            raise mistake(key.span, "a mapping key cannot be an expression")
+        if isinstance(key, Scalar):
+            raise mistake(key.span, "a mapping key must be a string", "put it in quotes")
+        braces = self._source.line(key.span.line)[key.span.column - 2 :].startswith("{{")
+        raise mistake(key.span, "a mapping key must be a string", QUOTE_IT if braces else "")
+
+    def _merge(self, value: Node) -> dict[str, Entry]:
+        parts = value.items if isinstance(value, Sequence) else (value,)
+        merged: dict[str, Entry] = {}
+        for part in parts:
+            if not isinstance(part, Mapping):
+                raise mistake(part.span, "'<<' merges mappings only")
+            merged = {**{entry.key: entry for entry in part}, **merged}
+        return merged
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Node:
+        span = self._span(event)
+        if event.tag not in (None, "!", STRING_TAG):
+            self._refuse_tag(event)
+        if event.implicit[0] and event.tag is None:
+            return self._plain(event.value, span)
+        return self._text(event.value, span)
+
+    def _plain(self, text: str, span: Span) -> Node:
+        if text in CONSTANTS:
+            return Scalar(span, CONSTANTS[text])
+        if text[0] not in "+-.0123456789":
+            return self._text(text, span)
+        if len(text) > MAX_DIGITS and FLOAT.fullmatch(text):
+            raise mistake(span, f"a number of more than {MAX_DIGITS} characters")
+        if INTEGER.fullmatch(text):
+            return Scalar(span, int(text))
+        if OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text):
+            return Scalar(span, int(text, 0))
+        if FLOAT.fullmatch(text):
+            return Scalar(span, float(text))
+        if NOT_JSON.fullmatch(text):
+            raise mistake(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
+        return Scalar(span, text)
+
+    def _text(self, text: str, span: Span) -> Node:
+        return Expression(span, text) if "{{" in text else Scalar(span, text)
+
+    def _anchored(self, event: yaml.NodeEvent, node: Node, size: int) -> Node:
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, size)
+        return node
+
+    def _count(self, event: yaml.Event, size: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise mistake(self._span(event), f"more than {MAX_NODES} values, aliases expanded")
+
+    def _refuse_tag(self, event: yaml.NodeEvent) -> None:
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != "!":
+            shown = tag.replace("tag:yaml.org,2002:", "!!")
+            raise mistake(self._span(event), f"the tag '{shown}' is not supported", "only !!str is")
+
+    def _span(self, event: yaml.Event) -> Span:
+        start, end = event.start_mark, event.end_mark
+        one_line = start.line == end.line and not isinstance(event, yaml.CollectionStartEvent)
+        width = max(1, end.column - start.column) if one_line else 1
+        return Span(self._source, start.line + 1, start.column + 1, width)

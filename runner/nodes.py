@@ -1,0 +1,168 @@
+"""YAML as frozen values that know where they were written. Imports errors only.
+
+A `Node` is what travels from the loader to the last report; `to_json` gives the bare value for the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from runner.errors import RunnerError, Span
+
+JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
+JsonObject = dict[str, JsonValue]
+
+
+class UnknownValue:
+    """Stands for a value that only a running case will know."""
+
+    def __repr__(self) -> str:
+        return "(known at run time)"
+
+
+UNKNOWN = UnknownValue()
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A string, number, boolean or null."""
+
+    span: Span
+    value: str | int | float | bool | None
+    dynamic: bool = field(default=False, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A string with `{{ … }}` in it, not yet evaluated."""
+
+    span: Span
+    text: str
+    dynamic: bool = field(default=True, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The place of an expression whose value only a running case will know."""
+
+    span: Span
+    dynamic: bool = field(default=True, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A YAML sequence."""
+
+    span: Span
+    items: tuple[Node, ...]
+    dynamic: bool
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a mapping with its value."""
+
+    key: str
+    span: Span
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A YAML mapping; its keys are strings and each occurs once."""
+
+    span: Span
+    entries: tuple[Entry, ...]
+    dynamic: bool
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def entry(self, key: str) -> Entry | None:
+        """Return the entry of `key`, or None."""
+        return next((entry for entry in self.entries if entry.key == key), None)
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of `key`, or None."""
+        entry = self.entry(key)
+        return entry.value if entry else None
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys in the order they were written."""
+        return tuple(entry.key for entry in self.entries)
+
+
+Node = Scalar | Expression | Unknown | Sequence | Mapping
+
+
+class NotKnownYet(RunnerError):
+    """A value was asked for that only a running case will know."""
+
+
+def sequence(span: Span, items: tuple[Node, ...]) -> Sequence:
+    """Return a sequence node; it is dynamic if any of its items is."""
+    return Sequence(span, items, any(item.dynamic for item in items))
+
+
+def mapping(span: Span, entries: tuple[Entry, ...]) -> Mapping:
+    """Return a mapping node; it is dynamic if any of its values is."""
+    return Mapping(span, entries, any(entry.value.dynamic for entry in entries))
+
+
+def to_json(node: Node) -> JsonValue:
+    """Return the bare value of a node.
+
+    :raise NotKnownYet: for a node that holds an expression not evaluated yet.
+    """
+    match node:
+        case Scalar():
+            return node.value
+        case Sequence():
+            return [to_json(item) for item in node.items]
+        case Mapping():
+            return {entry.key: to_json(entry.value) for entry in node.entries}
+        case Expression() | Unknown():
+            raise NotKnownYet(str(node.span))
+
+
+def to_partial(node: Node) -> object:
+    """Return the bare value of a node, with `UNKNOWN` wherever it is not known yet."""
+    match node:
+        case Scalar():
+            return node.value
+        case Sequence():
+            return [to_partial(item) for item in node.items]
+        case Mapping():
+            return {entry.key: to_partial(entry.value) for entry in node.entries}
+        case Expression() | Unknown():
+            return UNKNOWN
+
+
+def from_json(value: JsonValue, span: Span) -> Node:
+    """Return a bare value as a node, every part of it at `span`."""
+    match value:
+        case list():
+            return sequence(span, tuple(from_json(item, span) for item in value))
+        case dict():
+            return mapping(span, tuple(Entry(key, span, from_json(item, span)) for key, item in value.items()))
+        case _:
+            return Scalar(span, value)
+
+
+def at_path(node: Node, path: tuple[str | int, ...]) -> tuple[Span, Node]:
+    """Return the place and the node that a path of keys and indices leads to; the place of a key is the key's own."""
+    span = node.span
+    for part in path:
+        if isinstance(part, int) and isinstance(node, Sequence):
+            node = node.items[part]
+            span = node.span
+        elif isinstance(part, str) and isinstance(node, Mapping):
+            entry = node.entry(part)
+            if entry is None:
+                break
+            node, span = entry.value, entry.span
+    return span, node

@@ -1,0 +1,174 @@
+"""Start children, wait for them, end them, and leave none behind. Imports errors and trace.
+
+Linux only: a child's end is seen through its pidfd, without threads and without polling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from runner.errors import SetupError
+from runner.guardian import Guardian
+from runner.trace import Trace
+
+OUTPUT_LIMIT = 1 << 20
+TERM_GRACE_S = 5.0
+
+
+class Child:
+    """A running child process, leader of its own session."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], guardian: Guardian) -> None:
+        self._popen = popen
+        self._guardian = guardian
+        self.pid = popen.pid
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._pidfd = os.pidfd_open(popen.pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, minus the signal's number if one killed it, or None while it runs."""
+        return self._ended.result() if self._ended.done() else None
+
+    async def wait(self) -> int:
+        """Wait for the end of the child and return its `status`."""
+        return await asyncio.shield(self._ended)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the child and to whatever it started; nothing happens if it has ended."""
+        if not self._ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    async def end(self, *, politely: bool) -> None:
+        """End the child: SIGTERM first if `politely`, SIGKILL if that does not help; return when it has ended."""
+        if politely:
+            self.send(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wait(), TERM_GRACE_S)
+        self.send(signal.SIGKILL)
+        await self.wait()
+
+    def _reap(self) -> None:
+        status = self._popen.wait()
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._guardian.forget_process(self.pid)
+        self._ended.set_result(status)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a tool ended: its argv, status, and what it printed."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def command(self) -> str:
+        """The command as one would type it."""
+        return shlex.join(self.argv)
+
+
+class Processes:
+    """Starts the children of one case in its directory, and records them in its trace."""
+
+    def __init__(self, directory: Path, trace: Trace, guardian: Guardian) -> None:
+        self._directory = directory
+        self._trace = trace
+        self._guardian = guardian
+        self._children: list[tuple[Child, asyncio.Task[None]]] = []
+        self._environment = {**os.environ, "LC_ALL": "C"}
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        vm: str | None,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        pass_fds: Sequence[int] = (),
+    ) -> Child:
+        """Start a child in the case's directory, in a session of its own so that Ctrl-C reaches only us.
+
+        :param vm: the name that its records in the trace carry.
+        :raise SetupError: if the program cannot be started.
+        """
+        self._trace.record("exec", vm, list(argv))
+        try:
+            popen = subprocess.Popen(
+                argv,
+                cwd=self._directory,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SetupError(f"cannot start {argv[0]}: {error.strerror}") from None
+        self._guardian.watch_process(popen.pid)
+        child = Child(popen, self._guardian)
+        self._children.append((child, asyncio.create_task(self._record_exit(child, vm))))
+        return child
+
+    async def run(self, argv: Sequence[str]) -> Completed:
+        """Run a tool to its end; it is killed if the waiting is cancelled.
+
+        :raise SetupError: if the program cannot be started.
+        """
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            child = self.start(argv, vm=None, stdout=stdout, stderr=stderr)
+            try:
+                status = await child.wait()
+            finally:
+                await self._finish(child)
+            return Completed(tuple(argv), status, _content(stdout), _content(stderr))
+
+    async def end_all(self, *, politely: bool) -> None:
+        """End every child that still runs, and wait until the trace has their ends."""
+        await asyncio.gather(*(child.end(politely=politely) for child, _ in self._children))
+        await asyncio.gather(*(recorded for _, recorded in self._children))
+
+    async def _finish(self, child: Child) -> None:
+        await child.end(politely=False)
+        recorded = next(task for each, task in self._children if each is child)
+        await recorded
+        self._children = [pair for pair in self._children if pair[0] is not child]
+
+    async def _record_exit(self, child: Child, vm: str | None) -> None:
+        self._trace.record("exit", vm, await child.wait())
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(OUTPUT_LIMIT).decode("utf-8", "replace")
+
+
+def describe_status(status: int) -> str:
+    """Return "exited with status 1" or "was killed by SIGSEGV"."""
+    return f"was killed by {signal_name(status)}" if status < 0 else f"exited with status {status}"
+
+
+def signal_name(status: int) -> str:
+    """Return the name of the signal in a negative status, "" for any other."""
+    if status >= 0:
+        return ""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"

@@ -1,0 +1,154 @@
+"""Which QEMU is under test: where its programs are, and what they can do. Imports errors, nodes, process, qemu."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from runner.errors import RunnerError, SetupError
+from runner.guardian import Guardian
+from runner.process import Processes
+from runner.qemu import Machine
+from runner.trace import Trace
+
+TOOLS = {
+    "qemu": "QEMU_PROG",
+    "qemu-img": "QEMU_IMG_PROG",
+    "qemu-io": "QEMU_IO_PROG",
+    "qemu-nbd": "QEMU_NBD_PROG",
+    "qemu-storage-daemon": "QSD_PROG",
+}
+NEEDED = ("qemu", "qemu-img", "qemu-io")
+PROBE_TIMEOUT_S = 20
+
+
+def _default_names(tool: str) -> tuple[str, ...]:
+    if tool != "qemu":
+        return (tool,)
+    return (f"qemu-system-{platform.machine()}", "qemu-system-x86_64", "qemu-kvm", "/usr/libexec/qemu-kvm")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs of one QEMU build, by tool; a tool that was not found is missing."""
+
+    paths: Mapping[str, str]
+
+    def __getitem__(self, tool: str) -> str:
+        """Return the path of a tool.
+
+        :raise SetupError: if it was not found.
+        """
+        if tool not in self.paths:
+            raise SetupError(_not_found(tool))
+        return self.paths[tool]
+
+    @cached_property
+    def accelerators(self) -> frozenset[str]:
+        """The accelerators this QEMU was built with."""
+        output = _output_of([self["qemu"], "-accel", "help"])
+        return frozenset(output.split("\n")[1:]) - {""}
+
+    @cached_property
+    def formats(self) -> frozenset[str]:
+        """The image formats that qemu-img knows. Source: the last lines of `qemu-img --help`."""
+        found = re.search(r"^Supported formats: (.*)$", _output_of([self["qemu-img"], "--help"]), re.MULTILINE)
+        return frozenset(found[1].split()) if found else frozenset()
+
+
+def find_programs(options: Mapping[str, str | None], environment: Mapping[str, str]) -> Programs:
+    """Find each tool by its option, else by QEMU's own environment variable, else on PATH.
+
+    :param options: a program for a tool, or None; a name without a slash is looked up on PATH.
+    :raise SetupError: if a program that was named cannot be run, or none is found for QEMU, qemu-img or qemu-io.
+    """
+    paths = {}
+    for tool, variable in TOOLS.items():
+        named = options.get(tool) or environment.get(variable)
+        path = _which(named, environment) if named else _first_of(tool, environment)
+        if path:
+            paths[tool] = path
+        elif named:
+            said_by = f"--{tool}" if options.get(tool) else variable
+            raise SetupError(f"{said_by}: cannot run '{named}'")
+        elif tool in NEEDED:
+            raise SetupError(_not_found(tool))
+    return Programs(paths)
+
+
+def _first_of(tool: str, environment: Mapping[str, str]) -> str | None:
+    return next((path for name in _default_names(tool) if (path := _which(name, environment))), None)
+
+
+def _which(name: str, environment: Mapping[str, str]) -> str | None:
+    found = shutil.which(name, path=environment.get("PATH"))
+    return str(Path(found).absolute()) if found else None
+
+
+def _not_found(tool: str) -> str:
+    names = " or ".join(_default_names(tool)[:2])
+    return f"{names} not found on PATH; install it, or name it with --{tool} or {TOOLS[tool]}"
+
+
+def _output_of(argv: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PROBE_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"cannot run {argv[0]}: {error}") from None
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the QEMU under test says of itself over QMP."""
+
+    version: tuple[int, int, int]
+    commands: frozenset[str]
+    features: frozenset[str]
+
+
+async def ask_capabilities(programs: Programs, guardian: Guardian) -> Capabilities:
+    """Start QEMU once and ask it for its version, commands and their features.
+
+    :raise SetupError: if it does not start or does not answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="run-scenarios-probe-") as name:
+        directory = Path(name)
+        trace = Trace(directory / "trace.jsonl")
+        processes = Processes(directory, trace, guardian)
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                machine = await Machine.start("probe", [programs["qemu"], *QUIET], processes, trace, directory)
+                try:
+                    return await _ask(machine)
+                finally:
+                    await machine.close()
+        except (RunnerError, TimeoutError) as error:
+            raise SetupError(f"{programs['qemu']} cannot be asked what it can do: {error}") from None
+        finally:
+            await processes.end_all(politely=False)
+            trace.close()
+
+
+QUIET = ("-machine", "none", "-nodefaults", "-display", "none")
+
+
+async def _ask(machine: Machine) -> Capabilities:
+    version: dict[str, int] = (await machine.query("query-version"))["qemu"]
+    schema = await machine.query("query-qmp-schema")
+    named = [entity for entity in schema if entity["meta-type"] in ("command", "event")]
+    return Capabilities(
+        (version["major"], version["minor"], version["micro"]),
+        frozenset(entity["name"] for entity in named if entity["meta-type"] == "command"),
+        frozenset(f"{entity['name']}/{feature}" for entity in named for feature in entity.get("features", [])),
+    )

@@ -1,0 +1,241 @@
+"""One QEMU, or qemu-storage-daemon, under test: its process, its QMP session, its events. Imports errors, process, trace.
+
+QMP travels over an inherited socket pair: no socket path, no race at the start, and no way for anybody else to connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, Message, QMPClient, QMPError, Runstate, StateError
+
+from runner.errors import CommandFailed, MachineDied
+from runner.nodes import JsonObject, JsonValue
+from runner.process import Child, Processes, describe_status
+from runner.trace import Trace
+
+EXIT_GRACE_S = 5.0
+TAIL_BYTES = 4096
+OUTPUT_LIMIT = 1 << 20
+QMP_LINE_LIMIT = 64 << 20
+
+# Whatever goes wrong on the wire is reported by the step that meets it; the library would print it a second time.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
+
+
+class _Session(QMPClient):
+    """A QMP client that shows every message to a hook, and formats none for a log nobody reads."""
+
+    def __init__(self, name: str, hook: Callable[[str, Message], None]) -> None:
+        super().__init__(name, readbuflen=QMP_LINE_LIMIT)
+        self._hook = hook
+        # Our own log has every event already; the default listener cannot be removed, but it can be made to pass.
+        self.events.event_filter = lambda event: False
+
+    def _cb_outbound(self, msg: Message) -> Message:
+        self._hook("send", msg)
+        return msg
+
+    def _cb_inbound(self, msg: Message) -> Message:
+        self._hook("recv", msg)
+        return msg
+
+
+class EventLog:
+    """Every event of one VM in order; reading one consumes it, what is not read stays."""
+
+    def __init__(self) -> None:
+        self._events: list[JsonObject] = []
+
+    def append(self, event: JsonObject) -> None:
+        """Add an event as it came."""
+        self._events.append(event)
+
+    def take(self, wanted: Callable[[JsonObject], bool]) -> JsonObject | None:
+        """Consume and return the first event that is wanted, or return None."""
+        for index, event in enumerate(self._events):
+            if wanted(event):
+                return self._events.pop(index)
+        return None
+
+    def unconsumed(self, wanted: Callable[[JsonObject], bool] = lambda event: True) -> list[JsonObject]:
+        """Return the events nobody has consumed yet, oldest first."""
+        return [event for event in self._events if wanted(event)]
+
+
+class Machine:
+    """A running QEMU; `Machine.start` makes one."""
+
+    def __init__(self, name: str, child: Child, session: _Session, logs: Path) -> None:
+        self.name = name
+        self.events = EventLog()
+        self.exit_expected = False
+        self._child = child
+        self._session = session
+        self._stdout = (logs / f"{name}.stdout").open("rb")
+        self._stderr = (logs / f"{name}.stderr").open("rb")
+        self._news = asyncio.Event()
+
+    @classmethod
+    async def start(
+        cls, name: str, argv: Sequence[str], processes: Processes, trace: Trace, logs: Path, *, daemon: bool = False
+    ) -> Machine:
+        """Start `argv` with a QMP monitor added to it, and negotiate capabilities.
+
+        :param logs: the directory for what it prints, as `NAME.stdout` and `NAME.stderr`.
+        :param daemon: add the monitor in the words of qemu-storage-daemon.
+        :raise CommandFailed: if it ends instead of greeting us; `error` sees `{"status": int, "stderr": str}`.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs, (logs / f"{name}.stdout").open("ab") as stdout, (logs / f"{name}.stderr").open("ab") as stderr:
+            monitor = _daemon_monitor(theirs.fileno()) if daemon else _monitor(theirs.fileno())
+            child = processes.start(
+                [*argv, *monitor], vm=name, stdout=stdout, stderr=stderr, pass_fds=[theirs.fileno()]
+            )
+        session = _Session(name, lambda kind, message: machine._see(kind, message, trace))
+        machine = cls(name, child, session, logs)
+        await machine._connect(ours)
+        return machine
+
+    @property
+    def status(self) -> int | None:
+        """The exit status once it has ended, minus the signal's number if one killed it."""
+        return self._child.status
+
+    async def execute(self, message: JsonObject) -> JsonValue:
+        """Send one QMP command as given, without an id, and return what it returns.
+
+        :param message: `{"execute" or "exec-oob": str, "arguments": object?}`. Source: the QMP specification.
+        :raise CommandFailed: if QEMU answers with an error.
+        :raise MachineDied: if no answer can come any more.
+        """
+        try:
+            return await self._session.execute_msg(Message(message))  # type: ignore[return-value]
+        except ExecuteError as error:
+            reply: dict[str, object] = {"class": error.error_class, "desc": error.error.error.desc}
+            command = message.get("execute", message.get("exec-oob"))
+            raise CommandFailed(f"'{command}' failed with {error.error_class}: {reply['desc']}", reply) from None
+        except (ExecInterruptedError, StateError, QMPError, OSError, EOFError):
+            raise await self.death() from None
+
+    async def query(self, command: str, **arguments: Any) -> Any:
+        """Execute one of QEMU's queries for ourselves, and return what it returns.
+
+        :raise CommandFailed: if QEMU answers with an error.
+        :raise MachineDied: if no answer can come any more.
+        """
+        return await self.execute({"execute": command, **({"arguments": arguments} if arguments else {})})
+
+    async def monitor_command(self, line: str) -> str:
+        """Run one line of the human monitor and return its output, with bare line ends.
+
+        :raise CommandFailed: if QEMU answers with an error.
+        :raise MachineDied: if no answer can come any more.
+        """
+        message: JsonObject = {"execute": "human-monitor-command", "arguments": {"command-line": line}}
+        return str(await self.execute(message)).replace("\r\n", "\n")
+
+    async def next_event(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
+        """Consume the first unconsumed event that is wanted, waiting for it if it has not come yet.
+
+        :raise MachineDied: if QEMU ends first.
+        """
+        while True:
+            self._news.clear()
+            event = self.events.take(wanted)
+            if event is not None:
+                return event
+            if self._session.runstate != Runstate.RUNNING:
+                raise await self.death()
+            await self._news.wait()
+
+    def new_output(self) -> tuple[str, str]:
+        """Return what QEMU has printed and complained of since this was last asked, each cut to its end.
+
+        `qemu-io` in the human monitor prints there, not into its reply.
+        """
+        return _read_on(self._stdout), _read_on(self._stderr)
+
+    def stderr_tail(self) -> str:
+        """Return the end of what QEMU wrote to standard error."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), TAIL_BYTES, max(0, size - TAIL_BYTES)).decode("utf-8", "replace").strip()
+
+    async def wait_exit(self) -> int:
+        """Wait until QEMU has ended and return its status; from now on its end is no accident."""
+        self.exit_expected = True
+        return await self._child.wait()
+
+    async def kill(self) -> int:
+        """End QEMU with SIGKILL and return its status."""
+        self.exit_expected = True
+        await self._child.end(politely=False)
+        return await self._child.wait()
+
+    async def close(self) -> None:
+        """Close the session, whatever state it is in; the process is left to its `Processes`."""
+        with contextlib.suppress(QMPError, OSError, EOFError):
+            await self._session.disconnect()
+        self._stdout.close()
+        self._stderr.close()
+
+    async def death(self) -> MachineDied:
+        """Return the error that says how this QEMU ended."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._child.wait(), EXIT_GRACE_S)
+        if self.status is None:
+            return MachineDied(f"VM '{self.name}' closed its QMP session and runs on: {await self._why_closed()}", None)
+        return MachineDied(f"VM '{self.name}' {describe_status(self.status)}", self.status, hint=self.stderr_tail())
+
+    async def _why_closed(self) -> str:
+        try:
+            await self._session.disconnect()
+        except (QMPError, OSError, EOFError) as error:
+            return f"{type(error).__name__}: {error}"
+        return "no reason given"
+
+    async def _connect(self, ours: socket.socket) -> None:
+        try:
+            await self._session.connect(ours)
+        except ConnectError:
+            ours.close()
+            died = await self.death()
+            reply: dict[str, object] = {"status": died.status, "stderr": self.stderr_tail()}
+            self.exit_expected = True
+            raise CommandFailed(f"{died.message} before it greeted us", reply, hint=died.hint) from None
+        self._watcher = asyncio.create_task(self._watch_session())
+
+    async def _watch_session(self) -> None:
+        while self._session.runstate == Runstate.RUNNING:
+            await self._session.runstate_changed()
+        self._news.set()
+
+    def _see(self, kind: str, message: Message, trace: Trace) -> None:
+        content: Any = dict(message)
+        trace.record(kind, self.name, content)
+        if kind == "recv" and "event" in content:
+            self.events.append(content)
+            self._news.set()
+
+
+def _read_on(file: IO[bytes]) -> str:
+    unread = os.fstat(file.fileno()).st_size - file.tell()
+    if unread > OUTPUT_LIMIT:
+        file.seek(-OUTPUT_LIMIT, os.SEEK_END)
+    return file.read().decode("utf-8", "replace")
+
+
+def _monitor(fd: int) -> list[str]:
+    return ["-chardev", f"socket,id=qmp,fd={fd}", "-mon", "chardev=qmp,mode=control"]
+
+
+def _daemon_monitor(fd: int) -> list[str]:
+    return ["--chardev", f"socket,id=qmp,fd={fd}", "--monitor", "chardev=qmp,mode=control"]

@@ -1,0 +1,62 @@
+"""Failures as a person reads them, on standard error. Imports model and errors."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from runner.errors import excerpt
+from runner.model import CaseFinished, Event, Failure, Point, Result, RunStarted
+
+
+class ConsoleReport:
+    """Writes each failure as a compiler would: the place, the line, a caret; then what led there.
+
+    A file that cannot be run is reported by its diagnostics before the run, so not again here.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._points: tuple[Point, ...] = ()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        match event:
+            case RunStarted():
+                self._points = event.points
+            case CaseFinished() if event.result.failure and self._points[event.index].rerun:
+                text = describe_failure(self._points[event.index], event.result)
+                self._stream.write(text + "\n\n")
+                self._stream.flush()
+
+
+def describe_failure(point: Point, result: Result) -> str:
+    """Return the whole story of a failure, a paragraph of lines."""
+    assert result.failure
+    failure = result.failure
+    diagnostic = failure.diagnostic
+    word = "known failure" if not result.outcome.is_failure else result.outcome.reason
+    lines = [f"{diagnostic.span}: {word}: {diagnostic.message}", *excerpt(diagnostic.span, diagnostic.hint)]
+    lines += [f"  case: {point.name}", *_story(failure)]
+    if result.artifacts:
+        lines.append(f"  artifacts: {result.artifacts}")
+    if point.rerun:
+        lines.append(f"  rerun: {point.rerun}")
+    return "\n".join(lines)
+
+
+def _story(failure: Failure) -> list[str]:
+    lines = []
+    if failure.step:
+        name = f": {failure.name}" if failure.name else ""
+        lines.append(f"  step {failure.step} ({failure.verb}){name}")
+    lines += [f"  called from {span}" for span in reversed(failure.stack)]
+    if failure.wanted:
+        lines += [f"  expected: {failure.wanted}", f"  found:    {failure.found}"]
+    lines += [f"  {line}" for line in failure.details]
+    if failure.rendered:
+        lines.append(f"  ran: {failure.rendered}")
+    if failure.traffic:
+        lines += ["  last messages:", *(f"    {line}" for line in failure.traffic)]
+    if failure.stderr_tail:
+        lines += ["  QEMU's stderr:", *(f"    {line}" for line in failure.stderr_tail.split("\n"))]
+    return lines

@@ -1,0 +1,215 @@
+"""Check a node against a JSON Schema, and say what is wrong in the author's words. Imports errors and nodes.
+
+A value that is not known yet satisfies every schema. One keyword is ours: `x-case-file` says that a string names a file
+in the case's directory. Source: JSON Schema 2020-12; the rule about files is ours.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+from runner.errors import Diagnostic, did_you_mean, type_name
+from runner.nodes import UNKNOWN, Node, at_path, to_partial
+
+PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+LOCAL_HINT = "files live in the case's own directory: use a plain relative name, or say 'allow-outside-paths: true'"
+TYPES = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "nothing",
+}
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
+
+
+def problems(node: Node, schema: dict[str, Any], what: str, *, confined: bool = True) -> list[Diagnostic]:
+    """Return everything in `node` that `schema` refuses, each at the exact key or value.
+
+    :param what: how messages call the value as a whole.
+    :param confined: whether a file must stay in the case's directory.
+    """
+    validator = _validator(_Key(schema), confined)
+    return [found for error in validator.iter_errors(to_partial(node)) for found in _explain(error, node, what)]
+
+
+class _Key:
+    """A schema as a cache key; schemas are constants, so identity will do."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.schema is other.schema
+
+
+def _unless_unknown(keyword: Keyword) -> Keyword:
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if instance is not UNKNOWN:
+            yield from keyword(validator, value, instance, schema) or ()
+
+    return check
+
+
+def local_problem(name: str) -> str:
+    """Return what is wrong with a file name that should stay in the case's directory, "" if nothing is."""
+    path = PurePosixPath(name)
+    if path.is_absolute():
+        return f"'{name}' is an absolute path"
+    if ".." in path.parts:
+        return f"'{name}' leads out of the case's directory"
+    if PROTOCOL.match(name):
+        return f"'{name}' names a protocol, not a file"
+    return ""
+
+
+def _case_file(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    problem = local_problem(instance) if isinstance(instance, str) else ""
+    if problem:
+        yield ValidationError(problem)
+
+
+def _option_like(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and instance.startswith("-"):
+        yield ValidationError(f"'{instance}' would be taken for an option")
+
+
+def _class(file_keyword: Keyword) -> Any:
+    keywords = {**Draft202012Validator.VALIDATORS, "x-case-file": file_keyword}
+    return extend(Draft202012Validator, {name: _unless_unknown(keyword) for name, keyword in keywords.items()})
+
+
+def _both(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    yield from _option_like(validator, value, instance, schema)
+    yield from _case_file(validator, value, instance, schema)
+
+
+CONFINED = _class(_both)
+UNCONFINED = _class(_option_like)
+
+
+@functools.cache
+def _validator(key: _Key, confined: bool) -> Any:
+    return (CONFINED if confined else UNCONFINED)(key.schema)
+
+
+def _explain(error: ValidationError, node: Node, what: str) -> Iterator[Diagnostic]:
+    path = tuple(error.absolute_path)
+    if error.validator == "anyOf":
+        yield from _explain_choice(error, node, what)
+        return
+    span, _ = at_path(node, path)
+    if error.validator == "additionalProperties":
+        yield from _explain_unknown_keys(error, node, path, what)
+    elif error.validator == "required":
+        missing = re.match(r"'(.*)' is a required property", error.message)
+        keys = ", ".join(error.schema.get("properties", {}))
+        yield Diagnostic(span, f"{_name(path, what)} needs '{missing[1] if missing else '?'}'", f"keys: {keys}")
+    else:
+        yield Diagnostic(span, *_message(error, _name(path, what)))
+
+
+def _name(path: tuple[str | int, ...], what: str) -> str:
+    keys = [part for part in path if isinstance(part, str)]
+    return f"'{keys[-1]}'" if keys else what
+
+
+def _message(error: ValidationError, name: str) -> tuple[str, str]:
+    found = json.dumps(error.instance, default=str)
+    found = found if len(found) < 60 else f"{found[:60]}…"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        return f"{name} must be {_either(wanted)}, not {_typed(error.instance, found)}", _type_hint(error.instance, wanted)
+    if error.validator == "enum":
+        known = [str(value) for value in error.validator_value]
+        return f"{name} cannot be {found}", did_you_mean(str(error.instance), known, f"one of: {', '.join(known)}")
+    if error.validator == "x-case-file":
+        return error.message, f"write './{error.instance}'" if "option" in error.message else LOCAL_HINT
+    limits = {
+        "minimum": "must be at least {}",
+        "maximum": "must be at most {}",
+        "exclusiveMinimum": "must be above {}",
+        "minItems": "needs at least {} item(s)",
+        "maxItems": "takes at most {} items",
+        "minLength": "must not be empty",
+        "minProperties": "must not be empty",
+        "maxProperties": "takes at most {} key(s)",
+    }
+    if error.validator in limits:
+        return f"{name} {limits[error.validator].format(error.validator_value)}", f"found {found}"
+    return f"{name} cannot be {found}", error.schema.get("title", error.schema.get("description", ""))
+
+
+def _either(types: list[str]) -> str:
+    names = [TYPES[name] for name in types]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _typed(instance: object, found: str) -> str:
+    return type_name(instance) if isinstance(instance, dict | list) or instance is None else f"{type_name(instance)} ({found})"
+
+
+def _type_hint(instance: object, wanted: list[str]) -> str:
+    if isinstance(instance, str) and {"integer", "number", "boolean"} & set(wanted):
+        return "without quotes" if re.fullmatch(r"-?[0-9.]+|true|false|0x[0-9a-fA-F]+", instance) else ""
+    if "string" in wanted and isinstance(instance, int | float | bool):
+        return "put it in quotes"
+    return ""
+
+
+def _explain_unknown_keys(
+    error: ValidationError, node: Node, path: tuple[str | int, ...], what: str
+) -> Iterator[Diagnostic]:
+    known = error.schema.get("properties", {})
+    for key in error.instance:
+        if key not in known:
+            span, _ = at_path(node, (*path, key))
+            hint = did_you_mean(key, known, f"keys: {', '.join(known)}" if known else "")
+            yield Diagnostic(span, f"unknown key '{key}' in {_name(path, what)}", hint)
+
+
+def _explain_choice(error: ValidationError, node: Node, what: str) -> Iterator[Diagnostic]:
+    """Explain by the branch that the author must have meant: the one whose type the value has."""
+    branches: dict[int, list[ValidationError]] = {}
+    for each in error.context or ():
+        branches.setdefault(int(each.schema_path[0]), []).append(each)
+    meant = [errors for errors in branches.values() if not any(_at_root(each, "type") for each in errors)]
+    if len(meant) > 1:
+        meant = [min(meant, key=len)]
+    path = tuple(error.absolute_path)
+    if meant and "title" not in error.schema:
+        for each in meant[0]:
+            yield from _explain(each, node, what)
+        return
+    span, _ = at_path(node, path)
+    found = json.dumps(error.instance, default=str)[:60]
+    wanted = error.schema.get("title")
+    if wanted:
+        yield Diagnostic(span, f"{_name(path, what)} must be {wanted}, not {found}")
+        return
+    types = [kind for branch in error.schema["anyOf"] for kind in _types_of(branch)]
+    yield Diagnostic(span, f"{_name(path, what)} must be {_either(types)}, not {_typed(error.instance, found)}")
+
+
+def _at_root(error: ValidationError, validator: str) -> bool:
+    return error.validator == validator and not error.relative_path
+
+
+def _types_of(schema: dict[str, Any]) -> list[str]:
+    kind = schema.get("type", [])
+    return kind if isinstance(kind, list) else [kind]
+
+

@@ -1,0 +1,57 @@
+"""The verb `assert`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.errors import StepFailed
+from runner.match import describe, require_match
+from runner.nodes import JsonValue, Mapping, Node, to_json
+from runner.steps.base import Context, Verb
+from runner.steps.shapes import MATCHER, described, matcher_of, record
+
+
+@dataclass(frozen=True)
+class Assert(Verb):
+    """Assert that an expression is true, or that a value is as expected.
+
+    The second form says more when it fails: it shows the value.
+
+    .. code-block:: yaml
+
+        - qmp: query-version
+          save: version
+        - assert: "{{ version.qemu.major >= 7 }}"
+        - assert: {value: "{{ version.qemu }}", expect: {major: {$ge: 7}}}
+    """
+
+    NAME = "assert"
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "boolean"},
+            record(
+                ["value", "expect"],
+                value={"description": "the value"},
+                expect=described(MATCHER, "what must hold of it"),
+            ),
+        ]
+    }
+
+    value: JsonValue
+    expect: Node | None
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if isinstance(argument, Mapping):
+            value, expect = argument.get("value"), argument.get("expect")
+            assert value is not None
+            return cls(to_json(value), matcher_of(expect))
+        return cls(to_json(argument), None)
+
+    async def run(self, context: Context) -> JsonValue:
+        if self.expect is not None:
+            require_match(self.expect, self.value, "the value")
+        elif self.value is not True:
+            raise StepFailed("the assertion is false", wanted="true", found=describe(self.value))
+        return None

@@ -1,0 +1,61 @@
+"""The verb `assert-no-events`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.errors import StepFailed
+from runner.match import describe, mismatches
+from runner.nodes import JsonObject, JsonValue, Mapping, Node, to_json
+from runner.steps.base import Context, Verb, machine_of
+from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, text_of
+
+
+@dataclass(frozen=True)
+class AssertNoEvents(Verb):
+    """Assert that no event is unconsumed: none at all, none of this name, or none that matches.
+
+    QEMU is asked something harmless first, so that an event it has sent by now has been seen.
+
+    .. code-block:: yaml
+
+        - assert-no-events
+        - assert-no-events: BLOCK_JOB_ERROR
+        - assert-no-events: {match: {data: {device: drive1}}}
+    """
+
+    NAME = "assert-no-events"
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "null"},
+            TEXT,
+            record([], name=described(TEXT, "the event's name"), match=described(MATCHER, "what such an event matches")),
+        ]
+    }
+
+    name: str
+    match: Node | None
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if isinstance(argument, Mapping):
+            return cls(text_of(argument.get("name")), matcher_of(argument.get("match")))
+        return cls("" if to_json(argument) is None else text_of(argument), None)
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        await machine.query("query-version")
+        events = machine.events.unconsumed(self._concerned)
+        if events:
+            raise StepFailed(
+                f"{len(events)} unconsumed event(s), the first is {events[0]['event']}",
+                wanted="no event",
+                found=describe(events[0]),
+                details=tuple(describe(event) for event in events),
+            )
+        return None
+
+    def _concerned(self, event: JsonObject) -> bool:
+        named = not self.name or event["event"] == self.name
+        return named and (self.match is None or not mismatches(self.match, event))

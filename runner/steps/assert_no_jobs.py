@@ -1,0 +1,36 @@
+"""The verb `assert-no-jobs`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.errors import StepFailed
+from runner.match import describe
+from runner.nodes import JsonValue
+from runner.steps.base import Context, Verb, machine_of
+from runner.steps.shapes import NOTHING
+
+
+@dataclass(frozen=True)
+class AssertNoJobs(Verb):
+    """Assert that `query-jobs` knows no job, of whatever state.
+
+    .. code-block:: yaml
+
+        - assert-no-jobs
+    """
+
+    NAME = "assert-no-jobs"
+    SCHEMA: ClassVar[dict[str, Any]] = NOTHING
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls()
+
+    async def run(self, context: Context) -> JsonValue:
+        jobs = await machine_of(context).query("query-jobs")
+        if jobs:
+            names = ", ".join(f"{job['id']} ({job['status']})" for job in jobs)
+            raise StepFailed(f"there are jobs: {names}", wanted="[]", found=describe(jobs))
+        return None

@@ -1,0 +1,188 @@
+"""What a step is, and what it may use. The verbs build on this; it imports no verb."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from runner.errors import Span, StepFailed, did_you_mean
+from runner.expressions import Variables
+from runner.nodes import JsonValue, Node, UnknownValue
+from runner.process import Child, Completed, Processes
+from runner.programs import Programs
+from runner.qemu import Machine
+from runner.trace import Trace
+
+DEFAULT_VM = "vm"
+
+
+class Scope:
+    """The variables and procedures that a block of steps sees.
+
+    A block adds its own variables to it; the scope of a procedure starts with nothing but its arguments.
+    """
+
+    def __init__(self, variables: Variables, procedures: AbstractMapping[str, Procedure]) -> None:
+        self.variables: dict[str, JsonValue | UnknownValue] = dict(variables)
+        self.procedures = procedures
+
+    def set(self, name: str, value: JsonValue | UnknownValue) -> None:
+        """Set a variable, or replace its value."""
+        self.variables[name] = value
+
+
+@dataclass(frozen=True)
+class Block:
+    """Steps to run one after the other in one scope."""
+
+    steps: Sequence[Step]
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter of a procedure; `default` is None where an argument must be given."""
+
+    name: str
+    type: str
+    default: Node | None
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Procedure:
+    """A named sequence of steps with declared parameters and a scope of its own.
+
+    :param visible: the procedures that its steps may call.
+    """
+
+    name: str
+    span: Span
+    parameters: AbstractMapping[str, Parameter]
+    steps: Sequence[Step]
+    returns: Node | None
+    visible: AbstractMapping[str, Procedure]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step as written: a verb, its argument, and the modifiers beside it.
+
+    :param confined: whether its files must stay in the case's directory.
+    """
+
+    verb: type[Verb]
+    span: Span
+    argument: Node
+    body: tuple[Step, ...]
+    confined: bool = True
+    name: Node | None = None
+    when: Node | None = None
+    vm: Node | None = None
+    timeout: Node | None = None
+    save: str | None = None
+    error: Node | None = None
+    expect: Node | None = None
+
+
+class Context(Protocol):
+    """What the executor offers a running step."""
+
+    directory: Path
+    logs: Path
+    scope: Scope
+    body: tuple[Step, ...]
+    machines: dict[str, Machine]
+    servers: dict[str, Child]
+    programs: Programs
+    processes: Processes
+    trace: Trace
+    vm_name: str
+
+    def waits_for(self, what: str) -> None:
+        """Say what a time-out would now have waited for."""
+
+    async def tool(self, tool: str, *arguments: str) -> Completed:
+        """Run a tool of the QEMU under test to its end, whatever its status.
+
+        :raise SetupError: if it was not found or cannot be started.
+        """
+
+    async def run_block(self, block: Block) -> None:
+        """Run the steps of a block.
+
+        :raise StepFailed: if one of them fails.
+        """
+
+
+class Verb(ABC):
+    """The argument of a step, typed, and what it does. The docstring of a verb is its reference documentation.
+
+    A verb is found under its `NAME`; its argument is checked against `SCHEMA` before `parse` sees it.
+    """
+
+    NAME: ClassVar[str]
+    SCHEMA: ClassVar[dict[str, Any]]
+    RESULT: ClassVar[str] = ""
+    """What `save` and `expect` get, in words; "" where the verb has no result."""
+    FAILS_WITH: ClassVar[str] = ""
+    """What `error` matches against, in words; "" where the verb cannot be expected to fail."""
+    TAKES_STEPS: ClassVar[bool] = False
+    COMPANIONS: ClassVar[dict[str, Any]] = {}
+    """Keys beside the verb that belong to its argument, with their schemas; then `parse` gets a mapping of them all."""
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, argument: Any) -> Self:
+        """Return the typed argument.
+
+        :param argument: a rendered node that `SCHEMA` accepts; `Any`, for the schema is what narrows it.
+        :raise ScenarioError: for what a schema cannot say.
+        """
+
+    @abstractmethod
+    async def run(self, context: Context) -> JsonValue:
+        """Do the step and return its result.
+
+        :raise StepFailed: if it does not do what it says.
+        """
+
+
+class FlowVerb(Verb):
+    """A verb that runs other steps or sets variables.
+
+    Planning and running unfold it alike: planning with the values that are known by then.
+    """
+
+    @abstractmethod
+    def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
+        """Yield what it runs, in order; and set in `scope` what it sets.
+
+        :raise ScenarioError: for a name that is not there.
+        """
+
+    async def run(self, context: Context) -> JsonValue:
+        """Run the blocks one after the other."""
+        for block in self.unfold(context.scope, context.body):
+            await context.run_block(block)
+        return None
+
+
+def machine_of(context: Context) -> Machine:
+    """Return the running VM that the step means.
+
+    :raise StepFailed: if it was not launched, or has ended.
+    """
+    name = context.vm_name
+    machine = context.machines.get(name)
+    if machine is None:
+        running = ", ".join(context.machines) or "none"
+        hint = did_you_mean(name, context.machines, f"launched so far: {running}")
+        raise StepFailed(f"VM '{name}' has not been launched", hint=hint)
+    if machine.exit_expected and machine.status is not None:
+        raise StepFailed(f"VM '{name}' has ended (status {machine.status})", hint="launch it again")
+    return machine

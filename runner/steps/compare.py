@@ -1,0 +1,69 @@
+"""The verb `compare`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.errors import StepFailed
+from runner.nodes import JsonValue, Mapping
+from runner.steps.base import Context, Verb
+from runner.steps.shapes import BOOLEAN, IMAGE, Image, described, flag_of, one_of, read_image, record, text_of
+from runner.steps.tooling import TOOL_FAILURE, failure_of
+
+STATUSES = {"identical": 0, "different": 1}
+
+
+@dataclass(frozen=True)
+class Compare(Verb):
+    """Compare the content of two images with `qemu-img compare`, backing files included.
+
+    By default they must be identical. `strict` compares sizes and allocation too.
+
+    .. code-block:: yaml
+
+        - compare: [inc0.qcow2, ref0.qcow2]
+        - compare: {images: [before.qcow2, after.qcow2], outcome: different}
+    """
+
+    NAME = "compare"
+    FAILS_WITH = TOOL_FAILURE
+    PAIR: ClassVar[dict[str, Any]] = {"type": "array", "items": IMAGE, "minItems": 2, "maxItems": 2}
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            PAIR,
+            record(
+                ["images"],
+                images=described(PAIR, "the two images, each by name or as `{file, format}`"),
+                outcome=described(one_of(*STATUSES), "what must come out"),
+                strict=described(BOOLEAN, "compare sizes and allocation too"),
+            ),
+        ]
+    }
+
+    first: Image
+    second: Image
+    outcome: str
+    strict: bool
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, Mapping):
+            first, second = map(read_image, argument)
+            return cls(first, second, "identical", False)
+        first, second = map(read_image, argument.get("images"))
+        return cls(first, second, text_of(argument.get("outcome"), "identical"), flag_of(argument.get("strict")))
+
+    async def run(self, context: Context) -> JsonValue:
+        strict = ["-s"] if self.strict else []
+        formats = ["-f", self.first.format, "-F", self.second.format]
+        done = await context.tool("qemu-img", "compare", *strict, *formats, self.first.file, self.second.file)
+        if done.status not in STATUSES.values():
+            raise failure_of(done)
+        if done.status != STATUSES[self.outcome]:
+            raise StepFailed(
+                f"'{self.first.file}' and '{self.second.file}' are not {self.outcome}",
+                wanted=self.outcome,
+                found=done.stdout.strip(),
+            )
+        return None

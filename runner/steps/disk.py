@@ -1,0 +1,159 @@
+"""How the verbs read and write: qemu-io on a file, or QEMU's own `qemu-io` through the monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from runner.errors import CommandFailed, mistake
+from runner.nodes import Mapping, Scalar, to_json
+from runner.steps.base import Context, machine_of
+from runner.steps.shapes import (
+    BYTE,
+    FILE,
+    FORMAT,
+    SIZE,
+    TEXT,
+    Image,
+    Size,
+    described,
+    image_of,
+    list_of,
+    record,
+    size_of,
+    text_of,
+)
+
+IO_FAILURE = "`{output}`: what qemu-io printed"
+DISK: dict[str, dict[str, Any]] = {
+    "file": described(FILE, "the image to open with qemu-io; no VM may have it open"),
+    "format": described(FORMAT, "the format of `file`, if the suffix does not tell it"),
+    "device": described(TEXT, "the drive or node of the running VM, by id or node name"),
+    "qdev": described(TEXT, "the guest device of the running VM, by id or QOM path"),
+}
+RANGE = {"at": described(SIZE, "where it begins"), "size": described(SIZE, "how long it is")}
+PATTERNS = list_of(
+    record(["at", "size"], byte=described(BYTE, "the byte it is filled with; qemu-io's own 0xcd if none is given"), **RANGE)
+)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What to do I/O on: an image file, or (`image` is None) a device of the VM in the words of the human monitor."""
+
+    image: Image | None
+    device: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of bytes."""
+
+    at: Size
+    size: Size
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A range filled with one byte; None stands for qemu-io's own default, 0xcd."""
+
+    range: Range
+    byte: int | None
+
+    @property
+    def text(self) -> str:
+        """The pattern in qemu-io's words: `-P0xab 16M 256k`."""
+        byte = [] if self.byte is None else [f"-P0x{self.byte:02x}"]
+        return " ".join([*byte, self.range.at.text, self.range.size.text])
+
+
+@dataclass(frozen=True)
+class IoCommand:
+    """One qemu-io command, and the text that it prints when, and only when, it has succeeded."""
+
+    text: str
+    success: str = ""
+
+
+def disk_of(argument: Any) -> Disk:
+    """Return what to do I/O on; a string alone is a device.
+
+    :raise ScenarioError: unless exactly one of `file`, `device` and `qdev` is given.
+    """
+    if isinstance(argument, Scalar):
+        return Disk(None, text_of(argument))
+    assert isinstance(argument, Mapping)
+    given = [entry for entry in argument if entry.key in ("file", "device", "qdev")]
+    if len(given) != 1:
+        what = "only one of" if given else "needs"
+        span = given[1].span if given else argument.span
+        raise mistake(span, f"{what} 'file', 'device' or 'qdev'", "'file' for an image no VM has open, 'device' for a VM's")
+    kind, name = given[0].key, given[0].value
+    if kind == "file":
+        return Disk(image_of(name, argument.get("format")), "")
+    if argument.get("format") is not None:
+        raise mistake(argument.get("format").span, "'format' goes with 'file' only")  # type: ignore[union-attr]
+    return Disk(None, f"-d {text_of(name)}" if kind == "qdev" else text_of(name))
+
+
+def range_of(node: Any) -> Range:
+    """Return `{at, size}` as a range.
+
+    :raise ScenarioError: for a size that is none.
+    """
+    return Range(size_of(node.get("at")), size_of(node.get("size")))
+
+
+def patterns_of(node: Any) -> tuple[Pattern, ...]:
+    """Return a list of `{byte, at, size}`.
+
+    :raise ScenarioError: for a size that is none.
+    """
+    return tuple(Pattern(range_of(item), _byte_of(item.get("byte"))) for item in node)
+
+
+def _byte_of(node: Any) -> int | None:
+    value = None if node is None else to_json(node)
+    return value if isinstance(value, int) else None
+
+
+async def do_io(context: Context, disk: Disk, commands: list[IoCommand]) -> str:
+    """Run qemu-io commands, check that each reports success, and return all they printed.
+
+    QEMU's monitor reports no failure of `qemu-io`, it prints one; so what counts is the report of success.
+
+    :raise CommandFailed: for the first command that did not succeed.
+    """
+    if disk.image:
+        return await _on_file(context, disk.image, commands)
+    return "".join([await _on_device(context, disk.device, command) for command in commands])
+
+
+async def _on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
+    words = [word for command in commands for word in ("-c", command.text)]
+    done = await context.tool("qemu-io", "-f", image.format, *words, image.file)
+    rest = done.stdout
+    for command in commands:
+        _, found, rest = rest.partition(command.success)
+        if not found and command.success:
+            raise _failed(command, image.file, done.stdout + done.stderr)
+    if done.status != 0 or "verification failed" in done.stdout:
+        raise _failed(commands[-1], image.file, done.stdout + done.stderr)
+    return done.stdout
+
+
+async def _on_device(context: Context, device: str, command: IoCommand) -> str:
+    machine = machine_of(context)
+    machine.new_output()
+    said = await machine.monitor_command(f'qemu-io {device} "{command.text}"')
+    printed, complained = machine.new_output()
+    failed = "failed" in printed or (complained and not command.success)
+    if said or failed or command.success not in printed:
+        raise _failed(command, device, said + printed + complained)
+    return printed
+
+
+def _failed(command: IoCommand, where: str, output: str) -> CommandFailed:
+    complaints = [line for line in output.split("\n") if "failed" in line or "rror" in line or "not " in line]
+    first = (complaints or output.strip().split("\n") or [""])[0].strip() or "nothing was printed"
+    return CommandFailed(f"'{command.text}' on {where} did not succeed: {first}", {"output": output.strip()})

@@ -1,0 +1,47 @@
+"""The verb `for-each`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.nodes import UNKNOWN, JsonValue, Sequence, UnknownValue, to_json
+from runner.steps.base import Block, FlowVerb, Scope, Step
+
+
+@dataclass(frozen=True)
+class ForEach(FlowVerb):
+    """Run `steps` once for each item of a list, with a variable set to the item.
+
+    .. code-block:: yaml
+
+        - for-each: {drive: [drive0, drive1]}
+          steps:
+            - qmp: {execute: block-dirty-bitmap-add, arguments: {node: "{{ drive }}", name: bitmap0}}
+    """
+
+    NAME = "for-each"
+    TAKES_STEPS = True
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": {"type": "array"},
+        "description": "the variable and its list",
+    }
+
+    variable: str
+    items: tuple[JsonValue | UnknownValue, ...]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        entry = argument.entries[0]
+        if not isinstance(entry.value, Sequence):
+            return cls(entry.key, (UNKNOWN,))
+        return cls(entry.key, tuple(UNKNOWN if item.dynamic else to_json(item) for item in entry.value))
+
+    def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
+        for item in self.items:
+            yield Block(body, Scope({**scope.variables, self.variable: item}, scope.procedures))

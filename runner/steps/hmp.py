@@ -1,0 +1,44 @@
+"""The verb `hmp`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.errors import CommandFailed
+from runner.nodes import JsonValue
+from runner.steps.base import Context, Verb, machine_of
+from runner.steps.shapes import TEXT, described, text_of
+
+
+@dataclass(frozen=True)
+class Hmp(Verb):
+    """Run one line of the human monitor; output that begins with `Error:` fails the step.
+
+    .. code-block:: yaml
+
+        - hmp: savevm snap0
+        - hmp: info block
+          expect: {$contains: drive0.qcow2}
+        - hmp: delvm nosuch
+          error: {output: {$contains: Error}}
+    """
+
+    NAME = "hmp"
+    RESULT = "the text that the command printed into its reply"
+    FAILS_WITH = "`{output}`: the text of the reply"
+    SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the line")
+
+    line: str
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(text_of(argument))
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        context.waits_for(f"the reply to '{self.line}'")
+        output = await machine.monitor_command(self.line)
+        if output.startswith("Error:"):
+            raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})
+        return output

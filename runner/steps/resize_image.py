@@ -1,0 +1,68 @@
+"""The verb `resize-image`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.nodes import JsonValue
+from runner.steps.base import Context, Verb
+from runner.steps.shapes import (
+    BOOLEAN,
+    FILE,
+    FORMAT,
+    SIZE,
+    Image,
+    described,
+    flag_of,
+    image_of,
+    one_of,
+    record,
+    size_of,
+    text_of,
+)
+from runner.steps.tooling import TOOL_FAILURE, qemu_img
+
+
+@dataclass(frozen=True)
+class ResizeImage(Verb):
+    """Change the virtual size of an image with `qemu-img resize`; no VM may have it open.
+
+    .. code-block:: yaml
+
+        - resize-image: {file: drive0.qcow2, size: 65M}
+        - resize-image: {file: drive0.qcow2, size: 1M, shrink: true}
+    """
+
+    NAME = "resize-image"
+    FAILS_WITH = TOOL_FAILURE
+    SCHEMA: ClassVar[dict[str, Any]] = record(
+        ["file", "size"],
+        file=FILE,
+        size=described(SIZE, "the new virtual size"),
+        format=described(FORMAT, "its format, if the suffix does not tell it"),
+        shrink=described(BOOLEAN, "allow the image to become smaller"),
+        preallocation=described(one_of("off", "metadata", "falloc", "full"), "how new space is allocated"),
+    )
+
+    image: Image
+    size: str
+    shrink: bool
+    preallocation: str
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(
+            image_of(argument.get("file"), argument.get("format")),
+            size_of(argument.get("size")).text,
+            flag_of(argument.get("shrink")),
+            text_of(argument.get("preallocation")),
+        )
+
+    async def run(self, context: Context) -> JsonValue:
+        shrink = ["--shrink"] if self.shrink else []
+        preallocation = [f"--preallocation={self.preallocation}"] if self.preallocation else []
+        await qemu_img(
+            context, "resize", "-q", "-f", self.image.format, *shrink, *preallocation, self.image.file, self.size
+        )
+        return None

@@ -1,0 +1,45 @@
+"""The verb `shutdown`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.errors import StepFailed
+from runner.nodes import JsonValue
+from runner.process import describe_status
+from runner.steps.base import Context, Verb, machine_of
+from runner.steps.shapes import NOTHING
+
+
+@dataclass(frozen=True)
+class Shutdown(Verb):
+    """Send `quit` and wait until QEMU has ended with status 0.
+
+    .. code-block:: yaml
+
+        - shutdown
+        - shutdown:
+          vm: destination
+    """
+
+    NAME = "shutdown"
+    SCHEMA: ClassVar[dict[str, Any]] = NOTHING
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls()
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        context.waits_for("QEMU to end after 'quit'")
+        await machine.execute({"execute": "quit"})
+        status = await machine.wait_exit()
+        if status != 0:
+            raise StepFailed(
+                f"VM '{machine.name}' {describe_status(status)} after 'quit'",
+                wanted="0",
+                found=str(status),
+                hint=machine.stderr_tail(),
+            )
+        return None

@@ -1,0 +1,63 @@
+"""The verb `wait-event`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from runner.match import mismatches, require_match
+from runner.nodes import JsonObject, JsonValue, Mapping, Node
+from runner.steps.base import Context, Verb, machine_of
+from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, text_of
+
+
+@dataclass(frozen=True)
+class WaitEvent(Verb):
+    """Consume the first event with this name that nobody has consumed yet, however early it came; wait for it if need be.
+
+    `match` chooses among events of the name; `expect` asserts on the one that was chosen. What is not chosen stays.
+
+    .. code-block:: yaml
+
+        - wait-event: BLOCK_JOB_READY
+        - wait-event:
+            name: BLOCK_JOB_ERROR
+            match: {data: {device: drive1}}
+            expect: {data: {action: report, operation: read}}
+    """
+
+    NAME = "wait-event"
+    RESULT = "the event: `{event, data, timestamp}`"
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            TEXT,
+            record(
+                ["name"],
+                name=described(TEXT, "the event's name"),
+                match=described(MATCHER, "what chooses the event"),
+                expect=described(MATCHER, "what must hold of the chosen event"),
+            ),
+        ]
+    }
+
+    name: str
+    match: Node | None
+    expect: Node | None
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, Mapping):
+            return cls(text_of(argument), None, None)
+        match, expect = matcher_of(argument.get("match")), matcher_of(argument.get("expect"))
+        return cls(text_of(argument.get("name")), match, expect)
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        context.waits_for(f"the event {self.name}")
+        event = await machine.next_event(self._chosen)
+        if self.expect:
+            require_match(self.expect, event, f"event {self.name}")
+        return event
+
+    def _chosen(self, event: JsonObject) -> bool:
+        return event["event"] == self.name and (self.match is None or not mismatches(self.match, event))

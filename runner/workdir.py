@@ -1,0 +1,113 @@
+"""The directories of a case: one for QEMU to work in, one for what is kept. Imports guardian.
+
+The first is empty, the working directory of QEMU and every tool, and gone after the case. The second holds the trace and
+what QEMU printed; it is kept when the user asks for it, and always for a case that failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import SetupError
+from runner.guardian import Guardian
+
+MAX_NAME = 150
+
+
+@dataclass(frozen=True)
+class Directories:
+    """Where a case works, and where its logs go."""
+
+    work: Path
+    logs: Path
+
+
+class Workspace:
+    """Makes the directories of a run's cases below TEST_DIR, and keeps those of failed cases.
+
+    :param test_dir: where case directories are made.
+    :param artifacts: where every case's logs are kept, None to keep those of failed cases only, below `test_dir`.
+    :param keep: keep the images too.
+    """
+
+    def __init__(self, test_dir: Path, artifacts: Path | None, keep: bool, guardian: Guardian) -> None:
+        self._root = _make_root(test_dir)
+        self._artifacts = artifacts
+        self._keep = keep
+        self._guardian = guardian
+        self._kept: Path | None = None
+        guardian.watch_directory(self._root)
+
+    def open(self, index: int) -> Directories:
+        """Make the directories of the case with this index in the plan.
+
+        :raise SetupError: if that is not possible.
+        """
+        base = self._root / str(index)
+        try:
+            (base / "work").mkdir(parents=True)
+            (base / "logs").mkdir()
+        except OSError as error:
+            raise SetupError(f"cannot make {base}: {error.strerror}") from None
+        return Directories(base / "work", base / "logs")
+
+    def close(self, directories: Directories, name: str, *, failed: bool) -> str:
+        """Remove the directories of a case, and return where its artifacts are kept, "" if they are not.
+
+        :raise SetupError: if the artifacts cannot be written.
+        """
+        base = directories.work.parent
+        kept = ""
+        try:
+            if failed or self._artifacts or self._keep:
+                kept = str(self._store(directories, name))
+        except OSError as error:
+            raise SetupError(f"cannot keep the artifacts of {name}: {error.strerror}") from None
+        finally:
+            shutil.rmtree(base, ignore_errors=True)
+        return kept
+
+    def remove(self) -> None:
+        """Remove what is left of the run's directory."""
+        shutil.rmtree(self._root, ignore_errors=True)
+        self._guardian.forget_directory(self._root)
+
+    def _store(self, directories: Directories, name: str) -> Path:
+        target = self._place() / _file_name(name)
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.move(directories.logs, target)
+        if self._keep:
+            shutil.move(directories.work, target / "images")
+        return target.absolute()
+
+    def _place(self) -> Path:
+        if self._artifacts:
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            return self._artifacts
+        if self._kept is None:
+            self._kept = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
+        return self._kept
+
+
+def _make_root(test_dir: Path) -> Path:
+    try:
+        test_dir.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="run-scenarios-", dir=test_dir)).absolute()
+    except OSError as error:
+        raise SetupError(f"cannot make a directory in {test_dir}: {error.strerror}") from None
+
+
+def _file_name(name: str) -> str:
+    """Return a case's name as one plain file name, unique as the name is."""
+    plain = re.sub(r"[^A-Za-z0-9._=,-]+", "-", name).strip("-.")
+    if plain == name and len(plain) <= MAX_NAME:
+        return plain
+    readable = plain[:MAX_NAME]
+    same = name.replace("/", "-").replace("[", "-").removesuffix("]") == plain
+    return readable if same and len(plain) <= MAX_NAME else f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
