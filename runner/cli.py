@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -264,12 +265,11 @@ class _Status:
 def _tap_stream(file: Path | None) -> Iterator[IO[str]]:
     """Yield the stream for the report; a file gets its name only once it is complete."""
     if file is None:
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
         yield sys.stdout
         return
     part = file.with_name(file.name + ".part")
     with part.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
         yield stream
     part.replace(file)
-
-

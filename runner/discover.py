@@ -55,7 +55,7 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
             each = Found(path, shown(path), selector)
             found.setdefault((each.shown_as, selector), each)
         else:
-            there = os.listdir(path.parent) if path.parent.is_dir() else []
+            there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
             hint = did_you_mean(path.name, there)
             missing.append(_missing(name, "no such file or directory", hint))
     return list(found.values()), missing

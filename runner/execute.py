@@ -8,34 +8,32 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from runner.errors import (
     CommandFailed,
     Diagnostic,
-    MachineDied,
-    RunnerError,
-    ScenarioError,
     SetupError,
     Span,
     StepFailed,
 )
 from runner.guardian import Guardian
-from runner.match import mismatches, require_match
+from runner.match import require_match
 from runner.model import CaseFinished, CaseStarted, Event, Failure, Outcome, Result, RunStopped, StepFinished
-from runner.nodes import JsonValue, Node, to_json, to_partial
+from runner.nodes import JsonValue, to_json, to_partial
 from runner.plan import Case, bind, modifier
-from runner.process import Child, Completed, Processes, signal_name
+from runner.process import Child, Completed, Processes
 from runner.programs import Capabilities, Programs, ask_capabilities
 from runner.qemu import Machine
 from runner.requirements import unmet
 from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Scope, Step
 from runner.steps.shapes import seconds_of
 from runner.trace import Trace
+from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of
 from runner.workdir import Directories, Workspace
 
 STEP_TIMEOUT_S = 60.0
@@ -51,10 +49,6 @@ class Settings:
     workspace: Workspace
     guardian: Guardian
     jobs: int = 1
-
-
-class StepTimedOut(RunnerError):
-    """A step took longer than it may."""
 
 
 async def execute(cases: Sequence[tuple[int, Case]], settings: Settings, emit: Emit, stop: asyncio.Future[str]) -> None:
@@ -77,8 +71,8 @@ async def execute(cases: Sequence[tuple[int, Case]], settings: Settings, emit: E
             if running.pop(index, None):
                 emit(CaseFinished(index, result))
 
-    workers = asyncio.gather(*(work() for _ in range(max(1, min(settings.jobs, len(cases))))))
-    await asyncio.wait({workers, stop}, return_when=asyncio.FIRST_COMPLETED)
+    workers: asyncio.Future[Any] = asyncio.gather(*(work() for _ in range(max(1, min(settings.jobs, len(cases))))))
+    await asyncio.wait((workers, stop), return_when=asyncio.FIRST_COMPLETED)
     if stop.done() and not workers.done():
         for index, run in list(running.items()):
             del running[index]
@@ -103,16 +97,6 @@ class _Probe:
         if self._asked is None:
             self._asked = asyncio.create_task(ask_capabilities(self._settings.programs, self._settings.guardian))
         return unmet(requires, self._settings.programs, await asyncio.shield(self._asked))
-
-
-@dataclass
-class _Blame:
-    """The step that was running when a case failed."""
-
-    step: Step
-    number: int
-    stack: tuple[Span, ...]
-    rendered: str
 
 
 @dataclass
@@ -154,10 +138,11 @@ class _CaseRun:
     began: float = field(default_factory=time.monotonic)
     number: int = 0
     stack: tuple[Span, ...] = ()
-    current: _Blame | None = None
-    blame: _Blame | None = None
+    current: Blame | None = None
+    blame: Blame | None = None
     machines: dict[str, Machine] = field(default_factory=dict)
     servers: dict[str, Child] = field(default_factory=dict)
+    trace: Trace | None = None
 
     async def result(self, probe: _Probe) -> Result:
         """Run the case and clean up after it; whatever happens ends as a result."""
@@ -172,7 +157,7 @@ class _CaseRun:
 
     def interrupted(self, reason: str) -> Result:
         """Return the result of a case that is stopped now."""
-        where = f" in step {self.current.number} ({self.current.step.verb.NAME})" if self.current else ""
+        where = f" in step {self.current.number} ({self.current.verb})" if self.current else ""
         self.blame = self.current
         failure = self._failure(StepFailed(f"{reason}{where}"), None)
         return Result(Outcome.INTERRUPTED, self._duration(), failure)
@@ -183,9 +168,9 @@ class _CaseRun:
             await self._step(step, block.scope)
 
     async def _in_directories(self, directories: Directories) -> Result:
-        trace = Trace(directories.logs / "trace.jsonl")
+        trace = self.trace = Trace(directories.logs / "trace.jsonl")
         self.processes = Processes(directories.work, trace, self.settings.guardian)
-        self.directories, self.trace = directories, trace
+        self.directories = directories
         outcome, failure = Outcome.INTERRUPTED, None
         try:
             outcome, failure = await self._attempt()
@@ -214,7 +199,7 @@ class _CaseRun:
         except StepTimedOut as error:
             return Outcome.TIMED_OUT, self._failure(error, error.args[1])
         except Exception as error:
-            return _outcome_of(error), self._failure(error, None)
+            return outcome_of(error), self._failure(error, None)
         return Outcome.PASSED, None
 
     async def _check_machines(self) -> None:
@@ -226,7 +211,7 @@ class _CaseRun:
     async def _step(self, step: Step, scope: Scope) -> None:
         self.number += 1
         number, began, previous = self.number, time.monotonic(), self.current
-        self.current = _Blame(step, number, self.stack, "")
+        self.current = Blame(step, number, self.stack, "", step.span)
         passed = False
         try:
             passed = await self._run_step(step, scope)
@@ -262,7 +247,8 @@ class _CaseRun:
 
     async def _perform(self, step: Step, scope: Scope) -> JsonValue:
         bound = bind(step, scope)
-        assert bound.verb and self.current
+        trace = self.trace
+        assert bound.verb and self.current and trace
         self.current.rendered = json.dumps({step.verb.NAME: to_partial(bound.argument)}, default=str)
         vm = modifier(step, "vm", scope)
         context = _StepContext(
@@ -276,7 +262,7 @@ class _CaseRun:
             servers=self.servers,
             programs=self.settings.programs,
             processes=self.processes,
-            trace=self.trace,
+            trace=trace,
         )
         error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
         outer = self.stack
@@ -285,7 +271,7 @@ class _CaseRun:
         try:
             result = await bound.verb.run(context)
         except CommandFailed as failed:
-            return _expected_failure(failed, error)
+            return expected_failure(failed, error)
         finally:
             if error is None or not isinstance(bound.verb, FlowVerb):
                 self.stack = outer
@@ -306,26 +292,12 @@ class _CaseRun:
             await machine.close()
 
     def _failure(self, error: BaseException, limit: float | None) -> Failure:
-        blame = self.blame
-        span = blame.step.span if blame else self.case.scenario.span
-        diagnostic = _diagnostic_of(error, span)
-        name = blame.step.name if blame else None
-        stderr = next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), "")
-        status = error.status if isinstance(error, MachineDied) else None
-        return Failure(
-            diagnostic,
-            wanted=getattr(error, "wanted", ""),
-            found=getattr(error, "found", ""),
-            details=getattr(error, "details", ()),
-            step=blame.number if blame else 0,
-            verb=blame.step.verb.NAME if blame else "",
-            name=_plain(name),
-            stack=blame.stack if blame else (),
-            rendered=blame.rendered if blame else "",
-            traffic=self.trace.last() if hasattr(self, "trace") else (),
-            stderr_tail=stderr,
-            signal=signal_name(status or 0),
-            timeout_ms=int(limit * 1000) if limit else None,
+        return failure_of(
+            error,
+            self.blame or Blame(None, 0, (), "", self.case.scenario.span),
+            traffic=self.trace.last() if self.trace else (),
+            stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
+            limit_s=limit,
         )
 
     def _conclude(self, outcome: Outcome, failure: Failure | None, kept: str | None) -> Result:
@@ -340,60 +312,3 @@ class _CaseRun:
 
     def _duration(self) -> float:
         return time.monotonic() - self.began
-
-
-def _expected_failure(failed: CommandFailed, error: Node | None) -> JsonValue:
-    """Return the reply of a command that failed as expected.
-
-    :raise CommandFailed: if no failure was expected.
-    :raise StepFailed: if another one was.
-    """
-    if error is None:
-        raise failed
-    reply: JsonValue = dict(failed.reply)  # type: ignore[arg-type]
-    differences = mismatches(error, reply)
-    if differences:
-        first = differences[0]
-        raise StepFailed(
-            f"{failed.message}; another error was expected: {first}",
-            span=first.span,
-            wanted=first.wanted,
-            found=first.found,
-            details=tuple(map(str, differences)),
-        )
-    return reply
-
-
-def _outcome_of(error: Exception) -> Outcome:
-    match error:
-        case MachineDied():
-            return Outcome.CRASHED
-        case CommandFailed() if isinstance(status := error.reply.get("status"), int) and status < 0:
-            return Outcome.CRASHED
-        case StepFailed():
-            return Outcome.FAILED
-        case ScenarioError():
-            return Outcome.INVALID
-        case _:
-            return Outcome.BROKEN
-
-
-def _diagnostic_of(error: BaseException, span: Span) -> Diagnostic:
-    match error:
-        case StepFailed():
-            return Diagnostic(error.span or span, error.message, error.hint.split("\n")[-1])
-        case ScenarioError():
-            return error.diagnostics[0]
-        case StepTimedOut() | RunnerError():
-            return Diagnostic(span, str(error.args[0]))
-        case OSError():
-            return Diagnostic(span, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        case _:
-            where = "".join(traceback.format_exception(error)[-3:])
-            return Diagnostic(span, f"internal error, please report it: {where}")
-
-
-def _plain(name: Node | None) -> str:
-    return str(to_json(name)) if name is not None and not name.dynamic else ""
-
-

@@ -8,7 +8,7 @@ Source: Jinja2's `Environment.compile_expression` and `SandboxedEnvironment`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,9 +16,10 @@ from typing import Any
 
 import jinja2
 import jinja2.meta
+from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.runtime import StrictUndefined, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runner.errors import Span, did_you_mean, mistake, type_name
 from runner.nodes import (
@@ -40,10 +41,34 @@ Variables = AbstractMapping[str, JsonValue | UnknownValue]
 MAX_LENGTH = 1 << 20
 MAX_BITS = 4096
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kKMGTPE])(?:i?B)?|[bB])?")
-KEPT_FILTERS = (
-    "abs count default d dictsort first float int items last length list lower map max min reject rejectattr round "
-    "select selectattr sort string sum unique upper"
-).split()
+KEPT_FILTERS = [
+    "abs",
+    "count",
+    "default",
+    "d",
+    "dictsort",
+    "first",
+    "float",
+    "int",
+    "items",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "string",
+    "sum",
+    "unique",
+    "upper",
+]
 
 
 def size_in_bytes(text: str) -> int:
@@ -200,7 +225,9 @@ def render(node: Node, variables: Variables) -> Node:
 def _render_mapping(node: Mapping, variables: Variables) -> Mapping:
     entries = []
     for entry in node:
-        value = _value(entry.value, variables) if isinstance(entry.value, Expression) else render(entry.value, variables)
+        value = (
+            _value(entry.value, variables) if isinstance(entry.value, Expression) else render(entry.value, variables)
+        )
         if not isinstance(value, _Omitted):
             entries.append(Entry(entry.key, entry.span, value))
     return mapping(node.span, tuple(entries))
@@ -252,8 +279,6 @@ def _json_of(value: object) -> JsonValue:
             return {str(key): _json_of(item) for key, item in value.items()}
         case list() | tuple():
             return [_json_of(item) for item in value]
-        case _ if hasattr(value, "__next__"):
+        case Iterator():
             return [_json_of(item) for item in value]
     raise TypeError(f"the result is {type_name(value)}, which JSON does not have")
-
-

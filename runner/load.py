@@ -32,7 +32,7 @@ CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 STRING_TAG = "tag:yaml.org,2002:str"
-QUOTE_IT = "an expression must be quoted: \"{{ … }}\""
+QUOTE_IT = 'an expression must be quoted: "{{ … }}"'
 
 
 def load_file(path: Path, shown_as: str) -> Node:
@@ -123,7 +123,7 @@ class _Builder:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._open: list[_Collection] = []
-        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._anchors: dict[str | None, tuple[Node, int]] = {}
         self._nodes = 0
 
     def build(self, events: Iterator[yaml.Event]) -> Node:
@@ -158,9 +158,9 @@ class _Builder:
                 done = self._open.pop()
                 return self._anchored(done.event, self._collection(done), self._nodes - done.nodes_before + 1)
             case yaml.AliasEvent():
-                node, size = self._anchors.get(event.anchor, (None, 0))
-                if node is None:
+                if event.anchor not in self._anchors:
                     raise mistake(self._span(event), f"unknown anchor '{event.anchor}'")
+                node, size = self._anchors[event.anchor]
                 self._count(event, size)
                 return node
             case _:
@@ -251,6 +251,7 @@ class _Builder:
 
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
+        assert start and end, "libyaml marks every event"
         one_line = start.line == end.line and not isinstance(event, yaml.CollectionStartEvent)
         width = max(1, end.column - start.column) if one_line else 1
         return Span(self._source, start.line + 1, start.column + 1, width)

@@ -1,7 +1,7 @@
 """Expected values, matched by shape. Imports errors and nodes.
 
-A mapping matches a superset, a list matches exactly, a scalar by value and type. A mapping whose one key starts with `$`
-is an operator; no QMP key starts so.
+A mapping matches a superset, a list matches exactly, a scalar by value and type. A mapping whose one key starts with
+`$` is an operator; no QMP key starts so.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def describe(value: Actual) -> str:
 
 
 def _operator(expected: Mapping) -> str:
-    return next((key for key in expected.keys() if key.startswith("$")), "")
+    return next((entry.key for entry in expected if entry.key.startswith("$")), "")
 
 
 def _check_operator(name: str, expected: Mapping) -> None:

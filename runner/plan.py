@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from runner.errors import Diagnostic, ScenarioError, Span, mistake
 from runner.expressions import render
+from runner.language import MODIFIERS
 from runner.match import check_matcher, describe
 from runner.model import Point
 from runner.nodes import UNKNOWN, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, to_json
+from runner.read_steps import argument_problems
 from runner.schema import problems
 from runner.steps.base import FlowVerb, Procedure, Scope, Step, Verb
-from runner.validate import MODIFIERS, Scenario, argument_problems
+from runner.validate import Scenario
 
 MAX_CASES = 10_000
 MAX_STEPS = 100_000
@@ -133,7 +135,9 @@ class _Walk:
         for step in steps:
             self._budget -= 1
             if self._budget < 0 or depth > MAX_CALL_DEPTH:
-                self._add(Diagnostic(step.span, f"more than {MAX_STEPS} steps, or blocks more than {MAX_CALL_DEPTH} deep"))
+                self._add(
+                    Diagnostic(step.span, f"more than {MAX_STEPS} steps, or blocks more than {MAX_CALL_DEPTH} deep")
+                )
                 return
             try:
                 self._step(step, scope, depth)
@@ -207,7 +211,9 @@ def _exclude(combinations: list[JsonObject], excluded: Node | None, names: list[
         pattern = {entry.key: to_json(entry.value) for entry in node if entry.key != "because"}
         for entry in node:
             if entry.key not in (*names, "because"):
-                raise mistake(entry.span, f"the matrix has no dimension '{entry.key}'", f"dimensions: {', '.join(names)}")
+                raise mistake(
+                    entry.span, f"the matrix has no dimension '{entry.key}'", f"dimensions: {', '.join(names)}"
+                )
         left = [each for each in combinations if not pattern.items() <= each.items()]
         if len(left) == len(combinations):
             raise mistake(node.span, "this excludes no combination")

@@ -59,9 +59,16 @@ class Programs:
 
     @cached_property
     def formats(self) -> frozenset[str]:
-        """The image formats that qemu-img knows. Source: the last lines of `qemu-img --help`."""
-        found = re.search(r"^Supported formats: (.*)$", _output_of([self["qemu-img"], "--help"]), re.MULTILINE)
-        return frozenset(found[1].split()) if found else frozenset()
+        """The image formats that qemu-img knows. Source: the last paragraphs of `qemu-img --help`.
+
+        :raise SetupError: if they are not there; no guess is made, or every case would be skipped for nothing.
+        """
+        found = re.search(
+            r"^Supported (?:image )?formats:\s+(.*?)\n\n", _output_of([self["qemu-img"], "--help"]), re.M | re.S
+        )
+        if not found:
+            raise SetupError(f"{self['qemu-img']} --help does not say which formats it supports")
+        return frozenset(found[1].split())
 
 
 def find_programs(options: Mapping[str, str | None], environment: Mapping[str, str]) -> Programs:

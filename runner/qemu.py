@@ -1,4 +1,6 @@
-"""One QEMU, or qemu-storage-daemon, under test: its process, its QMP session, its events. Imports errors, process, trace.
+"""One QEMU, or qemu-storage-daemon, under test: its process, its QMP session, its events.
+
+Imports errors, process and trace.
 
 QMP travels over an inherited socket pair: no socket path, no race at the start, and no way for anybody else to connect.
 """
@@ -14,7 +16,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, Message, QMPClient, QMPError, Runstate, StateError
+from qemu.qmp import (
+    ConnectError,
+    ExecInterruptedError,
+    ExecuteError,
+    Message,
+    QMPClient,
+    QMPError,
+    Runstate,
+    StateError,
+)
 
 from runner.errors import CommandFailed, MachineDied
 from runner.nodes import JsonObject, JsonValue

@@ -1,4 +1,4 @@
-"""What is published about the language: the JSON Schema for editors, the reference of steps. Imports validate, steps."""
+"""What is published of the language: the JSON Schema for editors, the reference of steps. Imports language, steps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 import textwrap
 from typing import Any
 
+from runner.language import MODIFIERS, PROCEDURE, SCENARIO
 from runner.match import OPERATORS
 from runner.steps import VERBS
 from runner.steps.base import FlowVerb, Verb
-from runner.validate import MODIFIERS, PROCEDURE, SCENARIO
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 EXPRESSION = {"type": "string", "pattern": "\\{\\{.*\\}\\}", "description": "an expression"}
@@ -97,7 +97,7 @@ def _open(schema: dict[str, Any]) -> dict[str, Any]:
         return {**opened, "anyOf": [*opened["anyOf"], EXPRESSION]}
     kinds = opened.get("type", [])
     if "enum" in opened or (kinds and "string" not in ([kinds] if isinstance(kinds, str) else kinds)):
-        outer = {key: opened.pop(key) for key in ("description", "title") if key in opened}
+        outer: dict[str, Any] = {key: opened.pop(key) for key in ("description", "title") if key in opened}
         return {**outer, "anyOf": [opened, EXPRESSION]}
     return opened
 
@@ -113,7 +113,9 @@ def _map(value: Any, change: Any) -> Any:
 
 
 def _prose(verb: type[Verb]) -> str:
-    return re.sub(r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", _fenced, inspect.cleandoc(verb.__doc__ or "") + "\n").strip()
+    return re.sub(
+        r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", _fenced, inspect.cleandoc(verb.__doc__ or "") + "\n"
+    ).strip()
 
 
 def _fenced(found: re.Match[str]) -> str:
@@ -136,7 +138,8 @@ REFERENCE_HEAD = """
 # Step reference
 
 Generated from the verbs themselves by `run-scenarios --print-reference`. A step is a mapping with exactly one verb, and
-modifiers beside it; a verb that needs nothing may stand alone: `- shutdown`. Any value may be an expression, `"{{ … }}"`.
+modifiers beside it; a verb that needs nothing may stand alone: `- shutdown`. Any value may be an expression:
+`"{{ … }}"`.
 """
 
 
@@ -147,7 +150,7 @@ def _modifier_table() -> str:
 
 def _operator_table() -> str:
     rows = [f"| `{name}` | {operator.doc} |" for name, operator in OPERATORS.items()]
-    text = "A mapping matches a superset, a list matches exactly, a scalar matches by value and type. An operator stands alone:"
+    text = "A mapping matches a superset, a list exactly, a scalar by value and type. An operator stands alone:"
     return "\n".join(["## Expected values", "", text, "", "| operator | matches |", "|---|---|", *rows])
 
 

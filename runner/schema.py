@@ -89,7 +89,8 @@ def _option_like(validator: Any, value: Any, instance: Any, schema: Any) -> Iter
 
 def _class(file_keyword: Keyword) -> Any:
     keywords = {**Draft202012Validator.VALIDATORS, "x-case-file": file_keyword}
-    return extend(Draft202012Validator, {name: _unless_unknown(keyword) for name, keyword in keywords.items()})
+    wrapped = {name: _unless_unknown(keyword) for name, keyword in keywords.items()}
+    return extend(Draft202012Validator, wrapped)  # type: ignore[no-untyped-call]
 
 
 def _both(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -106,7 +107,7 @@ def _validator(key: _Key, confined: bool) -> Any:
     return (CONFINED if confined else UNCONFINED)(key.schema)
 
 
-def _explain(error: ValidationError, node: Node, what: str) -> Iterator[Diagnostic]:
+def _explain(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
     path = tuple(error.absolute_path)
     if error.validator == "anyOf":
         yield from _explain_choice(error, node, what)
@@ -127,12 +128,13 @@ def _name(path: tuple[str | int, ...], what: str) -> str:
     return f"'{keys[-1]}'" if keys else what
 
 
-def _message(error: ValidationError, name: str) -> tuple[str, str]:
+def _message(error: Any, name: str) -> tuple[str, str]:
     found = json.dumps(error.instance, default=str)
     found = found if len(found) < 60 else f"{found[:60]}…"
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return f"{name} must be {_either(wanted)}, not {_typed(error.instance, found)}", _type_hint(error.instance, wanted)
+        text = f"{name} must be {_either(wanted)}, not {_typed(error.instance, found)}"
+        return text, _type_hint(error.instance, wanted)
     if error.validator == "enum":
         known = [str(value) for value in error.validator_value]
         return f"{name} cannot be {found}", did_you_mean(str(error.instance), known, f"one of: {', '.join(known)}")
@@ -159,7 +161,8 @@ def _either(types: list[str]) -> str:
 
 
 def _typed(instance: object, found: str) -> str:
-    return type_name(instance) if isinstance(instance, dict | list) or instance is None else f"{type_name(instance)} ({found})"
+    bare = isinstance(instance, dict | list) or instance is None
+    return type_name(instance) if bare else f"{type_name(instance)} ({found})"
 
 
 def _type_hint(instance: object, wanted: list[str]) -> str:
@@ -170,9 +173,7 @@ def _type_hint(instance: object, wanted: list[str]) -> str:
     return ""
 
 
-def _explain_unknown_keys(
-    error: ValidationError, node: Node, path: tuple[str | int, ...], what: str
-) -> Iterator[Diagnostic]:
+def _explain_unknown_keys(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
     known = error.schema.get("properties", {})
     for key in error.instance:
         if key not in known:
@@ -181,7 +182,7 @@ def _explain_unknown_keys(
             yield Diagnostic(span, f"unknown key '{key}' in {_name(path, what)}", hint)
 
 
-def _explain_choice(error: ValidationError, node: Node, what: str) -> Iterator[Diagnostic]:
+def _explain_choice(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
     """Explain by the branch that the author must have meant: the one whose type the value has."""
     branches: dict[int, list[ValidationError]] = {}
     for each in error.context or ():
@@ -211,5 +212,3 @@ def _at_root(error: ValidationError, validator: str) -> bool:
 def _types_of(schema: dict[str, Any]) -> list[str]:
     kind = schema.get("type", [])
     return kind if isinstance(kind, list) else [kind]
-
-

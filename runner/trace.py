@@ -7,6 +7,7 @@ a child's argv), `exit` (its status; minus the signal's number if one killed it)
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections import deque
 from pathlib import Path
@@ -42,9 +43,6 @@ class Trace:
 
 def _shown(vm: str | None, kind: str, data: object) -> str:
     arrow = {"send": "->", "recv": "<-", "exec": "$", "exit": "="}[kind]
-    if kind == "exec" and isinstance(data, list):
-        text = " ".join(map(str, data))
-    else:
-        text = json.dumps(data)
+    text = shlex.join(data) if isinstance(data, list) else json.dumps(data)
     text = text if len(text) <= FIELD_LIMIT else f"{text[:FIELD_LIMIT]}…"
     return f"{vm or 'tool'} {arrow} {text}"

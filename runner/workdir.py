@@ -1,7 +1,7 @@
 """The directories of a case: one for QEMU to work in, one for what is kept. Imports guardian.
 
-The first is empty, the working directory of QEMU and every tool, and gone after the case. The second holds the trace and
-what QEMU printed; it is kept when the user asks for it, and always for a case that failed.
+The first is empty, the working directory of QEMU and every tool, and gone after the case. The second holds the trace
+and what QEMU printed; it is kept when the user asks for it, and always for a case that failed.
 """
 
 from __future__ import annotations
@@ -110,4 +110,6 @@ def _file_name(name: str) -> str:
         return plain
     readable = plain[:MAX_NAME]
     same = name.replace("/", "-").replace("[", "-").removesuffix("]") == plain
-    return readable if same and len(plain) <= MAX_NAME else f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return (
+        readable if same and len(plain) <= MAX_NAME else f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )

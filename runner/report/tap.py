@@ -50,7 +50,9 @@ class TapReport:
         if allowed:
             self._lines("TAP version 13", f"1..0 # SKIP {plain(reason)}")
         else:
-            self._lines("TAP version 13", "1..1", "not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios")))
+            self._lines(
+                "TAP version 13", "1..1", "not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios"))
+            )
 
     def cannot_start(self, reason: str) -> None:
         """Report that the run cannot start at all."""
@@ -86,7 +88,9 @@ class TapReport:
 
 def plain(text: str) -> str:
     """Return text fit for a point's name or a reason: what a consumer could misread is percent-encoded."""
-    return NOT_PLAIN.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text).strip()
+    return NOT_PLAIN.sub(
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text
+    ).strip()
 
 
 def _point_line(number: int, point: Point, result: Result) -> str:

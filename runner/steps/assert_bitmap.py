@@ -39,7 +39,9 @@ class AssertBitmap(Verb):
         node=described(TEXT, "the drive or node, by id or node name"),
         name=described(TEXT, "the bitmap's name"),
         count=described(INTEGER, "the dirty bytes, at the bitmap's granularity"),
-        dirty=described(list_of(record(["at", "size"], **RANGE), at_least=0), "the ranges that must be dirty, and no others"),
+        dirty=described(
+            list_of(record(["at", "size"], **RANGE), at_least=0), "the ranges that must be dirty, and no others"
+        ),
         granularity=described(INTEGER, "its granularity in bytes"),
         busy=described(BOOLEAN, "whether a job or an export uses it"),
         recording=described(BOOLEAN, "whether it records new writes"),
@@ -63,7 +65,9 @@ class AssertBitmap(Verb):
         if absent and says:
             raise mistake(says[0].span, f"'{says[0].key}' of a bitmap that must not exist")
         if exists is None and not says:
-            raise mistake(argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists")
+            raise mistake(
+                argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists"
+            )
         status = mapping(argument.span, tuple(entry for entry in argument if entry.key in STATUS))
         matcher_of(status)
         return cls(
@@ -84,7 +88,9 @@ class AssertBitmap(Verb):
                 raise StepFailed(f"'{self.node}' has a bitmap '{self.name}'", wanted="none", found=describe(bitmap))
             return None
         if bitmap is None:
-            raise StepFailed(f"'{self.node}' has no bitmap '{self.name}'", hint=await self._where_else(machine, bitmaps))
+            raise StepFailed(
+                f"'{self.node}' has no bitmap '{self.name}'", hint=await self._where_else(machine, bitmaps)
+            )
         require_match(self.status, bitmap, f"bitmap '{self.name}' of '{self.node}'")
         if self.dirty is not None:
             self._check_dirty(self.dirty, bitmap)
@@ -147,5 +153,3 @@ async def bitmaps_of(machine: Machine, node: str) -> list[JsonObject]:
             return found
     names = ", ".join(each["node-name"] for each in nodes)
     raise StepFailed(f"there is no drive or node '{node}'", hint=f"nodes: {names}")
-
-

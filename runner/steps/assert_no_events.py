@@ -30,7 +30,9 @@ class AssertNoEvents(Verb):
         "anyOf": [
             {"type": "null"},
             TEXT,
-            record([], name=described(TEXT, "the event's name"), match=described(MATCHER, "what such an event matches")),
+            record(
+                [], name=described(TEXT, "the event's name"), match=described(MATCHER, "what such an event matches")
+            ),
         ]
     }
 

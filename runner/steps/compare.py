@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed
-from runner.nodes import JsonValue, Mapping
+from runner.nodes import JsonValue, Mapping, Sequence
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import BOOLEAN, IMAGE, Image, described, flag_of, one_of, read_image, record, text_of
 from runner.steps.tooling import TOOL_FAILURE, failure_of
@@ -48,10 +48,11 @@ class Compare(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        if not isinstance(argument, Mapping):
-            first, second = map(read_image, argument)
+        pair = argument.get("images") if isinstance(argument, Mapping) else argument
+        assert isinstance(pair, Sequence)
+        first, second = map(read_image, pair.items)
+        if pair is argument:
             return cls(first, second, "identical", False)
-        first, second = map(read_image, argument.get("images"))
         return cls(first, second, text_of(argument.get("outcome"), "identical"), flag_of(argument.get("strict")))
 
     async def run(self, context: Context) -> JsonValue:

@@ -66,5 +66,7 @@ class CreateImage(Verb):
     async def run(self, context: Context) -> JsonValue:
         size = [self.size] if self.size else []
         backing = ["-b", self.backing.file, "-F", self.backing.format] if self.backing else []
-        await qemu_img(context, "create", "-q", "-f", self.image.format, *self.options, *backing, self.image.file, *size)
+        await qemu_img(
+            context, "create", "-q", "-f", self.image.format, *self.options, *backing, self.image.file, *size
+        )
         return None

@@ -33,7 +33,9 @@ DISK: dict[str, dict[str, Any]] = {
 }
 RANGE = {"at": described(SIZE, "where it begins"), "size": described(SIZE, "how long it is")}
 PATTERNS = list_of(
-    record(["at", "size"], byte=described(BYTE, "the byte it is filled with; qemu-io's own 0xcd if none is given"), **RANGE)
+    record(
+        ["at", "size"], byte=described(BYTE, "the byte it is filled with; qemu-io's own 0xcd if none is given"), **RANGE
+    )
 )
 
 
@@ -87,7 +89,9 @@ def disk_of(argument: Any) -> Disk:
     if len(given) != 1:
         what = "only one of" if given else "needs"
         span = given[1].span if given else argument.span
-        raise mistake(span, f"{what} 'file', 'device' or 'qdev'", "'file' for an image no VM has open, 'device' for a VM's")
+        raise mistake(
+            span, f"{what} 'file', 'device' or 'qdev'", "'file' for an image no VM has open, 'device' for a VM's"
+        )
     kind, name = given[0].key, given[0].value
     if kind == "file":
         return Disk(image_of(name, argument.get("format")), "")

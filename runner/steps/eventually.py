@@ -65,5 +65,3 @@ class Eventually(FlowVerb):
                     failure.details = (*failure.details, f"tried {tries} times within {self.within_s:g} s")
                     raise
             await asyncio.sleep(self.every_s)
-
-

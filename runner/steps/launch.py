@@ -85,7 +85,12 @@ class Launch(Verb):
         program = text_of(argument.get("program"), "qemu")
         dashes = "-" if program == "qemu" else "--"
         options: list[str] = []
-        for key, option in {"objects": "object", "blockdev": "blockdev", "devices": "device", "export": "export"}.items():
+        for key, option in {
+            "objects": "object",
+            "blockdev": "blockdev",
+            "devices": "device",
+            "export": "export",
+        }.items():
             options += _json_options(f"{dashes}{option}", argument.get(key))
         for drive in argument.get("drives") or ():
             options += ["-drive", _drive(drive)]

@@ -12,8 +12,21 @@ from runner.errors import StepFailed
 from runner.nodes import JsonValue, Mapping
 from runner.process import describe_status
 from runner.steps.base import Context, Verb
-from runner.steps.shapes import BOOLEAN, FILE, FORMAT, TEXT, Image, argv_of, described, file_of, flag_of, image_of, list_of
-from runner.steps.shapes import record, text_of
+from runner.steps.shapes import (
+    BOOLEAN,
+    FILE,
+    FORMAT,
+    TEXT,
+    Image,
+    argv_of,
+    described,
+    file_of,
+    flag_of,
+    image_of,
+    list_of,
+    record,
+    text_of,
+)
 
 SOCKET = "nbd.sock"
 
@@ -51,7 +64,10 @@ class ServeNbd(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         endpoint, export, extra = (argument.get(key) for key in ("socket", "export", "arguments"))
-        options = [*(["-x", text_of(export)] if export else []), *(["-r"] if flag_of(argument.get("read-only")) else [])]
+        options = [
+            *(["-x", text_of(export)] if export else []),
+            *(["-r"] if flag_of(argument.get("read-only")) else []),
+        ]
         return cls(
             image_of(argument.get("file"), argument.get("format")),
             file_of(endpoint) if endpoint else SOCKET,
@@ -69,7 +85,16 @@ class ServeNbd(Verb):
         ):
             _bind(listener, context.directory, self.socket)
             listener.listen(16)
-            argv = [context.programs["qemu-nbd"], "-t", "-e", "16", "-f", self.image.format, *self.options, self.image.file]
+            argv = [
+                context.programs["qemu-nbd"],
+                "-t",
+                "-e",
+                "16",
+                "-f",
+                self.image.format,
+                *self.options,
+                self.image.file,
+            ]
             context.servers[self.socket] = context.processes.start(
                 _activated(listener.fileno(), argv),
                 vm=self.socket,

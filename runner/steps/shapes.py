@@ -12,7 +12,7 @@ from runner.expressions import size_in_bytes
 from runner.match import check_matcher
 from runner.nodes import JsonObject, Mapping, Node, Scalar, Sequence, to_json
 
-FORMATS = "bochs cloop dmg luks parallels qcow qcow2 qed raw vdi vhdx vmdk vpc".split()
+FORMATS = ["bochs", "cloop", "dmg", "luks", "parallels", "qcow", "qcow2", "qed", "raw", "vdi", "vhdx", "vmdk", "vpc"]
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".img": "raw", ".vhd": "vpc"}
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m)?")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}

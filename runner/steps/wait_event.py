@@ -13,7 +13,7 @@ from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, te
 
 @dataclass(frozen=True)
 class WaitEvent(Verb):
-    """Consume the first event with this name that nobody has consumed yet, however early it came; wait for it if need be.
+    """Consume the first event of this name that nobody has consumed yet, however early it came, or wait for it.
 
     `match` chooses among events of the name; `expect` asserts on the one that was chosen. What is not chosen stays.
 

@@ -28,7 +28,10 @@ class WaitExit(Verb):
     NAME = "wait-exit"
     RESULT = "the exit status"
     SCHEMA: ClassVar[dict[str, Any]] = {
-        "anyOf": [{"type": "null"}, record(["status"], status=described({"type": "integer"}, "the expected exit status"))]
+        "anyOf": [
+            {"type": "null"},
+            record(["status"], status=described({"type": "integer"}, "the expected exit status")),
+        ]
     }
 
     expected: int

@@ -60,7 +60,9 @@ class WaitJob(Verb):
             return cls(text_of(argument), "completed", None, "null")
         outcome, error = text_of(argument.get("outcome"), "completed"), matcher_of(argument.get("error"))
         if outcome == "failed" and error is None:
-            raise mistake(argument.span, "'outcome: failed' needs the 'error' it fails with", "error: Input/output error")
+            raise mistake(
+                argument.span, "'outcome: failed' needs the 'error' it fails with", "error: Input/output error"
+            )
         if error is not None and outcome != "failed":
             raise mistake(error.span, "'error' goes with 'outcome: failed'")
         return cls(text_of(argument.get("id")), outcome, error, text_of(argument.get("until"), "null"))
@@ -95,7 +97,9 @@ class WaitJob(Verb):
             return
         jobs = [job["id"] for job in await machine.query("query-jobs")]
         if self.id not in jobs and not machine.events.unconsumed(self._concerned):
-            raise StepFailed(f"there is no job '{self.id}', and none has ended", hint=f"jobs: {', '.join(jobs) or 'none'}")
+            raise StepFailed(
+                f"there is no job '{self.id}', and none has ended", hint=f"jobs: {', '.join(jobs) or 'none'}"
+            )
 
     async def _must_go_on(self, machine: Machine, end: _End) -> None:
         """A job that an error has stopped, or that waits to be dismissed, would keep us waiting for nothing."""
@@ -123,7 +127,8 @@ class WaitJob(Verb):
 
     async def _ask_outcome(self, machine: Machine, end: _End) -> None:
         """A job that is no block job sends no `BLOCK_JOB_COMPLETED`; while it is not dismissed it can be asked."""
-        job = next((job for job in await machine.query("query-jobs") if job["id"] == self.id), {})
+        jobs: dict[str, JsonObject] = {job["id"]: job for job in await machine.query("query-jobs")}
+        job = jobs.get(self.id, {})
         end.error = job.get("error")
         aborted = "aborting" in end.statuses
         end.outcome = "failed" if end.error else "cancelled" if aborted else "completed"

@@ -1,0 +1,90 @@
+"""The shape of a scenario file, as JSON Schema: its keys, and the modifiers of a step. Imports steps.shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.programs import TOOLS
+from runner.steps.call import PARAMETER_TYPES
+from runner.steps.shapes import BOOLEAN, DURATION_SCHEMA, TEXT, described, list_of, one_of, record
+
+VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
+RESERVED = frozenset(
+    {"omit", "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"}
+)
+NAMES = described(list_of(TEXT), "names")
+SCALAR: dict[str, Any] = {"type": ["string", "integer", "number", "boolean", "null"]}
+MATRIX: dict[str, Any] = {
+    "type": "object",
+    "description": "the dimensions with their values; the file becomes one case for each combination",
+    "minProperties": 1,
+    "properties": {
+        "exclude": described(
+            list_of({"type": "object", "minProperties": 1}), "combinations to leave out, and `because`"
+        ),
+        "include": described(list_of({"type": "object", "minProperties": 1}), "further combinations"),
+    },
+    "propertyNames": {"pattern": VARIABLE},
+    "additionalProperties": list_of(SCALAR),
+}
+REQUIRES: dict[str, Any] = record(
+    [],
+    qemu=described(
+        {"type": "string", "pattern": r"^\s*(>=|<)\s*[0-9]+(\.[0-9]+){0,2}\s*$", "title": "a version such as '>= 8.0'"},
+        "the version of QEMU, such as `>= 8.0`",
+    ),
+    commands=described(NAMES, "QMP commands"),
+    features=described(NAMES, "features of QMP commands or events, as `command/feature`"),
+    formats=described(NAMES, "image formats that qemu-img knows"),
+    tools=described(list_of(one_of(*TOOLS)), "programs that must be there"),
+    accelerators=described(NAMES, "accelerators that QEMU was built with"),
+)
+PROCEDURE: dict[str, Any] = record(
+    ["steps"],
+    summary=described(TEXT, "what it does, for the reader"),
+    parameters={
+        "type": "object",
+        "description": "its parameters, each with its type or as `{type, default}`",
+        "propertyNames": {"pattern": VARIABLE},
+        "additionalProperties": {
+            "anyOf": [one_of(*PARAMETER_TYPES), record(["type"], type=one_of(*PARAMETER_TYPES), default={})],
+        },
+    },
+    steps=described({"type": "array", "minItems": 1}, "its steps"),
+    returns={"description": "the value of the call, as an expression or a mapping of them"},
+)
+PROCEDURES: dict[str, Any] = {
+    "type": "object",
+    "description": "procedures of this file, by name",
+    "minProperties": 1,
+    "additionalProperties": PROCEDURE,
+}
+SHARED: dict[str, Any] = {
+    "import_": described(list_of(TEXT), "files of procedures, relative to this one"),
+    "procedures": PROCEDURES,
+    "allow_outside_paths": described(BOOLEAN, "let files of this file's steps be outside the case's directory"),
+}
+SCENARIO: dict[str, Any] = record(
+    ["scenario", "steps"],
+    scenario=described(TEXT, "the title"),
+    summary=described(TEXT, "what it shows"),
+    tags=described(list_of(TEXT), "words to select it by"),
+    requires=described(REQUIRES, "what the QEMU under test must offer; without it the cases are skipped"),
+    matrix=MATRIX,
+    timeout=described(DURATION_SCHEMA, "how long one case may take; 180 s by default"),
+    expected_failure=described(
+        TEXT, "why it is known to fail; then it is reported as TODO, and as failed if it passes"
+    ),
+    steps=described({"type": "array", "minItems": 1}, "the steps"),
+    **SHARED,
+)
+LIBRARY: dict[str, Any] = record(["procedures"], summary=described(TEXT, "what the file offers"), **SHARED)
+MODIFIERS: dict[str, Any] = {
+    "name": described(TEXT, "what the step is for, shown in reports"),
+    "when": described({"anyOf": [{"type": "boolean"}]}, "run the step only if this expression is true"),
+    "vm": described(TEXT, "the VM that the step is about; `vm` by default"),
+    "timeout": described(DURATION_SCHEMA, "how long the step may take; 60 s by default"),
+    "save": described({"type": "string", "pattern": VARIABLE}, "a variable for the step's result"),
+    "error": {"description": "how the step must fail: an expected value for its error"},
+    "expect": {"description": "what must hold of the step's result: an expected value"},
+}

@@ -1,0 +1,115 @@
+"""Why a case did not pass: an exception to its outcome and its story. Imports model, match, steps.base."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, ScenarioError, Span, StepFailed
+from runner.match import mismatches
+from runner.model import Failure, Outcome
+from runner.nodes import JsonValue, Node, to_json
+from runner.process import signal_name
+from runner.steps.base import Step
+
+
+class StepTimedOut(RunnerError):
+    """A step took longer than it may."""
+
+
+@dataclass
+class Blame:
+    """The step that was running when a case failed, None before the first; `span` is where to point then."""
+
+    step: Step | None
+    number: int
+    stack: tuple[Span, ...]
+    rendered: str
+    span: Span
+
+    @property
+    def verb(self) -> str:
+        """The step's verb, "" where there is no step."""
+        return self.step.verb.NAME if self.step else ""
+
+
+def failure_of(
+    error: BaseException, blame: Blame, *, traffic: tuple[str, ...], stderr_tail: str, limit_s: float | None
+) -> Failure:
+    """Return the story of a failure.
+
+    :param limit_s: the seconds that were not enough, None if it was not for time.
+    """
+    step = blame.step
+    status = error.status if isinstance(error, MachineDied) else None
+    return Failure(
+        _diagnostic_of(error, blame.span),
+        wanted=getattr(error, "wanted", ""),
+        found=getattr(error, "found", ""),
+        details=getattr(error, "details", ()),
+        step=blame.number,
+        verb=blame.verb,
+        name=_plain(step.name) if step else "",
+        stack=blame.stack,
+        rendered=blame.rendered,
+        traffic=traffic,
+        stderr_tail=stderr_tail,
+        signal=signal_name(status or 0),
+        timeout_ms=int(limit_s * 1000) if limit_s else None,
+    )
+
+
+def expected_failure(failed: CommandFailed, error: Node | None) -> JsonValue:
+    """Return the reply of a command that failed as expected.
+
+    :raise CommandFailed: if no failure was expected.
+    :raise StepFailed: if another one was.
+    """
+    if error is None:
+        raise failed
+    reply: JsonValue = dict(failed.reply)  # type: ignore[arg-type]
+    differences = mismatches(error, reply)
+    if differences:
+        first = differences[0]
+        raise StepFailed(
+            f"{failed.message}; another error was expected: {first}",
+            span=first.span,
+            wanted=first.wanted,
+            found=first.found,
+            details=tuple(map(str, differences)),
+        )
+    return reply
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """Return the outcome that an exception means."""
+    match error:
+        case MachineDied():
+            return Outcome.CRASHED
+        case CommandFailed() if isinstance(status := error.reply.get("status"), int) and status < 0:
+            return Outcome.CRASHED
+        case StepFailed():
+            return Outcome.FAILED
+        case ScenarioError():
+            return Outcome.INVALID
+        case _:
+            return Outcome.BROKEN
+
+
+def _diagnostic_of(error: BaseException, span: Span) -> Diagnostic:
+    match error:
+        case StepFailed():
+            return Diagnostic(error.span or span, error.message, error.hint.split("\n")[-1])
+        case ScenarioError():
+            return error.diagnostics[0]
+        case StepTimedOut() | RunnerError():
+            return Diagnostic(span, str(error.args[0]))
+        case OSError():
+            return Diagnostic(span, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        case _:
+            where = "".join(traceback.format_exception(error)[-3:])
+            return Diagnostic(span, f"internal error, please report it: {where}")
+
+
+def _plain(name: Node | None) -> str:
+    return str(to_json(name)) if name is not None and not name.dynamic else ""
