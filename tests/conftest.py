@@ -1,0 +1,65 @@
+"""Fixtures: a run of steps on the real QEMU, and a check that nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.cli import main
+from tests.support import Run, RunSteps, write_scenario
+
+
+@pytest.fixture
+def test_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A TEST_DIR of the test's own."""
+    directory = tmp_path / "test-dir"
+    directory.mkdir()
+    monkeypatch.setenv("TEST_DIR", str(directory))
+    return directory
+
+
+@pytest.fixture
+def run_command(
+    test_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> RunSteps:
+    """Run the command with these arguments, in the test's directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Run:
+        capsys.readouterr()
+        status = main([str(each) for each in arguments])
+        printed = capsys.readouterr()
+        return Run(status, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def run_steps(run_command: RunSteps, tmp_path: Path) -> RunSteps:
+    """Run a scenario of these steps, given as YAML; `head` holds further keys of the scenario."""
+
+    def run(steps: str, *options: str, head: str = "") -> Run:
+        return run_command(*options, write_scenario(tmp_path, steps, head))
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """Fail a test that leaves a process behind with its directory open, or a case's directory that no failure kept."""
+    yield
+    left = [name for name in _working_directories() if name.startswith(str(tmp_path))]
+    assert not left, f"processes were left in {left}"
+    test_dir = tmp_path / "test-dir"
+    kept = [each.name for each in test_dir.iterdir()] if test_dir.exists() else []
+    assert all(name.startswith("run-scenarios-kept-") for name in kept), kept
+
+
+def _working_directories() -> Iterator[str]:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            yield str((process / "cwd").readlink())
+        except OSError:
+            continue

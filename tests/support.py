@@ -1,0 +1,82 @@
+"""How tests run scenarios: against the real QEMU, through the command's own entry."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+POINT = re.compile(r"(not )?ok (\d+) - (.*?)(?: # (SKIP|TODO) (.*))?$")
+
+
+@dataclass(frozen=True)
+class TapPoint:
+    """One point of a TAP report, with its YAML block."""
+
+    ok: bool
+    number: int
+    name: str
+    directive: str
+    reason: str
+    block: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command: its exit status and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def points(self) -> list[TapPoint]:
+        """The points of the report."""
+        points: list[TapPoint] = []
+        block: list[str] | None = None
+        for line in self.stdout.split("\n"):
+            found = POINT.match(line)
+            if found:
+                points.append(TapPoint(not found[1], int(found[2]), found[3], found[4] or "", found[5] or "", {}))
+            elif line == "  ---":
+                block = []
+            elif line == "  ...":
+                points[-1].block.update(yaml.safe_load("\n".join(block or [])))
+                block = None
+            elif block is not None:
+                block.append(line)
+        return points
+
+    @property
+    def only(self) -> TapPoint:
+        """The one point of a report that has just one."""
+        (point,) = self.points
+        return point
+
+    @property
+    def message(self) -> str:
+        """The message of the one point, "" if it passed."""
+        return str(self.only.block.get("message", ""))
+
+
+RunSteps = Callable[..., Run]
+
+
+def write_scenario(directory: Path, steps: str, head: str = "") -> Path:
+    """Write a scenario of these steps, given as YAML, and return its file."""
+    file = directory / "case.yaml"
+    parts = ["scenario: a test", textwrap.dedent(head).strip(), "steps:", textwrap.indent(textwrap.dedent(steps), "  ")]
+    file.write_text("\n".join(part for part in parts if part) + "\n")
+    return file
+
+
+def trace_of(directory: Path) -> list[dict[str, Any]]:
+    """Return the records of the one trace below a directory of artifacts."""
+    (file,) = directory.glob("*/trace.jsonl")
+    return [json.loads(line) for line in file.read_text().splitlines()]
