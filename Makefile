@@ -1,0 +1,64 @@
+# Everything is installed below this directory, except QEMU and what else the distribution packages (see .ci/setup).
+VENV := .venv
+NODE := .node
+SECOND := $(CURDIR)/.qemu-second
+PATHS ?= scenarios/
+
+.PHONY: run test lint check-types pytest run-second test-second generated clean
+
+run: $(VENV)/.runtime ## set everything up and run the scenarios
+	@$(VENV)/bin/run-scenarios $(PATHS)
+
+test: $(VENV)/.dev $(NODE)/node_modules/.installed ## set everything up and pass the tests
+	@$(MAKE) --no-print-directory lint check-types pytest
+
+lint:
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+check-types:
+	$(VENV)/bin/mypy
+
+pytest:
+	$(VENV)/bin/python -m pytest -q
+
+# The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
+run-second test-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64
+run-second test-second: export QEMU_IMG_PROG = $(SECOND)/bin/qemu-img
+run-second test-second: export QEMU_IO_PROG = $(SECOND)/bin/qemu-io
+run-second test-second: export QEMU_NBD_PROG = $(SECOND)/bin/qemu-nbd
+run-second test-second: export QSD_PROG = $(SECOND)/bin/qemu-storage-daemon
+
+run-second: $(SECOND)/bin
+	@$(MAKE) --no-print-directory run
+
+test-second: $(SECOND)/bin
+	@$(MAKE) --no-print-directory test
+
+$(SECOND)/bin:
+	.ci/second-qemu $(SECOND)
+
+generated: ## write what is generated from the code
+	$(VENV)/bin/run-scenarios --print-schema > schema/scenario.schema.json
+	$(VENV)/bin/run-scenarios --print-reference > docs/steps.md
+
+# Not editable: what runs is what a user installs. A change of the code installs it again.
+$(VENV)/.runtime: pyproject.toml schema/scenario.schema.json $(shell find runner -name '*.py')
+	@.ci/setup qemu >&2
+	@test -d $(VENV) || python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check . >&2
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	.ci/setup qemu tests
+	test -d $(VENV) || python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	rm -f $(VENV)/.runtime
+	touch $@
+
+$(NODE)/node_modules/.installed:
+	npm install --silent --no-fund --no-audit --prefix $(NODE) tap-parser@18
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(NODE) $(SECOND) build dist
