@@ -41,6 +41,7 @@ $(SECOND)/bin:
 generated: ## write what is generated from the code
 	$(VENV)/bin/run-scenarios --print-schema > schema/scenario.schema.json
 	$(VENV)/bin/run-scenarios --print-reference > docs/steps.md
+	$(VENV)/bin/run-scenarios --print-rules > docs/lint.md
 
 # Not editable: what runs is what a user installs. A change of the code installs it again.
 $(VENV)/.runtime: pyproject.toml schema/scenario.schema.json $(shell find runner -name '*.py')
@@ -56,8 +57,8 @@ $(VENV)/.dev: pyproject.toml
 	rm -f $(VENV)/.runtime
 	touch $@
 
-$(NODE)/node_modules/.installed:
-	npm install --silent --no-fund --no-audit --prefix $(NODE) tap-parser@18
+$(NODE)/node_modules/.installed: Makefile
+	npm install --silent --no-fund --no-audit --prefix $(NODE) tap-parser@18 yaml-language-server@1.25.0
 	touch $@
 
 clean:

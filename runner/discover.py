@@ -32,6 +32,7 @@ class Missing:
 
     path: str
     diagnostic: Diagnostic
+    is_empty_directory: bool = False
 
 
 def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
@@ -47,7 +48,8 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
         if path.is_dir():
             files = list(_files_below(path))
             if not files:
-                missing.append(_missing(name, "there is no scenario in this directory", "scenarios end in .yaml"))
+                empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")
+                missing.append(Missing(name, empty, is_empty_directory=True))
             for file in files:
                 each = Found(file, shown(file), named=False)
                 found.setdefault((each.shown_as, ""), each)
@@ -57,7 +59,7 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
         else:
             there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
             hint = did_you_mean(path.name, there)
-            missing.append(_missing(name, "no such file or directory", hint))
+            missing.append(Missing(name, _diagnostic(name, "no such file or directory", hint)))
     return list(found.values()), missing
 
 
@@ -76,5 +78,5 @@ def _files_below(directory: Path) -> list[Path]:
     return sorted(files)
 
 
-def _missing(name: str, message: str, hint: str) -> Missing:
-    return Missing(name, Diagnostic(Span(Source(name, ""), 1, 1), message, hint))
+def _diagnostic(name: str, message: str, hint: str) -> Diagnostic:
+    return Diagnostic(Span(Source(name, ""), 1, 1), message, hint)

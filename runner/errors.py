@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+MAX_EXCERPT = 160
+MAX_MESSAGE = 600
+LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 type_names = {
     "str": "a string",
@@ -17,6 +23,11 @@ type_names = {
 }
 
 
+@lru_cache(maxsize=8)
+def _lines(text: str) -> list[str]:
+    return LINE_BREAK.split(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The text of one scenario file, under the name the user gave."""
@@ -26,8 +37,8 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return line `number` (from 1) without its end, or "" where there is none."""
-        lines = self.text.split("\n", number)
-        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else ""
+        lines = _lines(self.text)
+        return lines[number - 1] if 1 <= number <= len(lines) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +56,49 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding about a scenario, with the place and, where we know one, the mend."""
+    """One finding about a scenario, with the place and, where we know one, the mend.
+
+    :param code: that of the lint rule that it breaks, "" if it breaks none.
+    """
 
     span: Span
     message: str
     hint: str = ""
     severity: str = "error"
+    code: str = ""
 
     def render(self) -> str:
         """Return the finding as a compiler would print it: the place, the source line, a caret, the hint."""
-        head = f"{self.span}: {self.severity}: {self.message}"
+        code = f"[{self.code}]" if self.code else ""
+        head = f"{self.span}: {self.severity}{code}: {printable(self.message)}"
         return "\n".join([head, *excerpt(self.span, self.hint)])
 
 
 def excerpt(span: Span, hint: str = "") -> list[str]:
     """Return the source line of `span` and a caret line below it with `hint`; just the hint if the line is empty."""
-    text = span.source.line(span.line)
+    text, column = _cropped(span.source.line(span.line), span.column)
+    hint = printable(hint)
     if not text.strip():
         return [f"      = {hint}"] if hint else []
-    tabs_kept = "".join("\t" if char == "\t" else " " for char in text[: span.column - 1])
-    width = max(1, min(span.width, len(text) - span.column + 1))
+    tabs_kept = "".join("\t" if char == "\t" else " " for char in text[: column - 1])
+    width = max(1, min(span.width, len(text) - column + 1))
     caret = f"      | {tabs_kept}{'^' * width} {hint}".rstrip()
     return [f"{span.line:5} | {text}", caret]
+
+
+def _cropped(text: str, column: int) -> tuple[str, int]:
+    """Return a line as a terminal may show it, no longer than `MAX_EXCERPT`, and where in that `column` is."""
+    shown = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
+    start = max(0, min(column - MAX_EXCERPT // 2, len(shown) - MAX_EXCERPT)) if len(shown) > MAX_EXCERPT else 0
+    if start:
+        shown, column = f"…{shown[start:]}", column - start + 1
+    return (shown if len(shown) <= MAX_EXCERPT + 1 else f"{shown[:MAX_EXCERPT]}…"), column
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, no longer than `MAX_MESSAGE`, with what no terminal should be sent as escapes."""
+    text = text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class RunnerError(Exception):
@@ -80,17 +112,20 @@ class ScenarioError(RunnerError):
     """
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
-        super().__init__("\n".join(diagnostic.render() for diagnostic in diagnostics))
+        super().__init__(diagnostics)
         self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        return "\n".join(diagnostic.render() for diagnostic in self.diagnostics)
 
 
 class SetupError(RunnerError):
     """The run cannot start or go on for a reason outside every scenario: no QEMU, no space."""
 
 
-def mistake(span: Span, message: str, hint: str = "") -> ScenarioError:
+def mistake(span: Span, message: str, hint: str = "", code: str = "") -> ScenarioError:
     """Return the error for one wrong place in a scenario."""
-    return ScenarioError(Diagnostic(span, message, hint))
+    return ScenarioError(Diagnostic(span, message, hint, code=code))
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -7,6 +7,7 @@ Source: Jinja2's `Environment.compile_expression` and `SandboxedEnvironment`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as AbstractMapping
@@ -16,6 +17,7 @@ from typing import Any
 
 import jinja2
 import jinja2.meta
+import jinja2.nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.runtime import StrictUndefined, Undefined
@@ -38,9 +40,26 @@ from runner.nodes import (
 
 Variables = AbstractMapping[str, JsonValue | UnknownValue]
 
-MAX_LENGTH = 1 << 20
-MAX_BITS = 4096
-SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kKMGTPE])(?:i?B)?|[bB])?")
+MAX_LENGTH = 1 << 16
+MAX_BITS = 1024
+MAX_VALUES = 50_000
+MAX_DEPTH = 100
+MAX_SIZE = (1 << 63) - 1
+MAX_TEXT = 1 << 13
+MAX_PARTS = 100
+NO_CALLS = "an expression cannot call functions or methods; use a filter"
+SYNTAX_HINTS = {
+    "&": "write 'and'",
+    "|": "write 'or'; one '|' comes before a filter",
+    "!": "write 'not'; '!=' is written without a space",
+    "=": "compare with '=='",
+    "?": "write 'this if condition else that'",
+    "{": "an expression within an expression needs no braces of its own",
+    "}": "an expression ends with '}}'",
+    "'": "this quote is not closed",
+    '"': "this quote is not closed",
+}
+SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*(?:([kKMGTPE])(?:i?B)?|[bB])?")
 KEPT_FILTERS = [
     "abs",
     "count",
@@ -84,6 +103,8 @@ def size_in_bytes(text: str) -> int:
     size = int(number) << shift if number.isdigit() else float(number) * (1 << shift)
     if size != int(size):
         raise ValueError(f"'{text}' is not a whole number of bytes")
+    if size > MAX_SIZE:
+        raise ValueError(f"'{text}' is more than QEMU can count, 2^63 - 1 bytes")
     return int(size)
 
 
@@ -94,12 +115,25 @@ def _bytes(value: object) -> int:
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """A sandbox without calls, whose arithmetic cannot build anything huge."""
+    """A sandbox without calls and attributes, whose arithmetic cannot build anything huge."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        raise SecurityError("an expression cannot call functions or methods; use a filter")
+        raise SecurityError(NO_CALLS)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return a value of a mapping; JSON has no attributes, and `.items` is a key like any other."""
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Return an item of a mapping, a list or a string, or the undefined value that says what there is."""
+        if isinstance(obj, Undefined):
+            return obj[argument]  # An undefined value says what it is.
+        try:
+            return obj[argument]
+        except (LookupError, TypeError):
+            return self.undefined(_no_such_item(obj, argument))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "%" and isinstance(left, str):
@@ -107,6 +141,15 @@ class _Environment(ImmutableSandboxedEnvironment):
         if _result_bound(operator, left, right) > MAX_LENGTH:
             raise SecurityError(f"the result of '{operator}' would be too large")
         return super().call_binop(context, operator, left, right)
+
+
+def _no_such_item(obj: object, argument: object) -> str:
+    if isinstance(obj, dict):
+        hint = did_you_mean(str(argument), map(str, obj), f"keys: {', '.join(map(str, obj)) or 'none'}")
+        return f"there is no key '{argument}'; {hint}"
+    if isinstance(obj, list | str) and isinstance(argument, int):
+        return f"there is no item {argument} in {type_name(obj)} of length {len(obj)}"
+    return f"{type_name(obj)} has no '{argument}'"
 
 
 def _result_bound(operator: str, left: object, right: object) -> int:
@@ -124,8 +167,12 @@ def _result_bound(operator: str, left: object, right: object) -> int:
 def _to_text(value: object) -> str:
     if isinstance(value, Undefined):
         return str(value)
+    if isinstance(value, _Omitted):
+        raise TypeError("'omit' leaves out a whole key of a mapping, not a part of a text")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the result is no number: {value}")
     if isinstance(value, str | int | float):
         return str(value)
     raise TypeError(f"{type_name(value)} cannot become part of a text; let the expression be the whole value")
@@ -149,6 +196,7 @@ def _environment() -> _Environment:
         finalize=_to_text,
         autoescape=False,
         keep_trailing_newline=True,
+        optimized=False,  # Folding constants would write `inf` into the code it compiles.
     )
     environment.globals.clear()
     environment.globals["omit"] = OMIT
@@ -171,14 +219,46 @@ class Template:
 def compile_text(text: str) -> Template:
     """Compile a string that holds at least one `{{ … }}`.
 
-    :raise jinja2.TemplateError: for bad syntax or an unknown filter.
+    :raise jinja2.TemplateError: for bad syntax, an unknown filter, a call, an expression too long or too deep.
     """
-    names = frozenset(jinja2.meta.find_undeclared_variables(ENVIRONMENT.parse(text)) - {"omit"})
-    whole = _whole_expression(text)
-    if whole is None:
-        return Template(names, ENVIRONMENT.from_string(text).render)
-    expression = ENVIRONMENT.compile_expression(whole, undefined_to_none=False)
-    return Template(names, lambda variables: expression(**variables))
+    if len(text) > MAX_TEXT:
+        raise jinja2.TemplateError(f"a text with expressions is longer than {MAX_TEXT} characters")
+    try:
+        tree = ENVIRONMENT.parse(text)
+        _refuse_nodes(tree)
+        names = frozenset(jinja2.meta.find_undeclared_variables(tree) - {"omit"})
+        whole = _whole_expression(text)
+        if whole is None:
+            return Template(names, _text_of(ENVIRONMENT.from_string(text)))
+        expression = ENVIRONMENT.compile_expression(whole, undefined_to_none=False)
+    except (RecursionError, MemoryError, SyntaxError):
+        raise jinja2.TemplateError("it is nested too deep") from None
+    return Template(names, lambda variables: expression(variables))
+
+
+def _refuse_nodes(tree: jinja2.nodes.Template) -> None:
+    if tree.find(jinja2.nodes.Call):
+        raise jinja2.TemplateError(NO_CALLS)
+    if any(node.name == "self" for node in tree.find_all(jinja2.nodes.Name)):
+        raise jinja2.TemplateError("'self' means nothing here")
+    constants = [node.value for node in tree.find_all(jinja2.nodes.Const)]
+    if any(isinstance(value, float) and not math.isfinite(value) for value in constants):
+        raise jinja2.TemplateError("a number is too large")
+    for node in tree.find_all((jinja2.nodes.Output, jinja2.nodes.Concat)):
+        if len(list(node.iter_child_nodes())) > MAX_PARTS:
+            raise jinja2.TemplateError(f"more than {MAX_PARTS} parts in one text")
+
+
+def _text_of(template: jinja2.Template) -> Callable[[AbstractMapping[str, Any]], str]:
+    def render_text(variables: AbstractMapping[str, Any]) -> str:
+        text = ""
+        for part in template.generate(variables):
+            text += part
+            if len(text) > MAX_LENGTH:
+                raise SecurityError(f"the text is longer than {MAX_LENGTH} characters")
+        return text
+
+    return render_text
 
 
 def _whole_expression(text: str) -> str | None:
@@ -196,12 +276,18 @@ def template_of(node: Expression) -> Template:
     try:
         return compile_text(node.text)
     except jinja2.TemplateError as error:
-        raise mistake(node.span, f"bad expression: {error.message}", _filter_hint(str(error.message))) from None
+        said = str(error.message).replace("end of print statement", "}}").rstrip(".")
+        raise mistake(node.span, f"bad expression: {said}", _syntax_hint(said)) from None
 
 
-def _filter_hint(message: str) -> str:
-    found = re.search(r"No filter named '(\w+)'", message)
-    return did_you_mean(found[1], ENVIRONMENT.filters, f"filters: {', '.join(ENVIRONMENT.filters)}") if found else ""
+def _syntax_hint(said: str) -> str:
+    found = re.search(r"No (filter|test) named '(\w+)'", said)
+    if found:
+        known = ENVIRONMENT.filters if found[1] == "filter" else ENVIRONMENT.tests
+        words = [name for name in known if name.isidentifier()]
+        return did_you_mean(found[2], words, f"{found[1]}s: {', '.join(words)}")
+    found = re.search(r"(?:unexpected char |got )['\"](.)['\"]", said)
+    return SYNTAX_HINTS.get(found[1], "") if found else ""
 
 
 def render(node: Node, variables: Variables) -> Node:
@@ -209,50 +295,84 @@ def render(node: Node, variables: Variables) -> Node:
 
     :raise ScenarioError: for an unresolved name, a failing expression, or a result that JSON cannot hold.
     """
-    if not node.dynamic:
-        return node
-    match node:
-        case Expression():
-            return _evaluate(node, variables)
-        case Sequence():
-            return sequence(node.span, tuple(render(item, variables) for item in node.items))
-        case Mapping():
-            return _render_mapping(node, variables)
-        case _:
+    return _Renderer(variables).render(node)
+
+
+class _Renderer:
+    """Renders one node, and counts the values that come into it, for variables can double with every step."""
+
+    def __init__(self, variables: Variables) -> None:
+        self._variables = variables
+        self._count = 0
+
+    def render(self, node: Node) -> Node:
+        if not node.dynamic:
             return node
+        match node:
+            case Expression():
+                return self._evaluate(node)
+            case Sequence():
+                return sequence(node.span, tuple(self.render(item) for item in node.items))
+            case Mapping():
+                return self._render_mapping(node)
+            case _:
+                return node
+
+    def _render_mapping(self, node: Mapping) -> Mapping:
+        entries = []
+        for entry in node:
+            value = self._value(entry.value) if isinstance(entry.value, Expression) else self.render(entry.value)
+            if not isinstance(value, _Omitted):
+                entries.append(Entry(entry.key, entry.span, value))
+        return mapping(node.span, tuple(entries))
+
+    def _evaluate(self, node: Expression) -> Node:
+        value = self._value(node)
+        if isinstance(value, _Omitted):
+            raise mistake(node.span, "'omit' leaves out a key of a mapping; there is none here")
+        return value
+
+    def _value(self, node: Expression) -> Node | _Omitted:
+        template = template_of(node)
+        check_names(template.names, self._variables, node.span)
+        values = {name: self._variables[name] for name in template.names}
+        if any(isinstance(value, UnknownValue) for value in values.values()):
+            return Unknown(node.span)
+        try:
+            result = template.evaluate(values)
+            return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.span)
+        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+            raise mistake(node.span, f"the expression fails: {error}") from None
+
+    def _json_of(self, value: object, depth: int = 0) -> JsonValue:
+        """Return the result of an expression as a JSON value; a lazy filter's result becomes a list."""
+        self._count += 1
+        if self._count > MAX_VALUES:
+            raise ValueError(f"more than {MAX_VALUES} values")
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        match value:
+            case Undefined():
+                return str(value)
+            case float() if not math.isfinite(value):
+                raise ValueError(f"JSON has no number '{value}'")
+            case None | bool() | int() | float():
+                return value
+            case str() if len(value) > MAX_LENGTH:
+                raise ValueError(f"the text is longer than {MAX_LENGTH} characters")
+            case str():
+                return str(value)
+            case dict():
+                return {_key_of(key): self._json_of(item, depth + 1) for key, item in value.items()}
+            case list() | tuple() | Iterator():
+                return [self._json_of(item, depth + 1) for item in value]
+        raise TypeError(f"the result is {type_name(value)}, which JSON does not have")
 
 
-def _render_mapping(node: Mapping, variables: Variables) -> Mapping:
-    entries = []
-    for entry in node:
-        value = (
-            _value(entry.value, variables) if isinstance(entry.value, Expression) else render(entry.value, variables)
-        )
-        if not isinstance(value, _Omitted):
-            entries.append(Entry(entry.key, entry.span, value))
-    return mapping(node.span, tuple(entries))
-
-
-def _evaluate(node: Expression, variables: Variables) -> Node:
-    value = _value(node, variables)
-    if isinstance(value, _Omitted):
-        raise mistake(node.span, "'omit' leaves out a key of a mapping; there is none here")
-    return value
-
-
-def _value(node: Expression, variables: Variables) -> Node | _Omitted:
-    template = template_of(node)
-    check_names(template.names, variables, node.span)
-    values = {name: variables[name] for name in template.names}
-    if any(isinstance(value, UnknownValue) for value in values.values()):
-        return Unknown(node.span)
-    try:
-        result = template.evaluate(values)
-        return result if isinstance(result, _Omitted) else from_json(_json_of(result), node.span)
-    except jinja2.UndefinedError as error:
-        raise mistake(node.span, f"unresolved: {error.message}") from None
-    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, AttributeError, LookupError) as error:
-        raise mistake(node.span, f"the expression fails: {error}") from None
+def _key_of(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of a mapping is a string, not {type_name(key)}")
+    return key
 
 
 def check_names(names: Iterable[str], known: Iterable[str], span: Span) -> None:
@@ -261,24 +381,12 @@ def check_names(names: Iterable[str], known: Iterable[str], span: Span) -> None:
     :raise ScenarioError: for the first that is not.
     """
     for name in sorted(set(names) - set(known)):
-        nothing = "no variable is set here"
-        some = f"set here: {', '.join(sorted(known))}" if known else nothing
-        raise mistake(span, f"'{name}' is not set", did_you_mean(name, known, some))
+        some = f"set here: {', '.join(sorted(known))}" if known else "no variable is set here"
+        raise mistake(_place_of(name, span), f"'{name}' is not set", did_you_mean(name, known, some))
 
 
-def _json_of(value: object) -> JsonValue:
-    """Return the result of an expression as a JSON value; a lazy filter's result becomes a list."""
-    match value:
-        case Undefined():
-            return str(value)
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return str(value)
-        case dict():
-            return {str(key): _json_of(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_json_of(item) for item in value]
-        case Iterator():
-            return [_json_of(item) for item in value]
-    raise TypeError(f"the result is {type_name(value)}, which JSON does not have")
+def _place_of(name: str, span: Span) -> Span:
+    """Return the name's own place in the expression at `span`, if its line shows it."""
+    end = span.column - 1 + span.width
+    found = re.compile(rf"(?<![\w.'\"]){re.escape(name)}\b").search(span.source.line(span.line)[:end], span.column - 1)
+    return Span(span.source, span.line, found.start() + 1, len(name)) if found else span

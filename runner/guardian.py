@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 
@@ -26,9 +25,10 @@ class Guardian:
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(writer)
-            os.setsid()
-            _guard(reader)
+            try:
+                _guard(reader)
+            finally:
+                os._exit(0)
         os.close(reader)
         return cls(writer, pid)
 
@@ -56,36 +56,53 @@ class Guardian:
     def _tell(self, line: str) -> None:
         # A guardian that was killed itself is no reason to fail the run.
         with contextlib.suppress(BrokenPipeError):
-            os.write(self._pipe, os.fsencode(line.replace("\n", "") + "\0"))
+            os.write(self._pipe, os.fsencode(line) + b"\0")
 
 
 def _guard(reader: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    _release_output()
-    watched: set[tuple[str, str]] = set()
-    with os.fdopen(reader, "rb") as pipe:
-        rest = b""
-        while chunk := os.read(pipe.fileno(), 65536):
-            *lines, rest = (rest + chunk).split(b"\0")
-            for line in map(os.fsdecode, lines):
-                thing = (line[1], line[3:])
-                if line[0] == "+":
-                    watched.add(thing)
-                else:
-                    watched.discard(thing)
-    for kind, name in sorted(watched, reverse=True):
+    os.setsid()
+    _release_files(reader)
+    watched = _watched_at_the_end(reader)
+    for kind, name in watched:
         if kind == "p":
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(name), signal.SIGKILL)
-        else:
+    for kind, name in watched:
+        if kind == "d":
+            _kill_those_in(Path(name))
             shutil.rmtree(name, ignore_errors=True)
-    os._exit(0)
 
 
-def _release_output() -> None:
-    """Let go of the runner's standard streams, or whoever reads them would wait for us as well."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.dup2(null, stream.fileno())
+def _kill_those_in(directory: Path) -> None:
+    """Kill what works in a directory: the runner may have died between starting a process and telling us."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(directory):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def _watched_at_the_end(reader: int) -> set[tuple[str, str]]:
+    """Follow what the runner tells until it has gone, and return what is left to clean up."""
+    watched: set[tuple[str, str]] = set()
+    rest = b""
+    while chunk := os.read(reader, 65536):
+        *lines, rest = (rest + chunk).split(b"\0")
+        for line in map(os.fsdecode, lines):
+            thing = (line[1], line[3:])
+            if line[0] == "+":
+                watched.add(thing)
+            else:
+                watched.discard(thing)
+    return watched
+
+
+def _release_files(kept: int) -> None:
+    """Let go of every file of the runner, or whoever reads its output to the end would wait for us as well."""
+    for file in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if int(file.name) != kept:
+                os.close(int(file.name))
+    for _ in range(3):
+        os.open(os.devnull, os.O_RDWR)

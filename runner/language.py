@@ -5,28 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 from runner.programs import TOOLS
+from runner.steps.base import FlowVerb, Verb
 from runner.steps.call import PARAMETER_TYPES
-from runner.steps.shapes import BOOLEAN, DURATION_SCHEMA, TEXT, described, list_of, one_of, record
+from runner.steps.shapes import (
+    BOOLEAN,
+    DURATION_SCHEMA,
+    FORMAT,
+    TEXT,
+    VARIABLE,
+    described,
+    list_of,
+    one_of,
+    record,
+)
 
-VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
 RESERVED = frozenset(
-    {"omit", "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"}
+    {"omit", "self", "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"}
 )
 NAMES = described(list_of(TEXT), "names")
 SCALAR: dict[str, Any] = {"type": ["string", "integer", "number", "boolean", "null"]}
+COMBINATION: dict[str, Any] = {
+    "type": "object",
+    "minProperties": 1,
+    "properties": {"because": TEXT},
+    "additionalProperties": SCALAR,
+}
 MATRIX: dict[str, Any] = {
     "type": "object",
     "description": "the dimensions with their values; the file becomes one case for each combination",
     "minProperties": 1,
     "properties": {
-        "exclude": described(
-            list_of({"type": "object", "minProperties": 1}), "combinations to leave out, and `because`"
-        ),
-        "include": described(list_of({"type": "object", "minProperties": 1}), "further combinations"),
+        "exclude": described(list_of(COMBINATION), "combinations to leave out, and `because`"),
+        "include": described(list_of(COMBINATION), "further combinations"),
     },
-    "propertyNames": {"pattern": VARIABLE},
+    "propertyNames": VARIABLE,
     "additionalProperties": list_of(SCALAR),
 }
+FEATURE: dict[str, Any] = {"type": "string", "pattern": "^[^/]+/[^/]+$", "title": "a `command/feature`"}
 REQUIRES: dict[str, Any] = record(
     [],
     qemu=described(
@@ -34,18 +49,19 @@ REQUIRES: dict[str, Any] = record(
         "the version of QEMU, such as `>= 8.0`",
     ),
     commands=described(NAMES, "QMP commands"),
-    features=described(NAMES, "features of QMP commands or events, as `command/feature`"),
-    formats=described(NAMES, "image formats that qemu-img knows"),
+    features=described(list_of(FEATURE), "features of QMP commands or events, as `command/feature`"),
+    formats=described(list_of(FORMAT), "image formats that qemu-img knows"),
     tools=described(list_of(one_of(*TOOLS)), "programs that must be there"),
     accelerators=described(NAMES, "accelerators that QEMU was built with"),
 )
+REQUIRES["minProperties"] = 1
 PROCEDURE: dict[str, Any] = record(
     ["steps"],
     summary=described(TEXT, "what it does, for the reader"),
     parameters={
         "type": "object",
         "description": "its parameters, each with its type or as `{type, default}`",
-        "propertyNames": {"pattern": VARIABLE},
+        "propertyNames": VARIABLE,
         "additionalProperties": {
             "anyOf": [one_of(*PARAMETER_TYPES), record(["type"], type=one_of(*PARAMETER_TYPES), default={})],
         },
@@ -84,7 +100,25 @@ MODIFIERS: dict[str, Any] = {
     "when": described({"anyOf": [{"type": "boolean"}]}, "run the step only if this expression is true"),
     "vm": described(TEXT, "the VM that the step is about; `vm` by default"),
     "timeout": described(DURATION_SCHEMA, "how long the step may take; 60 s by default"),
-    "save": described({"type": "string", "pattern": VARIABLE}, "a variable for the step's result"),
-    "error": {"description": "how the step must fail: an expected value for its error"},
+    "save": described({"type": "string", **VARIABLE}, "a variable for the step's result"),
+    "error": {
+        "type": "object",
+        "minProperties": 1,
+        "description": "how the step must fail: an expected value for its error",
+    },
     "expect": {"description": "what must hold of the step's result: an expected value"},
 }
+
+
+def modifiers_of(verb: type[Verb]) -> list[str]:
+    """Return the modifiers that may stand beside a verb."""
+    refused = set()
+    if not verb.RESULT:
+        refused.add("expect")
+    if not verb.FAILS_WITH:
+        refused.add("error")
+    if not verb.RESULT and not verb.FAILS_WITH:
+        refused.add("save")
+    if issubclass(verb, FlowVerb):
+        refused.add("vm")
+    return [key for key in MODIFIERS if key not in refused]

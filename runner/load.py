@@ -6,6 +6,7 @@ them), `0644` is not octal and `1:30` not a number of minutes. Source: YAML 1.2.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,12 +14,12 @@ from pathlib import Path
 
 import yaml
 
-from runner.errors import ScenarioError, Source, Span, mistake
+from runner.errors import ScenarioError, Source, Span, did_you_mean, mistake
 from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, sequence
 
-MAX_FILE_BYTES = 4 << 20
-MAX_DEPTH = 100
-MAX_NODES = 200_000
+MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 50
+MAX_NODES = 50_000
 MAX_DIGITS = 40
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -32,7 +33,18 @@ CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 STRING_TAG = "tag:yaml.org,2002:str"
+ALIGN = "entries of one mapping, and items of one list, begin in the same column"
+BEGUN = {
+    "found unexpected end of stream": "this quote is not closed",
+    "did not find expected ',' or '}'": "this '{}' is not closed, or a ',' is missing further down",
+    "did not find expected ',' or ']'": "this '{}' is not closed, or a ',' is missing further down",
+    "could not find expected ':'": "is a ':' missing after this?",
+    "did not find expected alphabetic or numeric character": "quote a text that begins with '{}'",
+}
+"""What libyaml notices lines after the place to mend, which is where the construct begins; with the hint there."""
 QUOTE_IT = 'an expression must be quoted: "{{ … }}"'
+UNQUOTED = "RS002"
+"""The lint rule that an expression without quotes breaks: YAML can make nothing of most of them."""
 
 
 def load_file(path: Path, shown_as: str) -> Node:
@@ -79,32 +91,63 @@ def _read(path: Path, shown_as: str) -> Source:
 
 
 def _bad_character(source: Source, error: yaml.reader.ReaderError) -> ScenarioError:
-    before = source.text[: error.position]
+    # libyaml counts bytes here, and characters elsewhere.
+    before = source.text.encode()[: error.position].decode()
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    code = ord(source.text[len(before)])
+    escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return mistake(
-        Span(source, line, column), "YAML does not allow this control character", 'write it as "\\x07" in quotes'
+        Span(source, line, column), "YAML does not allow this control character", f'write it as "{escape}", in quotes'
     )
 
 
 def _bad_syntax(source: Source, error: yaml.MarkedYAMLError) -> ScenarioError:
-    mark = error.problem_mark or error.context_mark
+    said = error.problem or "bad syntax"
+    mark = error.context_mark if _is_noticed_late(source, error) else error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     text = source.line(line)
     while line > 1 and not text.strip():
         line -= 1
         text = source.line(line)
         column = len(text) + 1
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    return mistake(Span(source, line, column), f"not valid YAML: {said}", _syntax_hint(text, column))
+    hint = _syntax_hint(said, text, column, source.line(line - 1))
+    code = UNQUOTED if hint == QUOTE_IT else ""
+    return mistake(Span(source, line, column), f"not valid YAML: {said}", hint, code)
 
 
-def _syntax_hint(text: str, column: int) -> str:
+def _is_noticed_late(source: Source, error: yaml.MarkedYAMLError) -> bool:
+    """Tell whether a syntax error is best shown where the construct begins: the next line belongs to it no more."""
+    begin, end = error.context_mark, error.problem_mark
+    if begin is None or end is None or error.problem not in BEGUN:
+        return False
+    first, last = source.line(begin.line + 1), source.line(end.line + 1)
+    outside = not last.strip() or _indentation(last) <= _indentation(first)
+    return outside and (begin.line < end.line or "alphabetic" in str(error.problem))
+
+
+def _indentation(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
+
+
+def _syntax_hint(said: str, text: str, column: int, above: str) -> str:
+    """Return what a syntax error most likely is, by what libyaml said and the line it is shown on."""
+    before, at = text[: column - 1], text[column - 1 : column]
     if re.search(r"(?<![\"'\w{])\{\{", text):
         return QUOTE_IT
     if "\t" in text[:column]:
         return "indent with spaces, not with tabs"
-    if ": " in text[column:] or text.count(": ") > 1:
-        return "quote a text that has ': ' in it"
+    if said in BEGUN:
+        return BEGUN[said].format(at) if at in tuple("[{\"'*&") or "':'" in said else "is a ',' missing before this?"
+    if "mapping values are not allowed" in said:
+        if ": " in before:
+            return "quote a text that has ': ' in it"
+        return ALIGN if ": " in above or above.endswith(":") else "is a ': ' missing in the line above?"
+    if "expected key" in said or "'-' indicator" in said:
+        return ALIGN if not before.strip(" -") else f"quote the whole text, or remove the '{at}'"
+    if "cannot start any token" in said:
+        return f"quote a text that begins with '{at}'"
+    if "escape" in said:
+        return "in double quotes write '\\\\' for a backslash, or use single quotes"
     return ""
 
 
@@ -138,8 +181,8 @@ class _Builder:
                 self._open[-1].items.append(node)
             else:
                 root = node
-        if root is None:
-            raise mistake(Span(self._source, 1, 1), "the file is empty")
+        if root is None or (isinstance(root, Scalar) and root.value is None):
+            raise mistake(Span(self._source, 1, 1), "the file is empty", "begin with 'scenario: a title'")
         return root
 
     def _take(self, event: yaml.Event) -> Node | None:
@@ -151,7 +194,7 @@ class _Builder:
                 self._refuse_tag(event)
                 self._count(event, 1)
                 if len(self._open) == MAX_DEPTH:
-                    raise mistake(self._span(event), f"nested more than {MAX_DEPTH} deep")
+                    raise mistake(self._span(event), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
                 self._open.append(_Collection(event, self._nodes))
                 return None
             case yaml.CollectionEndEvent():
@@ -159,7 +202,9 @@ class _Builder:
                 return self._anchored(done.event, self._collection(done), self._nodes - done.nodes_before + 1)
             case yaml.AliasEvent():
                 if event.anchor not in self._anchors:
-                    raise mistake(self._span(event), f"unknown anchor '{event.anchor}'")
+                    known = [str(anchor) for anchor in self._anchors]
+                    hint = did_you_mean(str(event.anchor), known, "an anchor, &name, comes before its first *name")
+                    raise mistake(self._span(event), f"unknown anchor '{event.anchor}'", hint)
                 node, size = self._anchors[event.anchor]
                 self._count(event, size)
                 return node
@@ -176,8 +221,10 @@ class _Builder:
         merged: dict[str, Entry] = {}
         for key, value in zip(done.items[::2], done.items[1::2], strict=True):
             name = self._key(key)
-            if name == "<<":
-                merged = {**self._merge(value), **merged}
+            if name == "<<" and not merged:
+                merged = self._merge(value)
+            elif name == "<<":
+                raise mistake(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
             elif name in entries:
                 first = entries[name].span.line
                 raise mistake(key.span, f"duplicate key '{name}'", f"first given on line {first}")
@@ -194,7 +241,8 @@ class _Builder:
         if isinstance(key, Scalar):
             raise mistake(key.span, "a mapping key must be a string", "put it in quotes")
         braces = self._source.line(key.span.line)[key.span.column - 2 :].startswith("{{")
-        raise mistake(key.span, "a mapping key must be a string", QUOTE_IT if braces else "")
+        hint, code = (QUOTE_IT, UNQUOTED) if braces else ("", "")
+        raise mistake(key.span, "a mapping key must be a string", hint, code)
 
     def _merge(self, value: Node) -> dict[str, Entry]:
         parts = value.items if isinstance(value, Sequence) else (value,)
@@ -218,15 +266,15 @@ class _Builder:
             return Scalar(span, CONSTANTS[text])
         if text[0] not in "+-.0123456789":
             return self._text(text, span)
-        if len(text) > MAX_DIGITS and FLOAT.fullmatch(text):
-            raise mistake(span, f"a number of more than {MAX_DIGITS} characters")
+        if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
+            raise mistake(span, f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string")
         if INTEGER.fullmatch(text):
             return Scalar(span, int(text))
         if OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text):
             return Scalar(span, int(text, 0))
-        if FLOAT.fullmatch(text):
+        if FLOAT.fullmatch(text) and math.isfinite(float(text)):
             return Scalar(span, float(text))
-        if NOT_JSON.fullmatch(text):
+        if NOT_JSON.fullmatch(text) or FLOAT.fullmatch(text):
             raise mistake(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
         return Scalar(span, text)
 
@@ -241,7 +289,7 @@ class _Builder:
     def _count(self, event: yaml.Event, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise mistake(self._span(event), f"more than {MAX_NODES} values, aliases expanded")
+            raise mistake(self._span(event), f"more than {MAX_NODES} values, aliases expanded", "split the file")
 
     def _refuse_tag(self, event: yaml.NodeEvent) -> None:
         tag = getattr(event, "tag", None)

@@ -15,6 +15,11 @@ from runner.errors import Span, StepFailed, did_you_mean, mistake, type_name
 from runner.nodes import JsonValue, Mapping, Node, Scalar, Sequence, to_json
 
 SHOWN = 400
+OPPOSITES = {
+    "$any": "'$absent: true' asks for the opposite",
+    "$absent": "'$any: true' asks for the opposite",
+    "$ne": "'$not' takes any expected value",
+}
 
 
 class Missing:
@@ -125,7 +130,7 @@ def _check_operator(name: str, expected: Mapping) -> None:
         other = next(each for each in expected if each.key != name)
         raise mistake(other.span, f"'{other.key}' beside '{name}': an operator stands alone in its mapping")
     if not entry.value.dynamic:
-        OPERATORS[name].check(entry.value)
+        OPERATORS[name].check(entry.value, name)
 
 
 def _join(path: str, part: str | int) -> str:
@@ -172,7 +177,7 @@ def _match_list(expected: Sequence, actual: Actual, path: str) -> list[Mismatch]
 class Operator:
     """One `$operator`: how its operand must look, and how it compares."""
 
-    check: Callable[[Node], None]
+    check: Callable[[Node, str], None]
     compare: Callable[[Node, Actual, str], list[Mismatch]]
     doc: str
 
@@ -194,33 +199,64 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _check_number(operand: Node) -> None:
+def _check_number(operand: Node, name: str) -> None:
     if not isinstance(operand, Scalar) or not _is_number(operand.value):
-        raise mistake(operand.span, f"this operator takes a number, not {type_name(to_json(operand))}")
+        raise mistake(operand.span, f"'{name}' takes a number, not {type_name(to_json(operand))}")
 
 
-def _check_list(operand: Node) -> None:
+def _check_list(operand: Node, name: str) -> None:
     if not isinstance(operand, Sequence):
-        raise mistake(operand.span, f"this operator takes a list, not {type_name(to_json(operand))}")
+        raise mistake(operand.span, f"'{name}' takes a list, not {type_name(to_json(operand))}")
     check_matcher(operand)
 
 
-def _check_true(operand: Node) -> None:
+def _check_choice(operand: Node, name: str) -> None:
+    _check_list(operand, name)
+    if isinstance(operand, Sequence) and not operand.items:
+        raise mistake(operand.span, f"'{name}' of nothing never matches")
+
+
+def _check_true(operand: Node, name: str) -> None:
     if to_json(operand) is not True:
-        raise mistake(operand.span, "this operator takes nothing but 'true'")
+        raise mistake(operand.span, f"'{name}' takes nothing but 'true'", OPPOSITES.get(name, ""))
 
 
-def _check_regex(operand: Node) -> None:
+def _check_regex(operand: Node, name: str) -> None:
     if not isinstance(operand, Scalar) or not isinstance(operand.value, str):
-        raise mistake(operand.span, f"'$regex' takes a string, not {type_name(to_json(operand))}")
+        raise mistake(operand.span, f"'{name}' takes a string, not {type_name(to_json(operand))}")
     try:
         re.compile(operand.value)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise mistake(operand.span, f"bad regular expression: {error}") from None
 
 
-def _accept(_: Node) -> None:
-    """Any operand will do."""
+def _check_length(operand: Node, name: str) -> None:
+    is_length = isinstance(operand, Scalar) and _is_number(operand.value) and isinstance(operand.value, int)
+    if isinstance(operand, Mapping) and _operator(operand):
+        check_matcher(operand)
+    elif not is_length or to_json(operand) < 0:  # type: ignore[operator]
+        found = describe(to_json(operand))
+        raise mistake(operand.span, f"'{name}' takes a whole number or an operator, not {found}", "{$gt: 0}")
+
+
+def _check_matcher(operand: Node, _: str) -> None:
+    check_matcher(operand)
+
+
+def _check_literal(operand: Node, name: str) -> None:
+    """Refuse operators: where values are compared literally, they would be taken for keys."""
+    for child in _children(operand):
+        _check_literal(child, name)
+    if isinstance(operand, Mapping) and _operator(operand):
+        entry = operand.entry(_operator(operand))
+        assert entry
+        raise mistake(entry.span, f"'{entry.key}' within '{name}', which compares literally", OPPOSITES.get(name, ""))
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, Sequence):
+        return node.items
+    return tuple(entry.value for entry in node) if isinstance(node, Mapping) else ()
 
 
 def _regex(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
@@ -284,17 +320,17 @@ def _one_of(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
 
 OPERATORS: dict[str, Operator] = {
     "$regex": Operator(_check_regex, _regex, "a string in which this regular expression is found"),
-    "$contains": Operator(_accept, _contains, "a string with this part, or a list with an item that matches this"),
+    "$contains": Operator(_check_matcher, _contains, "a string with this part, or a list with an item like this"),
     "$gt": _ordered("greater than", lambda actual, limit: actual > limit),
     "$ge": _ordered("at least", lambda actual, limit: actual >= limit),
     "$lt": _ordered("less than", lambda actual, limit: actual < limit),
     "$le": _ordered("at most", lambda actual, limit: actual <= limit),
-    "$ne": Operator(_accept, _differs, "any value but this one"),
+    "$ne": Operator(_check_literal, _differs, "any value but this one"),
     "$any": Operator(_check_true, _any, "any value at all, as long as the key is there (`$any: true`)"),
     "$absent": Operator(_check_true, _absent, "the key is not there (`$absent: true`)"),
-    "$length": Operator(check_matcher, _length, "a string, list or mapping whose length matches this"),
+    "$length": Operator(_check_length, _length, "a string, list or mapping whose length matches this"),
     "$unordered": Operator(_check_list, _unordered, "a list whose items match these, in any order"),
-    "$exact": Operator(_accept, _exact, "exactly this value: no further keys, however deep"),
-    "$not": Operator(check_matcher, _not, "whatever does not match this"),
-    "$one-of": Operator(_check_list, _one_of, "what matches one of these"),
+    "$exact": Operator(_check_literal, _exact, "exactly this value: no further keys, however deep"),
+    "$not": Operator(_check_matcher, _not, "whatever does not match this"),
+    "$one-of": Operator(_check_choice, _one_of, "what matches one of these"),
 }

@@ -61,6 +61,8 @@ class Child:
         await self.wait()
 
     def _reap(self) -> None:
+        # Whatever it started goes with it; until it is waited for, nobody else can have its number.
+        self.send(signal.SIGKILL)
         status = self._popen.wait()
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)

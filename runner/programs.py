@@ -15,6 +15,7 @@ from pathlib import Path
 
 from runner.errors import RunnerError, SetupError
 from runner.guardian import Guardian
+from runner.nodes import JsonObject
 from runner.process import Processes
 from runner.qemu import Machine
 from runner.trace import Trace
@@ -115,47 +116,37 @@ def _output_of(argv: list[str]) -> str:
     return done.stdout
 
 
-@dataclass(frozen=True)
-class Capabilities:
-    """What the QEMU under test says of itself over QMP."""
-
-    version: tuple[int, int, int]
-    commands: frozenset[str]
-    features: frozenset[str]
+QUIET = ("-machine", "none", "-nodefaults", "-display", "none")
 
 
-async def ask_capabilities(programs: Programs, guardian: Guardian) -> Capabilities:
-    """Start QEMU once and ask it for its version, commands and their features.
+async def ask_qmp(programs: Programs, guardian: Guardian, program: str) -> JsonObject:
+    """Start QEMU, or qemu-storage-daemon, once and ask it what it speaks: `{version: [int, int, int], schema: […]}`.
 
-    :raise SetupError: if it does not start or does not answer.
+    :raise SetupError: if it is not there, does not start or does not answer.
     """
+    daemon = program != "qemu"
+    argv = [programs[program], *(() if daemon else QUIET)]
     with tempfile.TemporaryDirectory(prefix="run-scenarios-probe-") as name:
         directory = Path(name)
+        guardian.watch_directory(directory)
         trace = Trace(directory / "trace.jsonl")
         processes = Processes(directory, trace, guardian)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                machine = await Machine.start("probe", [programs["qemu"], *QUIET], processes, trace, directory)
+                machine = await Machine.start("probe", argv, processes, trace, directory, daemon=daemon)
                 try:
                     return await _ask(machine)
                 finally:
                     await machine.close()
         except (RunnerError, TimeoutError) as error:
-            raise SetupError(f"{programs['qemu']} cannot be asked what it can do: {error}") from None
+            raise SetupError(f"{argv[0]} cannot be asked what it can do: {error}") from None
         finally:
             await processes.end_all(politely=False)
             trace.close()
+            guardian.forget_directory(directory)
 
 
-QUIET = ("-machine", "none", "-nodefaults", "-display", "none")
-
-
-async def _ask(machine: Machine) -> Capabilities:
-    version: dict[str, int] = (await machine.query("query-version"))["qemu"]
-    schema = await machine.query("query-qmp-schema")
-    named = [entity for entity in schema if entity["meta-type"] in ("command", "event")]
-    return Capabilities(
-        (version["major"], version["minor"], version["micro"]),
-        frozenset(entity["name"] for entity in named if entity["meta-type"] == "command"),
-        frozenset(f"{entity['name']}/{feature}" for entity in named for feature in entity.get("features", [])),
-    )
+async def _ask(machine: Machine) -> JsonObject:
+    version = (await machine.query("query-version"))["qemu"]
+    numbers = [version[part] for part in ("major", "minor", "micro")]
+    return {"version": numbers, "schema": await machine.query("query-qmp-schema")}

@@ -84,14 +84,17 @@ class EventLog:
 class Machine:
     """A running QEMU; `Machine.start` makes one."""
 
-    def __init__(self, name: str, child: Child, session: _Session, logs: Path) -> None:
+    def __init__(self, name: str, child: Child, session: _Session, logs: Path, earlier: tuple[int, int]) -> None:
         self.name = name
         self.events = EventLog()
         self.exit_expected = False
+        self._last_words = ""
         self._child = child
         self._session = session
         self._stdout = (logs / f"{name}.stdout").open("rb")
         self._stderr = (logs / f"{name}.stderr").open("rb")
+        self._stdout.seek(earlier[0])
+        self._stderr_begin = self._stderr.seek(earlier[1])
         self._news = asyncio.Event()
 
     @classmethod
@@ -107,13 +110,19 @@ class Machine:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs, (logs / f"{name}.stdout").open("ab") as stdout, (logs / f"{name}.stderr").open("ab") as stderr:
+            # An earlier VM of the same name has written to the same files; what it said is not ours.
+            earlier = (stdout.tell(), stderr.tell())
             monitor = _daemon_monitor(theirs.fileno()) if daemon else _monitor(theirs.fileno())
             child = processes.start(
                 [*argv, *monitor], vm=name, stdout=stdout, stderr=stderr, pass_fds=[theirs.fileno()]
             )
         session = _Session(name, lambda kind, message: machine._see(kind, message, trace))
-        machine = cls(name, child, session, logs)
-        await machine._connect(ours)
+        machine = cls(name, child, session, logs, earlier)
+        try:
+            await machine._connect(ours)
+        except BaseException:
+            await machine.close()
+            raise
         return machine
 
     @property
@@ -177,8 +186,10 @@ class Machine:
 
     def stderr_tail(self) -> str:
         """Return the end of what QEMU wrote to standard error."""
-        size = os.fstat(self._stderr.fileno()).st_size
-        return os.pread(self._stderr.fileno(), TAIL_BYTES, max(0, size - TAIL_BYTES)).decode("utf-8", "replace").strip()
+        if self._stderr.closed:
+            return self._last_words
+        begin = max(self._stderr_begin, os.fstat(self._stderr.fileno()).st_size - TAIL_BYTES)
+        return os.pread(self._stderr.fileno(), TAIL_BYTES, begin).decode("utf-8", "replace").strip()
 
     async def wait_exit(self) -> int:
         """Wait until QEMU has ended and return its status; from now on its end is no accident."""
@@ -195,6 +206,7 @@ class Machine:
         """Close the session, whatever state it is in; the process is left to its `Processes`."""
         with contextlib.suppress(QMPError, OSError, EOFError):
             await self._session.disconnect()
+        self._last_words = self.stderr_tail()
         self._stdout.close()
         self._stderr.close()
 

@@ -4,39 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from runner.errors import Diagnostic, ScenarioError, did_you_mean, mistake
+from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, type_name
 from runner.expressions import template_of
-from runner.language import MODIFIERS, RESERVED
+from runner.language import MODIFIERS, RESERVED, modifiers_of
 from runner.match import check_matcher
-from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, to_json
+from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, to_json, to_partial
 from runner.schema import problems
 from runner.steps import VERBS
 from runner.steps.base import Procedure, Step, Verb
+from runner.steps.shapes import seconds_of
+
+MAX_FINDINGS = 500
+
+
+class _Enough(ScenarioError):
+    """So much is wrong that looking on helps nobody."""
 
 
 class Findings:
     """Collects diagnostics; as a context it catches a `ScenarioError` raised within."""
 
     def __init__(self) -> None:
-        self._found: list[Diagnostic] = []
+        self._found: dict[Diagnostic, None] = {}
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self._found += [each for each in diagnostics if each not in self._found]
+        self._found |= dict.fromkeys(diagnostics)
+        if len(self._found) > MAX_FINDINGS:
+            raise _Enough(*self._sorted())
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, ScenarioError):
+        if isinstance(error, ScenarioError) and not isinstance(error, _Enough):
             self.extend(error.diagnostics)
             return True
         return False
 
     def raise_any(self) -> None:
         if self._found:
-            raise ScenarioError(
-                *sorted(self._found, key=lambda each: (each.span.source.path, each.span.line, each.span.column))
-            )
+            raise ScenarioError(*self._sorted())
+
+    def _sorted(self) -> list[Diagnostic]:
+        return sorted(self._found, key=lambda each: (each.span.source.path, each.span.line, each.span.column))
 
 
 def read_steps(
@@ -54,6 +64,8 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
     entry = _verb_entry(parts)
     verb = VERBS[entry.key]
     _check_keys(parts, verb, entry)
+    if isinstance(node, Scalar):
+        _refuse_bare(node, verb)
     argument = _argument(parts, verb, entry)
     modifiers = {key: value for key in MODIFIERS if (value := parts.get(key)) is not None}
     step = Step(
@@ -64,19 +76,60 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
         confined,
         **{key: modifiers.get(key) for key in ("name", "when", "vm", "timeout", "error", "expect")},
         save=_save(modifiers.get("save")),
+        saved_at=modifiers["save"].span if "save" in modifiers else None,
     )
     for part in (argument, *modifiers.values()):
         check_expressions(part, found)
     for key, value in modifiers.items():
-        found.extend(problems(value, MODIFIERS[key], f"'{key}'"))
-    for matcher in (step.error, step.expect):
-        if matcher is not None:
-            check_matcher(matcher)
+        with found:
+            check_modifier(key, value)
+    _refuse_reserved(entry, found)
     findings = argument_problems(verb, argument, confined=confined)
     found.extend(findings)
     if not findings and not argument.dynamic:
         verb.parse(argument)
     return step
+
+
+def check_modifier(name: str, value: Node) -> None:
+    """Check a modifier, as far as its value is known.
+
+    :raise ScenarioError: for everything wrong with it.
+    """
+    wrong = problems(value, MODIFIERS[name], f"'{name}'")
+    if wrong:
+        raise ScenarioError(*wrong)
+    if name in ("error", "expect"):
+        check_matcher(value)
+    if name == "timeout" and not value.dynamic:
+        seconds_of(value)
+
+
+def _refuse_bare(node: Scalar, verb: type[Verb]) -> None:
+    if problems(Scalar(node.span, None), verb.SCHEMA, ""):
+        keys = ", ".join(_keys(verb))
+        raise mistake(node.span, f"'{verb.NAME}' needs an argument", f"keys: {keys}" if keys else f"- {verb.NAME}: …")
+
+
+def _keys(verb: type[Verb]) -> tuple[str, ...]:
+    """Return the keys of a verb's argument, whichever of its forms takes them."""
+    return tuple(key for branch in verb.SCHEMA.get("anyOf", [verb.SCHEMA]) for key in branch.get("properties", {}))
+
+
+def _refuse_reserved(entry: Entry, found: Findings) -> None:
+    if "propertyNames" in VERBS[entry.key].SCHEMA and isinstance(entry.value, Mapping):
+        for each in entry.value:
+            with found:
+                refuse_reserved(each.key, each.span)
+
+
+def refuse_reserved(name: str, span: Span) -> None:
+    """Check that a variable may have this name.
+
+    :raise ScenarioError: if expressions would never see it.
+    """
+    if name in RESERVED:
+        raise mistake(span, f"'{name}' means something in expressions already", "choose another name")
 
 
 def argument_problems(verb: type[Verb], argument: Node, *, confined: bool) -> list[Diagnostic]:
@@ -97,7 +150,11 @@ def _as_mapping(node: Node) -> Mapping:
         return node
     if isinstance(node, Scalar) and isinstance(node.value, str):
         return mapping(node.span, (Entry(node.value, node.span, Scalar(node.span, None)),))
-    raise mistake(node.span, "a step is a mapping with one verb, or a verb alone", "- shutdown")
+    raise mistake(node.span, f"a step is a mapping with one verb, not {_what(node)}", "for example '- shutdown'")
+
+
+def _what(node: Node) -> str:
+    return "an expression" if isinstance(node, Expression) else type_name(to_partial(node))
 
 
 def _verb_entry(parts: Mapping) -> Entry:
@@ -118,23 +175,28 @@ def _check_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
     known = (verb.NAME, *companions, *MODIFIERS)
     refused = []
     for each in parts:
+        inside = each.key in _keys(verb)
+        hint = f"indent it further: it belongs into '{verb.NAME}'" if inside else ""
         if each.key not in known:
-            inside = each.key in verb.SCHEMA.get("properties", {})
-            hint = f"indent it further: it belongs into '{verb.NAME}'" if inside else ""
             text = f"unknown key '{each.key}' beside '{verb.NAME}'"
+            allowed = [key for key in known if key in companions or key in modifiers_of(verb)]
             refused.append(
-                Diagnostic(each.span, text, hint or did_you_mean(each.key, known, f"keys: {', '.join(known)}"))
+                Diagnostic(each.span, text, hint or did_you_mean(each.key, allowed, f"keys: {', '.join(allowed)}"))
             )
         elif each.key in ("save", "expect") and not verb.RESULT and not (each.key == "save" and parts.get("error")):
-            refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no result to {each.key}"))
+            refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no result to {each.key}", hint))
         elif each.key == "error" and not verb.FAILS_WITH:
-            refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no error to expect"))
+            refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no error to expect", hint))
+        elif each.key == "vm" and "vm" not in modifiers_of(verb):
+            refused.append(Diagnostic(each.span, f"'{verb.NAME}' is about no VM", "say 'vm' beside the steps it runs"))
         elif each.key == "expect" and parts.get("error") is not None:
             refused.append(Diagnostic(each.span, "'expect' beside 'error': a step that fails has no result"))
     if refused:
         raise ScenarioError(*refused)
     if verb.TAKES_STEPS and parts.get("steps") is None:
-        raise mistake(entry.span, f"'{verb.NAME}' needs 'steps' beside it")
+        inside = isinstance(entry.value, Mapping) and entry.value.get("steps") is not None
+        hint = "indent 'steps' less" if inside else "steps:"
+        raise mistake(entry.span, f"'{verb.NAME}' needs 'steps' beside it", hint)
 
 
 def _argument(parts: Mapping, verb: type[Verb], entry: Entry) -> Node:
@@ -159,24 +221,27 @@ def _body(
 def _save(node: Node | None) -> str | None:
     if node is None:
         return None
-    name = to_json(node) if isinstance(node, Scalar) else ""
-    if name in RESERVED:
-        raise mistake(node.span, f"'{name}' means something in expressions already", "choose another name")
-    return str(name)
+    if isinstance(node, Expression):
+        raise mistake(node.span, "'save' takes a plain name, not an expression")
+    name = str(to_json(node)) if isinstance(node, Scalar) else ""
+    refuse_reserved(name, node.span)
+    return name
 
 
 def check_expressions(node: Node, found: Findings) -> None:
-    for expression in _expressions(node):
+    """Find bad syntax in the expressions of a node."""
+    for expression in expressions_in(node):
         with found:
             template_of(expression)
 
 
-def _expressions(node: Node) -> Iterator[Expression]:
+def expressions_in(node: Node) -> Iterator[Expression]:
+    """Yield every expression in a node, however deep."""
     if isinstance(node, Expression):
         yield node
     elif isinstance(node, Sequence):
         for item in node:
-            yield from _expressions(item)
+            yield from expressions_in(item)
     elif isinstance(node, Mapping):
         for entry in node:
-            yield from _expressions(entry.value)
+            yield from expressions_in(entry.value)

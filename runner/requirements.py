@@ -1,30 +1,43 @@
-"""Does the QEMU under test offer what a scenario requires? Imports programs and validate."""
+"""Does the QEMU under test offer what a scenario requires? Imports programs, qapi, validate."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
-from runner.programs import Capabilities, Programs
+from runner.programs import Programs
+from runner.qapi import Schema
 from runner.validate import Requirements
 
 
-def unmet(requires: Requirements, programs: Programs, capabilities: Capabilities) -> str:
-    """Return the first requirement that is not met, as the reason to skip; "" if all are."""
-    if requires.qemu and not _version_fits(requires.qemu, capabilities.version):
-        return f"needs QEMU {requires.qemu.strip()}, this is {_dotted(capabilities.version)}"
-    offers: dict[str, tuple[str, frozenset[str]]] = {
-        "commands": ("QMP command", capabilities.commands),
-        "features": ("QMP feature", capabilities.features),
-        "formats": ("image format", programs.formats),
-        "tools": ("program", frozenset(programs.paths)),
-        "accelerators": ("accelerator", programs.accelerators),
-    }
+def unmet(requires: Requirements, programs: Programs | None, schema: Schema) -> str:
+    """Return the first requirement that is not met, as the reason to skip; "" if all are.
+
+    :param programs: None if there is just the schema to go by; what only programs can tell counts as met then.
+    """
+    if requires.qemu and not _version_fits(requires.qemu, schema.version):
+        return f"needs QEMU {requires.qemu.strip()}, this is {_dotted(schema.version)}"
     for kind, needed in requires.lists.items():
-        what, offered = offers[kind]
+        what, offered = _offer(kind, programs, schema)
         for name in needed:
-            if name not in offered:
-                return f"QEMU {_dotted(capabilities.version)} has no {what} '{name}'"
+            if offered is not None and name not in offered:
+                return f"QEMU {_dotted(schema.version)} has no {what} '{name}'"
     return ""
+
+
+def _offer(kind: str, programs: Programs | None, schema: Schema) -> tuple[str, Container[str] | None]:
+    """Return what a kind of requirement is called, and what there is of it; None if that is not known."""
+    match kind:
+        case "commands":
+            return "QMP command", schema.commands
+        case "features":
+            return "QMP feature", schema.features
+        case "formats":
+            return "image format", programs.formats if programs else None
+        case "tools":
+            return "program", programs.paths if programs else None
+        case _:
+            return "accelerator", programs.accelerators if programs else None
 
 
 def _version_fits(wanted: str, version: tuple[int, int, int]) -> bool:

@@ -7,6 +7,7 @@ in the case's directory. Source: JSON Schema 2020-12; the rule about files is ou
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from runner.errors import Diagnostic, did_you_mean, type_name
-from runner.nodes import UNKNOWN, Node, at_path, to_partial
+from runner.errors import Diagnostic, Span, did_you_mean, type_name
+from runner.nodes import UNKNOWN, Expression, Node, Scalar, Unknown, at_path, to_partial
 
 PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 LOCAL_HINT = "files live in the case's own directory: use a plain relative name, or say 'allow-outside-paths: true'"
@@ -29,6 +30,17 @@ TYPES = {
     "object": "a mapping",
     "array": "a list",
     "null": "nothing",
+}
+MAX_UNKNOWN = 20
+LIMITS = {
+    "minimum": ("must be at least {}", "found {}"),
+    "maximum": ("must be at most {}", "found {}"),
+    "exclusiveMinimum": ("must be above {}", "found {}"),
+    "minItems": ("needs at least {} items", "{}"),
+    "maxItems": ("takes at most {} items", ""),
+    "minLength": ("must not be empty", ""),
+    "minProperties": ("must not be empty", ""),
+    "maxProperties": ("takes {} key only", ""),
 }
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
@@ -109,28 +121,53 @@ def _validator(key: _Key, confined: bool) -> Any:
 
 def _explain(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
     path = tuple(error.absolute_path)
+    if error.validator == "enum" and not isinstance(error.instance, str):
+        return  # Its type is reported already.
     if error.validator == "anyOf":
         yield from _explain_choice(error, node, what)
-        return
-    span, _ = at_path(node, path)
-    if error.validator == "additionalProperties":
+    elif error.validator == "additionalProperties":
         yield from _explain_unknown_keys(error, node, path, what)
     elif error.validator == "required":
-        missing = re.match(r"'(.*)' is a required property", error.message)
-        keys = ", ".join(error.schema.get("properties", {}))
-        yield Diagnostic(span, f"{_name(path, what)} needs '{missing[1] if missing else '?'}'", f"keys: {keys}")
+        yield from _explain_missing_key(error, node, path, what)
+    elif "propertyNames" in error.absolute_schema_path:
+        span, _ = at_path(node, (*path, error.instance))
+        yield Diagnostic(span, f"'{error.instance}' in {_name(path, what)} must be {error.schema['title']}")
     else:
-        yield Diagnostic(span, *_message(error, _name(path, what)))
+        yield Diagnostic(_place(node, path), *_message(error, _name(path, what)))
+
+
+def _place(node: Node, path: tuple[str | int, ...]) -> Span:
+    """Return where to point for a wrong value: at a scalar itself, else at its key, for a collection begins later."""
+    span, value = at_path(node, path)
+    return value.span if isinstance(value, Scalar | Expression | Unknown) and not _is_left_out(value) else span
+
+
+def _is_left_out(value: Node) -> bool:
+    return isinstance(value, Scalar) and value.value is None
 
 
 def _name(path: tuple[str | int, ...], what: str) -> str:
     keys = [part for part in path if isinstance(part, str)]
-    return f"'{keys[-1]}'" if keys else what
+    name = f"'{keys[-1]}'" if keys else what
+    return f"item {path[-1] + 1} of {name}" if path and isinstance(path[-1], int) else name
+
+
+def _explain_missing_key(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
+    found = re.match(r"'(.*)' is a required property", error.message)
+    missing, known = found[1] if found else "?", error.schema.get("properties", {})
+    closed = error.schema.get("additionalProperties") is False
+    if closed and any(f"'{missing}'" in did_you_mean(key, known) for key in error.instance if key not in known):
+        return  # The misspelt key is reported already.
+    says = known.get(missing, {}).get("description")
+    span, _ = at_path(node, path)
+    yield Diagnostic(span, f"{_name(path, what)} needs '{missing}'", f"{missing}: {says}" if says else "")
 
 
 def _message(error: Any, name: str) -> tuple[str, str]:
     found = json.dumps(error.instance, default=str)
     found = found if len(found) < 60 else f"{found[:60]}…"
+    if error.validator == "type" and error.validator_value == "null":
+        return f"{name} takes no argument", f"found {found}"
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
         text = f"{name} must be {_either(wanted)}, not {_typed(error.instance, found)}"
@@ -140,19 +177,14 @@ def _message(error: Any, name: str) -> tuple[str, str]:
         return f"{name} cannot be {found}", did_you_mean(str(error.instance), known, f"one of: {', '.join(known)}")
     if error.validator == "x-case-file":
         return error.message, f"write './{error.instance}'" if "option" in error.message else LOCAL_HINT
-    limits = {
-        "minimum": "must be at least {}",
-        "maximum": "must be at most {}",
-        "exclusiveMinimum": "must be above {}",
-        "minItems": "needs at least {} item(s)",
-        "maxItems": "takes at most {} items",
-        "minLength": "must not be empty",
-        "minProperties": "must not be empty",
-        "maxProperties": "takes at most {} key(s)",
-    }
-    if error.validator in limits:
-        return f"{name} {limits[error.validator].format(error.validator_value)}", f"found {found}"
-    return f"{name} cannot be {found}", error.schema.get("title", error.schema.get("description", ""))
+    if error.validator in LIMITS:
+        what, hint = LIMITS[error.validator]
+        empty = not error.instance and error.validator.startswith("min") and error.validator != "minimum"
+        limit = "must not be empty" if empty else what.format(error.validator_value)
+        return f"{name} {limit}", hint.format("" if empty else found)
+    if "title" in error.schema:
+        return f"{name} must be {error.schema['title']}, not {found}", ""
+    return f"{name} cannot be {found}", error.schema.get("description", "")
 
 
 def _either(types: list[str]) -> str:
@@ -175,11 +207,11 @@ def _type_hint(instance: object, wanted: list[str]) -> str:
 
 def _explain_unknown_keys(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
     known = error.schema.get("properties", {})
-    for key in error.instance:
-        if key not in known:
-            span, _ = at_path(node, (*path, key))
-            hint = did_you_mean(key, known, f"keys: {', '.join(known)}" if known else "")
-            yield Diagnostic(span, f"unknown key '{key}' in {_name(path, what)}", hint)
+    unknown = (key for key in error.instance if key not in known)
+    for key in itertools.islice(unknown, MAX_UNKNOWN):
+        span, _ = at_path(node, (*path, key))
+        hint = did_you_mean(key, known, f"keys: {', '.join(known)}" if known else "")
+        yield Diagnostic(span, f"unknown key '{key}' in {_name(path, what)}", hint)
 
 
 def _explain_choice(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
@@ -195,7 +227,7 @@ def _explain_choice(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
         for each in meant[0]:
             yield from _explain(each, node, what)
         return
-    span, _ = at_path(node, path)
+    span = _place(node, path)
     found = json.dumps(error.instance, default=str)[:60]
     wanted = error.schema.get("title")
     if wanted:

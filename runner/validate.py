@@ -5,27 +5,32 @@ Everything wrong is collected; a file with any finding yields no scenario.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake
-from runner.language import LIBRARY, PROCEDURE, RESERVED, SCENARIO
+from runner.language import LIBRARY, SCENARIO
 from runner.load import load_file
 from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, to_json
-from runner.read_steps import Findings, check_expressions, read_steps
+from runner.read_steps import Findings, check_expressions, expressions_in, read_steps, refuse_reserved
 from runner.schema import problems
 from runner.steps.base import Parameter, Procedure, Step
 from runner.steps.call import PARAMETER_TYPES, check_type
 from runner.steps.shapes import seconds_of
 
+MAX_CALLS = 50
+MAX_IMPORTS = 20
+
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a scenario needs of the QEMU under test, each list with the place it was written."""
+    """What a scenario needs of the QEMU under test, and where each name in one of the lists was written."""
 
     qemu: str = ""
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    places: dict[str, Span] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.qemu or self.lists)
@@ -86,6 +91,7 @@ class Reader:
     def _scenario(self, root: Mapping, path: Path, shown_as: str) -> Scenario:
         found = Findings()
         found.extend(problems(root, SCENARIO, "the scenario"))
+        _refuse_expressions(root, found)
         library = Library()
         with found:
             self._declare(root, path, shown_as, library, found)
@@ -109,8 +115,10 @@ class Reader:
 
     def _read_library(self, path: Path, shown_as: str) -> Library:
         root = _root(load_file(path, shown_as))
+        _refuse_scenario(root)
         found = Findings()
         found.extend(problems(root, LIBRARY, "the file of procedures"))
+        _refuse_expressions(root, found)
         library = Library()
         with found:
             self._declare(root, path, shown_as, library, found)
@@ -122,9 +130,13 @@ class Reader:
     def _declare(self, root: Mapping, path: Path, shown_as: str, library: Library, found: Findings) -> None:
         imports, procedures = root.get("import"), root.get("procedures")
         for node in imports if isinstance(imports, Sequence) else ():
+            if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
+                continue  # The schema has reported it.
             with found:
-                _merge(library, self._import(node, path, shown_as), node)
+                _merge(library, self._import(node, node.value, path, shown_as), node)
         for entry in procedures if isinstance(procedures, Mapping) else ():
+            if not isinstance(entry.value, Mapping):
+                continue
             with found:
                 procedure = _procedure(entry, library.visible, _confined(root), found)
                 if entry.key in library.visible:
@@ -133,22 +145,51 @@ class Reader:
                 library.own[entry.key] = procedure
         library.visible.update(library.own)
 
-    def _import(self, node: Node, path: Path, shown_as: str) -> Library:
-        name = str(to_json(node))
+    def _import(self, node: Scalar, name: str, path: Path, shown_as: str) -> Library:
         if Path(name).is_absolute():
             raise mistake(node.span, f"'{name}' is an absolute path", "import by a path relative to this file")
         target = path.parent / name
-        shown = str(Path(shown_as).parent / name)
+        shown = os.path.normpath(Path(shown_as).parent / name)
         if target.resolve() in self._reading or target.resolve() == path.resolve():
             raise mistake(node.span, f"'{name}' is imported in a circle", "move what both need into a third file")
+        if len(self._reading) > MAX_IMPORTS:
+            raise mistake(node.span, f"imports nested more than {MAX_IMPORTS} deep")
         if not target.is_file():
-            there = [each.name for each in sorted(target.parent.glob("*.y*ml"))] if target.parent.is_dir() else []
-            raise mistake(node.span, f"no such file: '{shown}'", did_you_mean(target.name, there))
+            raise mistake(node.span, f"no such file: '{shown}'", _near(target))
         library = self._library(target, shown)
-        if isinstance(library, BadFile):
-            here = Diagnostic(node.span, f"'{name}' cannot be imported", f"see {library.diagnostics[0].span}")
-            raise ScenarioError(*library.diagnostics, here)
-        return library
+        if isinstance(library, Library):
+            return library
+        if self._reading:
+            raise ScenarioError(*library.diagnostics)
+        here = Diagnostic(node.span, f"'{name}' cannot be imported", f"see {library.diagnostics[0].span}")
+        raise ScenarioError(*library.diagnostics, here)
+
+
+def _near(target: Path) -> str:
+    """Return what else an import may have meant."""
+    if target.is_dir():
+        return "it is a directory: import the files in it"
+    if not target.parent.is_dir():
+        return "there is no such directory: a path is relative to the importing file"
+    there = [each.name for each in sorted(target.parent.glob("*.y*ml"))]
+    return did_you_mean(target.name, there, "a path is relative to the importing file")
+
+
+def _refuse_scenario(root: Mapping) -> None:
+    entry = root.entry("scenario") or root.entry("steps")
+    if entry is not None and root.get("procedures") is None:
+        raise mistake(
+            entry.span, "a scenario cannot be imported", "move what both need into a file with 'procedures' only"
+        )
+
+
+def _refuse_expressions(root: Mapping, found: Findings) -> None:
+    """Refuse expressions where they would be read before any variable is known."""
+    for entry in root:
+        if entry.key in ("steps", "procedures"):
+            continue
+        for expression in expressions_in(entry.value):
+            found.extend([Diagnostic(expression.span, f"an expression within '{entry.key}'", "write the value out")])
 
 
 def _root(node: Node) -> Mapping:
@@ -199,12 +240,12 @@ def _texts(node: Node | None) -> tuple[str, ...]:
 
 def _requirements(node: Mapping) -> Requirements:
     lists = {entry.key: _texts(entry.value) for entry in node if entry.key != "qemu"}
-    return Requirements(_text(node.get("qemu")), lists)
+    places = {_text(item): item.span for entry in node if isinstance(entry.value, Sequence) for item in entry.value}
+    return Requirements(_text(node.get("qemu")), lists, places)
 
 
 def _procedure(entry: Entry, visible: dict[str, Procedure], confined: bool, found: Findings) -> Procedure:
-    if not isinstance(entry.value, Mapping):
-        raise ScenarioError(*problems(entry.value, PROCEDURE, f"'{entry.key}'"))
+    assert isinstance(entry.value, Mapping)
     parameters = entry.value.get("parameters")
     declared = parameters if isinstance(parameters, Mapping) else ()
     returns = entry.value.get("returns")
@@ -221,8 +262,7 @@ def _procedure(entry: Entry, visible: dict[str, Procedure], confined: bool, foun
 
 
 def _parameter(entry: Entry) -> Parameter:
-    if entry.key in RESERVED:
-        raise mistake(entry.span, f"'{entry.key}' means something in expressions already", "choose another name")
+    refuse_reserved(entry.key, entry.span)
     if not isinstance(entry.value, Mapping):
         return Parameter(entry.key, _text(entry.value), None, entry.span)
     kind, default = _text(entry.value.get("type")), entry.value.get("default")
@@ -239,6 +279,8 @@ def _refuse_recursion(procedures: Iterable[Procedure]) -> None:
     done: set[str] = set()
 
     def visit(name: str, span: Span, path: tuple[str, ...]) -> None:
+        if len(path) > MAX_CALLS:
+            raise mistake(span, f"calls nested more than {MAX_CALLS} deep")
         if name in path:
             circle = " -> ".join((*path[path.index(name) :], name))
             raise mistake(span, f"procedure '{name}' calls itself: {circle}")

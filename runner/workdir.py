@@ -7,6 +7,7 @@ and what QEMU printed; it is kept when the user asks for it, and always for a ca
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -36,8 +37,8 @@ class Workspace:
     """
 
     def __init__(self, test_dir: Path, artifacts: Path | None, keep: bool, guardian: Guardian) -> None:
+        self._artifacts = _make(artifacts) if artifacts else None
         self._root = _make_root(test_dir)
-        self._artifacts = artifacts
         self._keep = keep
         self._guardian = guardian
         self._kept: Path | None = None
@@ -88,7 +89,6 @@ class Workspace:
 
     def _place(self) -> Path:
         if self._artifacts:
-            self._artifacts.mkdir(parents=True, exist_ok=True)
             return self._artifacts
         if self._kept is None:
             self._kept = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
@@ -96,20 +96,28 @@ class Workspace:
 
 
 def _make_root(test_dir: Path) -> Path:
+    _make(test_dir)
     try:
-        test_dir.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="run-scenarios-", dir=test_dir)).absolute()
     except OSError as error:
         raise SetupError(f"cannot make a directory in {test_dir}: {error.strerror}") from None
 
 
+def _make(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"cannot make {directory}: {error.strerror}") from None
+    return directory
+
+
 def _file_name(name: str) -> str:
-    """Return a case's name as one plain file name, unique as the name is."""
-    plain = re.sub(r"[^A-Za-z0-9._=,-]+", "-", name).strip("-.")
-    if plain == name and len(plain) <= MAX_NAME:
+    """Return a case's name as one plain file name, unique as the name is: `a/b[x=1]` becomes `a+b@x=1`.
+
+    What cannot be told from another name then gets a hash.
+    """
+    readable = re.sub(r"\[(.*)\]$", r"@\1", name).replace("/", "+")
+    plain = re.sub(r"[^A-Za-z0-9._=,@+-]+", "-", readable)[:MAX_NAME]
+    if plain == readable and not re.search(r"^[.-]|[@+]", name):
         return plain
-    readable = plain[:MAX_NAME]
-    same = name.replace("/", "-").replace("[", "-").removesuffix("]") == plain
-    return (
-        readable if same and len(plain) <= MAX_NAME else f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    )
+    return f"{plain.lstrip('.-')}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"

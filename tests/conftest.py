@@ -11,6 +11,15 @@ from runner.cli import main
 from tests.support import Run, RunSteps, write_scenario
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, so that they neither use nor leave anything in the user's."""
+    directory = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(directory))
+        yield directory
+
+
 @pytest.fixture
 def test_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A TEST_DIR of the test's own."""
@@ -44,6 +53,14 @@ def run_steps(run_command: RunSteps, tmp_path: Path) -> RunSteps:
         return run_command(*options, write_scenario(tmp_path, steps, head))
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def not_on_github() -> Iterator[None]:
+    """Standard error without annotations, wherever the tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GITHUB_ACTIONS", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

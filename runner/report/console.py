@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import IO
-
 from runner.errors import excerpt
 from runner.model import CaseFinished, Event, Failure, Point, Result, RunStarted
+from runner.report.stream import LineStream
 
 
 class ConsoleReport:
@@ -14,7 +13,7 @@ class ConsoleReport:
     A file that cannot be run is reported by its diagnostics before the run, so not again here.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: LineStream) -> None:
         self._stream = stream
         self._points: tuple[Point, ...] = ()
 
@@ -24,9 +23,7 @@ class ConsoleReport:
             case RunStarted():
                 self._points = event.points
             case CaseFinished() if event.result.failure and self._points[event.index].rerun:
-                text = describe_failure(self._points[event.index], event.result)
-                self._stream.write(text + "\n\n")
-                self._stream.flush()
+                self._stream.write(describe_failure(self._points[event.index], event.result), "")
 
 
 def describe_failure(point: Point, result: Result) -> str:

@@ -8,89 +8,94 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from typing import IO
 
 from runner.model import CaseFinished, Event, Failure, Outcome, Point, Result, RunStarted, RunStopped
+from runner.report.stream import LineStream
 
 TEXT_LIMIT = 4000
-NOT_PLAIN = re.compile("[#\\\\%\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\\{$")
+# A final "{" would begin a subtest for some.
+NOT_PLAIN = re.compile(r"[#\\%\x00-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|^\s|\s$|\{$")
+NOT_YAML = "\u2028\u2029\ufeff\ufffe\uffff"
 ESCAPES = {"\n": "\\n", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 Block = dict[str, object]
 
 
 class TapReport:
-    """Writes TAP to a text stream, line by line, each flushed.
+    """Writes TAP to a stream, each point as soon as it and all before it are known."""
 
-    A consumer that closes the stream ends the report, not the run.
-    """
-
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: LineStream) -> None:
         self._stream = stream
         self._points: tuple[Point, ...] = ()
         self._results: dict[int, Result] = {}
         self._printed = 0
         self._path = ""
-        self._closed = False
+        self._ended = False
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
         match event:
             case RunStarted():
                 self._points = event.points
-                self._lines("TAP version 13", f"1..{len(event.points)}")
+                self._begin(len(event.points))
             case CaseFinished():
                 self._results[event.index] = event.result
                 self._print_ready()
             case RunStopped():
-                self._stop(event.reason)
+                self._bail_out(event.reason, Result(Outcome.SKIPPED, note="not run, interrupted"))
 
     def nothing_to_run(self, reason: str, *, allowed: bool) -> None:
         """Report that no case was found or selected."""
         if allowed:
-            self._lines("TAP version 13", f"1..0 # SKIP {plain(reason)}")
+            self._stream.write("TAP version 13", f"1..0 # SKIP {plain(reason)}")
         else:
-            self._lines(
-                "TAP version 13", "1..1", "not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios"))
-            )
+            self._begin(1)
+            self._stream.write("not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios")))
+        self._ended = True
 
-    def cannot_start(self, reason: str) -> None:
-        """Report that the run cannot start at all."""
-        point = ["not ok 1 - runner setup", *_yaml(_problem(reason, "setup"))]
-        self._lines("TAP version 13", "1..1", *point, f"Bail out! {plain(reason)}")
+    def cannot_go_on(self, reason: str) -> None:
+        """Report that the run cannot start, or breaks off; a case that has no result yet counts as failed."""
+        if not self._ended and not self._points:
+            self._begin(1)
+            self._stream.write("not ok 1 - runner setup", *_yaml(_problem(reason, "setup")))
+        self._bail_out(reason, Result(Outcome.BROKEN, note=reason))
+
+    def _begin(self, points: int) -> None:
+        self._stream.write("TAP version 13", f"1..{points}")
+
+    def _bail_out(self, reason: str, otherwise: Result) -> None:
+        if self._ended:
+            return
+        while self._printed < len(self._points):
+            self._print(self._results.pop(self._printed, otherwise))
+        self._stream.write(f"Bail out! {plain(reason)}")
+        self._ended = True
 
     def _print_ready(self) -> None:
         while self._printed in self._results:
             self._print(self._results.pop(self._printed))
-
-    def _stop(self, reason: str) -> None:
-        while self._printed < len(self._points):
-            result = self._results.pop(self._printed, None)
-            self._print(result or Result(Outcome.SKIPPED, note="not run, interrupted"))
-        self._lines(f"Bail out! {plain(reason)}")
 
     def _print(self, result: Result) -> None:
         point = self._points[self._printed]
         self._printed += 1
         heading = [] if point.path == self._path else [f"# {plain(point.path)}"]
         self._path = point.path
-        self._lines(*heading, _point_line(self._printed, point, result), *_yaml(_block(point, result)))
-
-    def _lines(self, *lines: str) -> None:
-        if self._closed:
-            return
-        try:
-            self._stream.write("".join(f"{line}\n" for line in lines))
-            self._stream.flush()
-        except BrokenPipeError:
-            self._closed = True
+        self._stream.write(*heading, _point_line(self._printed, point, result), *_yaml(_block(point, result)))
 
 
 def plain(text: str) -> str:
-    """Return text fit for a point's name or a reason: what a consumer could misread is percent-encoded."""
-    return NOT_PLAIN.sub(
-        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text
-    ).strip()
+    """Return text fit for a point's name or a reason: what a consumer could misread is percent-encoded.
+
+    Two texts never become the same one: what would be stripped or replaced is encoded too.
+    """
+    return NOT_PLAIN.sub(lambda found: "".join(f"%{byte:02X}" for byte in _bytes(found[0])), text)
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes of a text, those that are not UTF-8 as they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _point_line(number: int, point: Point, result: Result) -> str:
@@ -115,6 +120,8 @@ def _block(point: Point, result: Result) -> Block:
         block = {"message": _message(result.failure), "severity": severity, "reason": result.outcome.reason}
         block |= _failure_block(result.failure)
         block["repro"] = point.rerun
+    elif result.outcome.is_failure:
+        block = _problem(result.note, result.outcome.reason)
     if result.outcome is not Outcome.SKIPPED and result.duration_s:
         block["duration_ms"] = round(result.duration_s * 1000, 1)
     block |= {"title": point.title, "artifacts": result.artifacts}
@@ -186,6 +193,4 @@ def _quoted(char: str) -> str:
     code = ord(char)
     if code < 0x20 or 0x7F <= code <= 0x9F:
         return f"\\x{code:02x}"
-    if char in "\u2028\u2029\ufeff" or unicodedata.category(char) in ("Cs", "Cn", "Co"):
-        return f"\\u{code:04x}" if code <= 0xFFFF else "\\ufffd"
-    return char
+    return f"\\u{code:04x}" if char in NOT_YAML or 0xD800 <= code <= 0xDFFF else char

@@ -73,6 +73,7 @@ class Step:
     """One step as written: a verb, its argument, and the modifiers beside it.
 
     :param confined: whether its files must stay in the case's directory.
+    :param saved_at: where the name in `save` was written.
     """
 
     verb: type[Verb]
@@ -85,6 +86,7 @@ class Step:
     vm: Node | None = None
     timeout: Node | None = None
     save: str | None = None
+    saved_at: Span | None = None
     error: Node | None = None
     expect: Node | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import Span, did_you_mean, mistake, type_name
-from runner.expressions import render
+from runner.expressions import render, size_in_bytes
 from runner.nodes import UNKNOWN, JsonValue, Mapping, Node, UnknownValue, to_json
 from runner.steps.base import Block, Context, FlowVerb, Parameter, Procedure, Scope, Step
 from runner.steps.shapes import SIZE, TEXT, described, text_of
@@ -43,7 +43,7 @@ class Call(FlowVerb):
 
     name: str
     name_span: Span
-    arguments: Mapping | None
+    arguments: Node | None
     span: Span
 
     @classmethod
@@ -73,6 +73,8 @@ class Call(FlowVerb):
         return None if returns is None else to_json(render(returns, block.scope.variables))
 
     def _bind(self, procedure: Procedure) -> dict[str, JsonValue | UnknownValue]:
+        if self.arguments is not None and not isinstance(self.arguments, Mapping):
+            return dict.fromkeys(procedure.parameters, UNKNOWN)
         entries = self.arguments.entries if self.arguments else ()
         for entry in entries:
             if entry.key not in procedure.parameters:
@@ -100,6 +102,13 @@ def check_type(value: JsonValue, kind: str, span: Span, what: str) -> None:
     :raise ScenarioError: if it is of another.
     """
     fits = isinstance(value, PARAMETER_TYPES[kind]) and isinstance(value, bool) <= (kind in ("boolean", "any"))
-    if not fits:
+    if not fits or (kind == "size" and not _is_size(value)):
         wanted = SIZE["title"] if kind == "size" else f"of type {kind}"
         raise mistake(span, f"{what} must be {wanted}, not {type_name(value)}")
+
+
+def _is_size(value: JsonValue) -> bool:
+    try:
+        return size_in_bytes(str(value)) >= 0
+    except ValueError:
+        return False

@@ -51,7 +51,7 @@ class CheckImage(Verb):
     async def run(self, context: Context) -> JsonValue:
         repair = ["-r", self.repair] if self.repair else []
         done = await context.tool(
-            "qemu-img", "check", "-q", "--output=json", "-f", self.image.format, *repair, self.image.file
+            "qemu-img", "check", "--output=json", "-f", self.image.format, *repair, self.image.file
         )
         if done.status == NOT_SUPPORTED:
             raise failure_of(done, "cannot check this format")

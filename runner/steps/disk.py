@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,20 @@ from runner.steps.shapes import (
 )
 
 IO_FAILURE = "`{output}`: what qemu-io printed"
+# Source: what qemu-io-cmds.c prints before it returns an error; usage errors name no failure.
+COMPLAINT = re.compile(
+    r"""failed|^Parsing error: |^bad argument count |^command ".*" not found$|: invalid option |is not a valid """
+    r"""|can(?:not)? be specified|requires .* to be specified|not sector aligned|cannot exceed""",
+    re.MULTILINE,
+)
+VERIFICATION = "Pattern verification failed"
 DISK: dict[str, dict[str, Any]] = {
     "file": described(FILE, "the image to open with qemu-io; no VM may have it open"),
     "format": described(FORMAT, "the format of `file`, if the suffix does not tell it"),
     "device": described(TEXT, "the drive or node of the running VM, by id or node name"),
-    "qdev": described(TEXT, "the guest device of the running VM, by id or QOM path"),
+    "qdev": described(
+        TEXT, "the guest device of the running VM, by id or QOM path; a virtio disk's ends in `/virtio-backend`"
+    ),
 }
 RANGE = {"at": described(SIZE, "where it begins"), "size": described(SIZE, "how long it is")}
 PATTERNS = list_of(
@@ -138,10 +148,10 @@ async def _on_file(context: Context, image: Image, commands: list[IoCommand]) ->
     done = await context.tool("qemu-io", "-f", image.format, *words, image.file)
     rest = done.stdout
     for command in filter(lambda command: command.success, commands):
-        _, found, rest = rest.partition(command.success)
-        if not found:
+        before, found, rest = rest.partition(command.success)
+        if not found or VERIFICATION in before:
             raise _failed(command, image.file, done.stdout + done.stderr)
-    if done.status != 0 or "verification failed" in done.stdout:
+    if done.status != 0:
         raise _failed(commands[-1], image.file, done.stdout + done.stderr)
     return done.stdout
 
@@ -149,15 +159,16 @@ async def _on_file(context: Context, image: Image, commands: list[IoCommand]) ->
 async def _on_device(context: Context, device: str, command: IoCommand) -> str:
     machine = machine_of(context)
     machine.new_output()
-    said = await machine.monitor_command(f'qemu-io {device} "{command.text}"')
+    text = command.text.replace("\\", r"\\").replace('"', r"\"")
+    said = await machine.monitor_command(f'qemu-io {device} "{text}"')
     printed, complained = machine.new_output()
-    failed = "failed" in printed or (complained and not command.success)
+    failed = COMPLAINT.search(printed) or (complained and not command.success)
     if said or failed or command.success not in printed:
-        raise _failed(command, device, said + printed + complained)
+        raise _failed(command, device.removeprefix("-d "), said + printed + complained)
     return printed
 
 
 def _failed(command: IoCommand, where: str, output: str) -> CommandFailed:
-    complaints = [line for line in output.split("\n") if "failed" in line or "rror" in line or "not " in line]
+    complaints = [line for line in output.split("\n") if COMPLAINT.search(line) or "rror" in line or "not " in line]
     first = (complaints or output.strip().split("\n") or [""])[0].strip() or "nothing was printed"
     return CommandFailed(f"'{command.text}' on {where} did not succeed: {first}", {"output": output.strip()})

@@ -43,6 +43,9 @@ class Eventually(FlowVerb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
+        if argument.dynamic:
+            # Planning walks through the steps whatever the durations are.
+            return cls(INTERVAL_S, INTERVAL_S)
         every = argument.get("every")
         return cls(seconds_of(argument.get("within")), seconds_of(every) if every else INTERVAL_S)
 
@@ -62,6 +65,6 @@ class Eventually(FlowVerb):
                 raise
             except StepFailed as failure:
                 if clock() + self.every_s > deadline:
-                    failure.details = (*failure.details, f"tried {tries} times within {self.within_s:g} s")
+                    failure.details = (*failure.details, f"tried {tries} time(s) within {self.within_s:g} s")
                     raise
             await asyncio.sleep(self.every_s)

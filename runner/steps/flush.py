@@ -15,6 +15,8 @@ from runner.steps.shapes import TEXT, described, record
 class Flush(Verb):
     """Flush a drive or node of the running VM, or an image file.
 
+    QEMU's monitor does not say whether the flush of a drive or node has succeeded; that of a file must succeed.
+
     .. code-block:: yaml
 
         - flush: drive0

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from runner.nodes import UNKNOWN, JsonValue, Sequence, UnknownValue, to_json
+from runner.errors import mistake
+from runner.nodes import UNKNOWN, JsonValue, Mapping, Sequence, UnknownValue, to_json
 from runner.steps.base import Block, FlowVerb, Scope, Step
+from runner.steps.shapes import VARIABLE
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class ForEach(FlowVerb):
         "type": "object",
         "minProperties": 1,
         "maxProperties": 1,
-        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-        "additionalProperties": {"type": "array"},
+        "propertyNames": VARIABLE,
+        "additionalProperties": {"type": "array", "minItems": 1},
         "description": "the variable and its list",
     }
 
@@ -37,6 +39,8 @@ class ForEach(FlowVerb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, Mapping):
+            raise mistake(argument.span, "the variable of 'for-each' must be known before the run", "write its name")
         entry = argument.entries[0]
         if not isinstance(entry.value, Sequence):
             return cls(entry.key, (UNKNOWN,))

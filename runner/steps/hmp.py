@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -10,10 +11,15 @@ from runner.nodes import JsonValue
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import TEXT, described, text_of
 
+FAILURE = re.compile(r"""^(Error: |unknown command: |Try "help |Device '.*' not found$)""", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Hmp(Verb):
-    """Run one line of the human monitor; output that begins with `Error:` fails the step.
+    """Run one line of the human monitor; it must print no error.
+
+    The monitor prints its errors like any output; these are known: `Error: …`, `unknown command: …`, `Try "help …"`
+    and `Device '…' not found`. Where a command may print another, say beside the step what it must print.
 
     .. code-block:: yaml
 
@@ -21,7 +27,7 @@ class Hmp(Verb):
         - hmp: info block
           expect: {$contains: drive0.qcow2}
         - hmp: delvm nosuch
-          error: {output: {$contains: Error}}
+          error: {output: {$contains: "Error: "}}
     """
 
     NAME = "hmp"
@@ -39,6 +45,6 @@ class Hmp(Verb):
         machine = machine_of(context)
         context.waits_for(f"the reply to '{self.line}'")
         output = await machine.monitor_command(self.line)
-        if output.startswith("Error:"):
+        if FAILURE.search(output):
             raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})
         return output

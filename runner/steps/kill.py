@@ -27,5 +27,8 @@ class Kill(Verb):
         return cls()
 
     async def run(self, context: Context) -> JsonValue:
-        await machine_of(context).kill()
+        machine = machine_of(context)
+        if machine.status is not None:
+            raise await machine.death()
+        await machine.kill()
         return None

@@ -89,14 +89,15 @@ class Launch(Verb):
             "objects": "object",
             "blockdev": "blockdev",
             "devices": "device",
-            "export": "export",
         }.items():
             options += _json_options(f"{dashes}{option}", argument.get(key))
         for drive in argument.get("drives") or ():
             options += ["-drive", _drive(drive)]
         _refuse_misfits(argument, program)
         extra = argument.get("arguments")
-        return cls(program, text_of(argument.get("machine")), (*options, *(argv_of(extra) if extra else ())))
+        # The daemon takes its options in order, and an export needs the server that only `arguments` can start.
+        options += [*(argv_of(extra) if extra else ()), *_json_options("--export", argument.get("export"))]
+        return cls(program, text_of(argument.get("machine")), tuple(options))
 
     async def run(self, context: Context) -> JsonValue:
         name = context.vm_name
@@ -104,7 +105,9 @@ class Launch(Verb):
         if previous and previous.status is None:
             raise StepFailed(f"VM '{name}' is running already", hint="name another one with the modifier 'vm'")
         if previous:
-            await previous.close()
+            if not previous.exit_expected:
+                raise await previous.death()
+            await context.machines.pop(name).close()
         context.waits_for("QEMU's QMP greeting")
         daemon = self.program == "qemu-storage-daemon"
         argv = [context.programs[self.program], *([] if daemon else self._machine(context)), *self.options]

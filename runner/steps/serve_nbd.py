@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -29,6 +30,11 @@ from runner.steps.shapes import (
 )
 
 SOCKET = "nbd.sock"
+# Python, for the shell cannot: a POSIX shell need not take descriptors above 9 in a redirection.
+HAND_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,11 @@ def _bind(listener: socket.socket, directory: Path, name: str) -> None:
 
 def _activated(fd: int, argv: list[str]) -> list[str]:
     """Return a command that hands a listening socket to `argv` as systemd does. Source: sd_listen_fds(3)."""
-    hand_over = f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-    return ["/bin/sh", "-c", hand_over, "sh", *argv]
+    return [sys.executable, "-IS", "-c", HAND_OVER, str(fd), *argv]
+
+
+def _last_words(context: Context, name: str) -> str:
+    return (context.logs / f"{Path(name).name}.stderr").read_text(errors="replace").strip().split("\n")[-1]
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,10 @@ class StopNbd(Verb):
         if server is None:
             raise StepFailed(f"no server on '{self.socket}'", hint=f"there is: {', '.join(context.servers) or 'none'}")
         if server.status is not None:
-            raise StepFailed(f"the server on '{self.socket}' {describe_status(server.status)} before it was stopped")
+            raise StepFailed(
+                f"the server on '{self.socket}' {describe_status(server.status)} before it was stopped",
+                hint=_last_words(context, self.socket),
+            )
         await server.end(politely=True)
         (context.directory / self.socket).unlink(missing_ok=True)
         return None

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from runner.nodes import UNKNOWN, JsonValue, UnknownValue, to_json
+from runner.errors import mistake
+from runner.nodes import UNKNOWN, JsonValue, Mapping, UnknownValue, to_json
 from runner.steps.base import Block, FlowVerb, Scope, Step
+from runner.steps.shapes import VARIABLE
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Set(FlowVerb):
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",
         "minProperties": 1,
-        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "propertyNames": VARIABLE,
         "description": "each variable with its value",
     }
 
@@ -35,6 +37,8 @@ class Set(FlowVerb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, Mapping):
+            raise mistake(argument.span, "which variables 'set' sets must be known before the run", "write their names")
         return cls({entry.key: UNKNOWN if entry.value.dynamic else to_json(entry.value) for entry in argument})
 
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runner.errors import did_you_mean, mistake
-from runner.expressions import size_in_bytes
+from runner.expressions import MAX_SIZE, size_in_bytes
 from runner.match import check_matcher
 from runner.nodes import JsonObject, Mapping, Node, Scalar, Sequence, to_json
 
@@ -49,16 +49,17 @@ JSON_OBJECT: dict[str, Any] = {"type": "object"}
 NOTHING: dict[str, Any] = {"type": "null"}
 SIZE: dict[str, Any] = {
     "anyOf": [
-        {"type": "integer", "minimum": 0},
+        {"type": "integer", "minimum": 0, "maximum": MAX_SIZE},
         {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*([kKMGTPE](i?B)?|[bB])?$"},
     ],
     "title": "a size such as 512, 64k, 1M or 64KiB",
 }
+VARIABLE: dict[str, Any] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "title": "a name of ASCII letters, digits and '_'"}
 BYTE: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 255}
 DURATION_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "number", "exclusiveMinimum": 0},
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m)?$"},
+        {"type": "string", "pattern": r"^(?=.*[1-9])[0-9]+(\.[0-9]+)?\s*(ms|s|m)?$"},
     ],
     "title": "a duration such as 10, 500ms, 10s or 2m",
 }

@@ -17,10 +17,10 @@ def failure_of(done: Completed, says: str = "") -> CommandFailed:
     """Return the error for a tool that did not do what it was asked."""
     reply: dict[str, object] = {"status": done.status, "stdout": done.stdout, "stderr": done.stderr}
     first = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
-    tool = shlex.join(done.argv[1:3])
+    command = shlex.quote(done.argv[1])
     name = done.argv[0].rsplit("/", 1)[-1]
     return CommandFailed(
-        f"{name} {tool} {says or describe_status(done.status)}: {first}", reply, hint=f"ran: {done.command}"
+        f"{name} {command} {says or describe_status(done.status)}: {first}", reply, hint=f"ran: {done.command}"
     )
 
 

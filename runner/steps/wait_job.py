@@ -22,9 +22,9 @@ class WaitJob(Verb):
     """Follow one job to its end, and check how it ends; by default it must complete, with offset equal to len.
 
     Consumes the job's `JOB_STATUS_CHANGE` events up to `null`, and its `BLOCK_JOB_COMPLETED` or `BLOCK_JOB_CANCELLED`.
-    Fails at once if the job ends another way, is stopped by an I/O error, or does not exist. A job that must fail
-    names its `error`. `until` stops earlier: at `concluded` for a job that is not dismissed by itself, at `ready`,
-    `paused` or `pending` for one that then waits for a command.
+    Fails at once if the job ends another way or too early, is stopped by an I/O error, or does not exist. A job that
+    must fail names its `error`. `until` stops earlier: at `concluded` for a job that is not dismissed by itself, at
+    `ready`, `paused` or `pending` for one that then waits for a command.
 
     .. code-block:: yaml
 
@@ -102,19 +102,37 @@ class WaitJob(Verb):
             )
 
     async def _must_go_on(self, machine: Machine, end: _End) -> None:
-        """A job that an error has stopped, or that waits to be dismissed, would keep us waiting for nothing."""
-        if end.status == "paused" and self.until != "paused":
-            stops = machine.events.unconsumed(self._is_stop)
-            if stops:
-                raise StepFailed(
-                    f"job '{self.id}' was stopped by an I/O error", wanted=self.outcome, found=describe(stops[0])
-                )
-        if end.status == "concluded" and self.until == "null" and not machine.events.unconsumed(self._concerned):
-            jobs = {job["id"]: job for job in await machine.query("query-jobs")}
-            if self.id in jobs and not machine.events.unconsumed(self._concerned):
-                raise StepFailed(
-                    f"job '{self.id}' has concluded and waits for 'job-dismiss'", hint="wait with 'until: concluded'"
-                )
+        """A job that was stopped by an error, waits to be dismissed or has ended would keep us waiting for nothing."""
+        if end.status == self.until:
+            return
+        if end.status == "paused":
+            self._must_not_be_stopped(machine)
+        elif end.status == "concluded" and self.until == "null":
+            await self._must_be_dismissed(machine)
+        elif end.status in ("concluded", "null"):
+            raise StepFailed(
+                f"job '{self.id}' has ended without being {self.until}",
+                wanted=self.until,
+                found=", ".join(end.statuses),
+            )
+
+    def _must_not_be_stopped(self, machine: Machine) -> None:
+        stops = machine.events.unconsumed(self._is_stop)
+        if stops:
+            raise StepFailed(
+                f"job '{self.id}' was stopped by an I/O error", wanted=self.outcome, found=describe(stops[0])
+            )
+
+    async def _must_be_dismissed(self, machine: Machine) -> None:
+        if machine.events.unconsumed(self._concerned):
+            return
+        jobs = {job["id"]: job for job in await machine.query("query-jobs")}
+        if self.id in jobs and not machine.events.unconsumed(self._concerned):
+            error = jobs[self.id].get("error")
+            said = f" with '{error}'" if error else ""
+            raise StepFailed(
+                f"job '{self.id}' has concluded{said} and waits for 'job-dismiss'", hint="wait with 'until: concluded'"
+            )
 
     def _is_stop(self, event: JsonObject) -> bool:
         data = event.get("data")

@@ -23,3 +23,13 @@ def test_a_device_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
     assert run.status == 1
     assert "'flush' on nosuch did not succeed" in run.message
     assert "nosuch" in run.message
+
+
+def test_a_file_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - flush: {file: nosuch.qcow2}
+          error: {output: {$contains: No such file or directory}}
+        - flush: {file: nosuch.qcow2}
+    """)
+    assert run.status == 1
+    assert run.message.startswith("step 2 (flush): 'flush' on nosuch.qcow2 did not succeed: ")

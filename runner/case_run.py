@@ -1,0 +1,294 @@
+"""One case: run its steps, bound their time, clean up after it. Imports plan and below."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+from runner.errors import CommandFailed, Diagnostic, SetupError, Span, StepFailed
+from runner.guardian import Guardian
+from runner.match import require_match
+from runner.model import Event, Failure, Outcome, Result, StepFinished
+from runner.nodes import JsonValue, to_json, to_partial
+from runner.plan import Case, bind, modifier
+from runner.process import Child, Completed, Processes
+from runner.programs import Programs
+from runner.qemu import Machine
+from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Scope, Step
+from runner.steps.shapes import seconds_of
+from runner.trace import Trace
+from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of
+from runner.workdir import Directories, Workspace
+
+STEP_TIMEOUT_S = 60.0
+CASE_TIMEOUT_S = 180.0
+# A wrapper script may turn the signal into a status.
+ENDS_WHEN_ASKED = (0, -SIGTERM, -SIGKILL, 128 + SIGTERM)
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every case of a run shares."""
+
+    programs: Programs
+    workspace: Workspace
+    guardian: Guardian
+    jobs: int = 1
+
+
+@dataclass
+class _StepContext:
+    """What one running step may use; see `runner.steps.base.Context`."""
+
+    run: CaseRun
+    scope: Scope
+    body: tuple[Step, ...]
+    vm_name: str
+    directory: Path
+    logs: Path
+    machines: dict[str, Machine]
+    servers: dict[str, Child]
+    programs: Programs
+    processes: Processes
+    trace: Trace
+
+    def waits_for(self, what: str) -> None:
+        self.run.waiting_for = what
+
+    async def tool(self, tool: str, *arguments: str) -> Completed:
+        self.waits_for(f"{tool} {' '.join(arguments[:1])}")
+        return await self.processes.run([self.programs[tool], *arguments])
+
+    async def run_block(self, block: Block) -> None:
+        await self.run.block(block)
+
+
+@dataclass
+class CaseRun:
+    """One case on its way from the first step to the last process gone."""
+
+    index: int
+    case: Case
+    settings: Settings
+    emit: Emit
+    waiting_for: str = "nothing yet"
+    began: float = field(default_factory=time.monotonic)
+    number: int = 0
+    stack: tuple[Span, ...] = ()
+    current: Blame | None = None
+    blame: Blame | None = None
+    machines: dict[str, Machine] = field(default_factory=dict)
+    servers: dict[str, Child] = field(default_factory=dict)
+    trace: Trace | None = None
+
+    async def result(self, unmet: Callable[[Case], Awaitable[str]]) -> Result:
+        """Run the case and clean up after it; whatever happens ends as a result.
+
+        :param unmet: says why the case is to be skipped, "" if it is not.
+        """
+        try:
+            reason = await unmet(self.case)
+            if reason:
+                return Result(Outcome.SKIPPED, note=reason)
+            directories = self.settings.workspace.open(self.index)
+        except Exception as error:
+            return self._broken(error)
+        return await self._in_directories(directories)
+
+    def interrupted(self, reason: str) -> Result:
+        """Return the result of a case that is stopped now."""
+        where = f", waiting for {self.waiting_for}" if self.current else ""
+        self.blame = self.current
+        failure = self._failure(StepFailed(f"{reason}{where}"), None)
+        return Result(Outcome.INTERRUPTED, self._duration(), failure)
+
+    async def block(self, block: Block) -> None:
+        """Run the steps of a block in order."""
+        for step in block.steps:
+            await self._step(step, block.scope)
+
+    async def _in_directories(self, directories: Directories) -> Result:
+        result = Result(Outcome.INTERRUPTED)
+        try:
+            result = await self._traced(directories)
+        except Exception as error:
+            result = self._broken(error)
+        finally:
+            result = self._leave(directories, result)
+        return result
+
+    async def _traced(self, directories: Directories) -> Result:
+        with closing(Trace(directories.logs / "trace.jsonl")) as trace:
+            self.trace, self.directories = trace, directories
+            self.processes = Processes(directories.work, trace, self.settings.guardian)
+            try:
+                outcome, failure = await self._attempt()
+            finally:
+                await _to_the_end(self._clean_up())
+            return self._conclude(outcome, failure)
+
+    def _leave(self, directories: Directories, result: Result) -> Result:
+        failed = result.outcome.is_failure and result.outcome is not Outcome.INTERRUPTED
+        try:
+            kept = self.settings.workspace.close(directories, self.case.point.name, failed=failed)
+        except SetupError as error:
+            return self._broken(error)
+        return replace(result, artifacts=kept)
+
+    async def _attempt(self) -> tuple[Outcome, Failure | None]:
+        limit = self.case.scenario.timeout_s or CASE_TIMEOUT_S
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                await self.block(Block(self.case.scenario.steps, self.case.scope()))
+                await self._check_machines()
+            await self._end_politely()
+        except TimeoutError as error:
+            if not deadline.expired():
+                return Outcome.BROKEN, self._failure(error, None)
+            message = f"the case timed out after {limit:g} s, waiting for {self.waiting_for}"
+            return Outcome.TIMED_OUT, self._failure(StepTimedOut(message), limit)
+        except StepTimedOut as error:
+            return Outcome.TIMED_OUT, self._failure(error, error.args[1])
+        except Exception as error:
+            return outcome_of(error), self._failure(error, None)
+        return Outcome.PASSED, None
+
+    async def _end_politely(self) -> None:
+        """A QEMU that crashes once it is asked to end is a crash all the same."""
+        await self.processes.end_all(politely=True)
+        for machine in self.machines.values():
+            if machine.status not in ENDS_WHEN_ASKED and not machine.exit_expected:
+                raise await machine.death()
+
+    async def _check_machines(self) -> None:
+        """A QEMU that died while no step looked is a crash all the same."""
+        for machine in self.machines.values():
+            if machine.status is not None and not machine.exit_expected:
+                raise await machine.death()
+
+    async def _step(self, step: Step, scope: Scope) -> None:
+        self.number += 1
+        number, began, previous = self.number, time.monotonic(), self.current
+        self.current = Blame(step, number, self.stack, "", step.span)
+        passed = False
+        try:
+            passed = await self._run_step(step, scope)
+        except BaseException:
+            self.blame = self.blame or self.current
+            raise
+        finally:
+            self.emit(StepFinished(self.index, step.verb.NAME, step.span, passed, time.monotonic() - began))
+        self.current, self.blame = previous, None
+
+    async def _run_step(self, step: Step, scope: Scope) -> bool:
+        when = modifier(step, "when", scope)
+        if when is not None and to_json(when) is not True:
+            return True
+        limit = self._limit(step, scope)
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                result = await self._perform(step, scope)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            message = f"timed out after {limit:g} s, waiting for {self.waiting_for}"
+            raise StepTimedOut(message, limit) from None
+        if step.save:
+            scope.set(step.save, result)
+        return True
+
+    def _limit(self, step: Step, scope: Scope) -> float | None:
+        node = modifier(step, "timeout", scope)
+        if node is not None:
+            return seconds_of(node)
+        return None if issubclass(step.verb, FlowVerb) else STEP_TIMEOUT_S
+
+    async def _perform(self, step: Step, scope: Scope) -> JsonValue:
+        bound = bind(step, scope)
+        trace = self.trace
+        assert bound.verb and self.current and trace
+        self.waiting_for = f"'{step.verb.NAME}'"
+        self.current.rendered = json.dumps({step.verb.NAME: to_partial(bound.argument)}, default=str)
+        vm = modifier(step, "vm", scope)
+        context = _StepContext(
+            run=self,
+            scope=scope,
+            body=step.body,
+            vm_name=str(to_json(vm)) if vm else DEFAULT_VM,
+            directory=self.directories.work,
+            logs=self.directories.logs,
+            machines=self.machines,
+            servers=self.servers,
+            programs=self.settings.programs,
+            processes=self.processes,
+            trace=trace,
+        )
+        error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
+        outer = self.stack
+        if issubclass(step.verb, FlowVerb):
+            self.stack = (*outer, step.span)
+        try:
+            result = await bound.verb.run(context)
+        except CommandFailed as failed:
+            return expected_failure(failed, error)
+        finally:
+            if error is None or not isinstance(bound.verb, FlowVerb):
+                self.stack = outer
+        if error is not None:
+            raise StepFailed(
+                f"'{step.verb.NAME}' succeeded, though it must fail",
+                span=error.span,
+                wanted=json.dumps(to_json(error)),
+                found=json.dumps(result)[:400],
+            )
+        if expect is not None:
+            require_match(expect, result, f"the result of '{step.verb.NAME}'")
+        return result
+
+    async def _clean_up(self) -> None:
+        await self.processes.end_all(politely=False)
+        for machine in self.machines.values():
+            await machine.close()
+
+    def _broken(self, error: Exception) -> Result:
+        return Result(Outcome.BROKEN, self._duration(), self._failure(error, None))
+
+    def _failure(self, error: BaseException, limit: float | None) -> Failure:
+        return failure_of(
+            error,
+            self.blame or Blame(None, 0, (), "", self.case.scenario.span),
+            traffic=self.trace.last() if self.trace else (),
+            stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
+            limit_s=limit,
+        )
+
+    def _conclude(self, outcome: Outcome, failure: Failure | None) -> Result:
+        known = self.case.scenario.expected_failure
+        if known and outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED):
+            return Result(Outcome.KNOWN_FAILURE, self._duration(), failure, note=known)
+        if known and outcome is Outcome.PASSED:
+            text = "passed, though it is known to fail"
+            diagnostic = Diagnostic(self.case.scenario.span, text, "remove 'expected-failure'")
+            return Result(Outcome.UNEXPECTED_PASS, self._duration(), Failure(diagnostic))
+        return Result(outcome, self._duration(), failure)
+
+    def _duration(self) -> float:
+        return time.monotonic() - self.began
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that must not be left half done, even if the waiting is cancelled."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

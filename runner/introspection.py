@@ -1,0 +1,167 @@
+"""Where a QMP schema comes from: the program itself, asked once, or a file. Imports programs and qapi.
+
+The answer of a program is kept below `$XDG_CACHE_HOME/run-scenarios`, else `~/.cache/run-scenarios`, beside what
+identifies the program; a program that has changed since is asked again. A cache that cannot be read or written is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from runner.errors import SetupError
+from runner.guardian import Guardian
+from runner.nodes import JsonObject, JsonValue
+from runner.programs import Programs, ask_qmp
+from runner.qapi import BadSchema, Schema, parse_schema
+
+PROGRAMS = ("qemu", "qemu-storage-daemon")
+
+
+class Schemas:
+    """The schemas to check against, by program: those of a file, or of the programs themselves.
+
+    :param saved: what `load_schemas` returned; the programs do not matter then.
+    :param may_ask: whether a program may be started for what the cache does not have.
+    """
+
+    def __init__(self, programs: Programs | None, saved: dict[str, Schema] | None, *, may_ask: bool) -> None:
+        self.problem = ""
+        """Why QEMU could not be asked."""
+        self._programs = programs
+        self._may_ask = may_ask
+        self._known: dict[str, Schema | None] = dict.fromkeys(PROGRAMS) | saved if saved else {}
+
+    def __call__(self, program: str) -> Schema | None:
+        """Return the schema of a program, None if it is not known and cannot be asked for."""
+        if program not in self._known:
+            self._known[program] = self._find(program)
+        return self._known[program]
+
+    def _find(self, program: str) -> Schema | None:
+        try:
+            return self._ask(program) if self._programs else None
+        except SetupError as error:
+            if program == "qemu":
+                self.problem = str(error)
+            return None
+
+    def _ask(self, program: str) -> Schema | None:
+        assert self._programs
+        known = cached(self._programs, program)
+        if known is not None or not self._may_ask:
+            return known
+        guardian = Guardian.start()
+        try:
+            return asyncio.run(introspect(self._programs, guardian, program))
+        finally:
+            guardian.stop()
+
+
+async def introspect(programs: Programs, guardian: Guardian, program: str = "qemu") -> Schema:
+    """Return the schema of a program, from the cache if that has it.
+
+    :raise SetupError: if the program is not there, or cannot be asked.
+    """
+    known = cached(programs, program)
+    if known is not None:
+        return known
+    answer = await ask_qmp(programs, guardian, program)
+    _keep(programs[program], answer)
+    return _parse(program, answer, programs[program])
+
+
+def cached(programs: Programs, program: str) -> Schema | None:
+    """Return the schema of a program if it is known without starting that.
+
+    :raise SetupError: if the program is not there.
+    """
+    path = programs[program]
+    try:
+        kept = json.loads(_cache_file(path).read_text(encoding="utf-8"))
+        if kept["identity"] == _identity(path):
+            return parse_schema(program, kept["version"], kept["schema"])
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, BadSchema):
+        pass
+    return None
+
+
+async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> None:
+    """Write what QEMU speaks, and what qemu-storage-daemon does if there is one, for `load_schemas`.
+
+    :raise SetupError: if one of them cannot be asked, or the file cannot be written.
+    """
+    answers: JsonObject = {
+        program: await ask_qmp(programs, guardian, program) for program in PROGRAMS if program in programs.paths
+    }
+    try:
+        file.write_text(json.dumps(answers), encoding="utf-8")
+    except OSError as error:
+        raise SetupError(f"cannot write {file}: {error.strerror}") from None
+
+
+def load_schemas(file: Path) -> dict[str, Schema]:
+    """Return the schemas in a file that `save_schemas` wrote, by program.
+
+    :raise SetupError: if it cannot be read, or is no such file.
+    """
+    try:
+        answers = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SetupError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise SetupError(f"{file}: {error}") from None
+    if not isinstance(answers, dict) or "qemu" not in answers:
+        raise SetupError(f"{file} was not written by --save-qmp-schema")
+    return {program: _parse(program, answers[program], str(file)) for program in PROGRAMS if program in answers}
+
+
+def _parse(program: str, answer: JsonValue, origin: str) -> Schema:
+    try:
+        if not isinstance(answer, dict):
+            raise BadSchema("not a mapping of version and schema")
+        return parse_schema(program, answer.get("version"), answer.get("schema"))
+    except BadSchema as error:
+        raise SetupError(f"{origin}: {error}") from None
+
+
+def _keep(path: str, answer: JsonObject) -> None:
+    with contextlib.suppress(OSError, RuntimeError):
+        # What a script starts may change while the script does not.
+        with Path(path).open("rb") as program:
+            if program.read(2) == b"#!":
+                return
+        file = _cache_file(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write(file, {"identity": _identity(path), **answer})
+
+
+def _identity(path: str) -> JsonValue:
+    about = Path(path).stat()
+    return [str(Path(path).resolve()), about.st_size, about.st_mtime_ns, about.st_ino]
+
+
+def _cache_file(path: str) -> Path:
+    """Return the file for a program: one per path, so that a new build takes the place of the one before."""
+    home = os.environ.get("XDG_CACHE_HOME") or ""
+    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return base / "run-scenarios" / f"qmp-{Path(path).name}-{name}.json"
+
+
+def _write(file: Path, content: JsonValue) -> None:
+    """Write a file whole or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(content, stream)
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

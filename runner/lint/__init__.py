@@ -1,0 +1,35 @@
+"""Warnings on scenarios that are right, and yet may not say what their author means. Imports plan and validate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runner.errors import Diagnostic
+from runner.lint.rules import RULES, Rule
+from runner.lint.silence import silence
+from runner.lint.subject import Subject, library_subject, scenario_subject
+from runner.plan import Case
+from runner.validate import Library, Scenario
+
+
+def lint_scenario(scenario: Scenario, cases: Iterable[Case]) -> list[Diagnostic]:
+    """Return the warnings on a scenario that planning has found nothing wrong with.
+
+    :param cases: all of its cases.
+    """
+    return _lint(scenario_subject(scenario, cases))
+
+
+def lint_library(library: Library) -> list[Diagnostic]:
+    """Return the warnings on a file of procedures that planning has found nothing wrong with."""
+    return _lint(library_subject(library))
+
+
+def _lint(subject: Subject) -> list[Diagnostic]:
+    found = dict.fromkeys(each for rule in RULES for each in _findings(rule, subject))
+    return sorted(silence(subject.source, list(found)), key=lambda each: (each.span.line, each.span.column))
+
+
+def _findings(rule: Rule, subject: Subject) -> Iterable[Diagnostic]:
+    for finding in rule.find(subject) if rule.find else ():
+        yield rule.diagnostic(finding.span, finding.message, finding.hint)

@@ -1,0 +1,133 @@
+"""Rules on names: what is declared and never used, and expressions without quotes. Imports subject.
+
+A name that begins with `_` says that it is not meant to be used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from runner.errors import Span
+from runner.expressions import template_of
+from runner.lint.subject import Finding, Subject, every_step, values_of
+from runner.nodes import Mapping, Node
+from runner.read_steps import expressions_in
+from runner.steps.base import Step
+from runner.validate import calls
+
+PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
+GONE = "nothing reads it before it is set again, or its block ends"
+QUOTES = ('"', "'", "|", ">")
+
+
+def unquoted_expression(subject: Subject) -> Iterator[Finding]:
+    """Yield the expressions in plain text, as far as YAML took them for text; the loader refuses the others."""
+    returns = [each.returns for each in subject.procedures if each.returns is not None]
+    nodes = [node for step in subject.steps() for node in values_of(step)]
+    for node in (*nodes, *returns):
+        for expression in expressions_in(node):
+            if not _is_quoted(expression.span):
+                yield Finding(expression.span, "an expression without quotes", 'write "…{{ … }}…"')
+
+
+def _is_quoted(span: Span) -> bool:
+    text = span.source.line(span.line)[span.column - 1 :]
+    return PROPERTIES.sub("", text, count=1).startswith(QUOTES)
+
+
+def saved_value_unused(subject: Subject) -> Iterator[Finding]:
+    """Yield the results that are saved and that nothing reads before they are gone."""
+    for step, name in _unread(subject):
+        if step.saved_at:
+            yield Finding(step.saved_at, f"the saved value '{name}' is never used", GONE)
+
+
+def variable_unused(subject: Subject) -> Iterator[Finding]:
+    """Yield the variables of `set` and `for-each` that nothing reads."""
+    for step, name in _unread(subject):
+        entry = step.argument.entry(name) if isinstance(step.argument, Mapping) and not step.save else None
+        if entry:
+            yield Finding(entry.span, f"the variable '{name}' is never used", GONE)
+    for step in subject.steps():
+        if step.verb.NAME == "for-each" and isinstance(step.argument, Mapping):
+            entry = step.argument.entries[0]
+            if _is_meant(entry.key) and entry.key not in _names(step.body):
+                hint = f"call it '_{entry.key}' if the steps are only to be repeated"
+                yield Finding(entry.span, f"the variable '{entry.key}' is never used", hint)
+
+
+def _unread(subject: Subject) -> Iterator[tuple[Step, str]]:
+    """Yield each step with a name that it sets in vain."""
+    for procedure in subject.procedures:
+        at_the_end = _named(procedure.returns) if procedure.returns else set()
+        yield from _unread_in(procedure.steps, at_the_end)
+    if subject.scenario:
+        yield from _unread_in(subject.scenario.steps, set())
+
+
+def _unread_in(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step, str]]:
+    """Go backwards through a block, for what is set in it is gone at its end, and keep what is read further on."""
+    needed = set(read_later)
+    for step in reversed(steps):
+        names = _set_by(step)
+        yield from ((step, name) for name in names if name not in needed and _is_meant(name))
+        if step.when is None:
+            needed -= names
+        needed |= _names([step])
+        yield from _unread_in(step.body, set())
+
+
+def _set_by(step: Step) -> set[str]:
+    saved = {step.save} if step.save else set()
+    is_set = step.verb.NAME == "set" and isinstance(step.argument, Mapping)
+    return saved | (set(step.argument.keys()) if is_set and isinstance(step.argument, Mapping) else set())
+
+
+def parameter_unused(subject: Subject) -> Iterator[Finding]:
+    """Yield the parameters that their procedure does not read."""
+    for procedure in subject.procedures:
+        used = _names(procedure.steps) | (_named(procedure.returns) if procedure.returns else set())
+        for parameter in procedure.parameters.values():
+            if _is_meant(parameter.name) and parameter.name not in used:
+                message = f"the parameter '{parameter.name}' of '{procedure.name}' is never used"
+                yield Finding(parameter.span, message, "remove it, here and in the calls")
+
+
+def procedure_unused(subject: Subject) -> Iterator[Finding]:
+    """Yield the procedures of a scenario that its steps never reach; those of a library are there for others."""
+    if subject.scenario is None:
+        return
+    own = {each.name: each for each in subject.procedures}
+    reached: set[str] = set()
+    waiting = [subject.scenario.steps]
+    while waiting:
+        called = {name for name, _ in calls(waiting.pop())} & own.keys() - reached
+        reached |= called
+        waiting += [tuple(own[name].steps) for name in called]
+    for name in own.keys() - reached:
+        if _is_meant(name):
+            yield Finding(own[name].span, f"the procedure '{name}' is never called", "remove it")
+
+
+def dimension_unused(subject: Subject) -> Iterator[Finding]:
+    """Yield the dimensions of a matrix that no step reads, so that their cases are all the same."""
+    if subject.scenario is None or subject.scenario.matrix is None:
+        return
+    used = _names(subject.scenario.steps)
+    for entry in subject.scenario.matrix:
+        if entry.key not in ("include", "exclude") and _is_meant(entry.key) and entry.key not in used:
+            message = f"the dimension '{entry.key}' is never used: its values all run the same case"
+            yield Finding(entry.span, message, f"call it '_{entry.key}' if the case is only to be repeated")
+
+
+def _is_meant(name: str) -> bool:
+    return not name.startswith("_")
+
+
+def _names(steps: Iterable[Step]) -> set[str]:
+    return {name for step in every_step(steps) for node in values_of(step) for name in _named(node)}
+
+
+def _named(node: Node) -> set[str]:
+    return {name for expression in expressions_in(node) for name in template_of(expression).names}

@@ -1,0 +1,69 @@
+"""The options of the command. Imports programs only."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner import __version__
+from runner.programs import TOOLS, Programs, find_programs
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, `sys.argv` by default; wrong usage ends the command with status 2."""
+    parser = argparse.ArgumentParser(
+        prog="run-scenarios",
+        description="Run declarative test scenarios against QEMU's block layer, and report TAP on standard output.",
+        epilog="TEST_DIR is where case directories are made. Exit status: 0 passed, 1 failed, 2 wrong usage or "
+        "scenario, 3 cannot run, 5 nothing to run, 128+N stopped by signal N.",
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a scenario file, a directory of them, or FILE::CASE")
+    parser.add_argument("-j", "--jobs", type=_positive, default=default_jobs(), help="cases at a time (%(default)s)")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases, and run none")
+    parser.add_argument("--check", action="store_true", help="check everything, QMP included, and run nothing")
+    parser.add_argument("--strict", action="store_true", help="with --check: breaking a lint rule is an error")
+    parser.add_argument("--qmp-schema", type=Path, metavar="FILE", help="check QMP by this file, not by the QEMU here")
+    parser.add_argument("--save-qmp-schema", type=Path, metavar="FILE", help="write the file for --qmp-schema")
+    parser.add_argument("--artifacts", type=Path, metavar="DIR", help="keep a directory per case, with its trace")
+    parser.add_argument("--keep", action="store_true", help="keep the images of every case too")
+    parser.add_argument("--tap", type=Path, metavar="FILE", help="write the TAP report to FILE once it is complete")
+    parser.add_argument("--allow-empty", action="store_true", help="finding nothing to run is no failure")
+    for tool, variable in TOOLS.items():
+        parser.add_argument(f"--{tool}", metavar="PROG", help=f"the {tool} under test (else {variable}, else on PATH)")
+    parser.add_argument("--print-schema", action="store_true", help="print the JSON Schema of scenario files")
+    parser.add_argument("--with-qmp", action="store_true", help="with --print-schema: and of the QMP of QEMU")
+    parser.add_argument("--print-reference", action="store_true", help="print the reference of all steps")
+    parser.add_argument("--print-rules", action="store_true", help="print the reference of all lint rules")
+    parser.add_argument("--explain", metavar="WORD", help="explain a lint rule, by its code, or a verb")
+    parser.add_argument("--new", type=Path, metavar="FILE", help="write a scenario to start from")
+    parser.add_argument("--version", action="version", version=f"run-scenarios {__version__}")
+    options = parser.parse_args(arguments)
+    if options.strict and not options.check:
+        parser.error("--strict goes with --check")
+    if options.with_qmp and not options.print_schema:
+        parser.error("--with-qmp goes with --print-schema")
+    prints = options.print_schema or options.print_reference or options.print_rules or options.explain is not None
+    if not (options.paths or prints or options.new or options.save_qmp_schema):
+        parser.error("no PATH given; try 'run-scenarios scenarios/'")
+    return options
+
+
+def programs_of(options: argparse.Namespace) -> Programs:
+    """Find the programs under test.
+
+    :raise SetupError: if one that was named cannot be run, or one that every run needs is not found.
+    """
+    return find_programs({tool: getattr(options, tool.replace("-", "_")) for tool in TOOLS}, os.environ)
+
+
+def default_jobs() -> int:
+    """Return how many cases to run at a time: some more than there are processors, for a case waits for the disk."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
+    return int(text)

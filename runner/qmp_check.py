@@ -1,0 +1,196 @@
+"""Every step that speaks QMP against the schema of the program it speaks to, before any runs. Imports plan, qapi_check.
+
+A step's `vm` was launched by an earlier step of the case, which tells whether QEMU or qemu-storage-daemon answers.
+
+A step with `error` may be wrong on purpose. It is checked all the same, for most are not, unless what it expects is
+the answer to a wrong message: the class CommandNotFound, or a `desc` in the words of QEMU's input visitor (`REFUSAL`).
+A step whose `when` only the run will tell may never run on this QEMU: what is wrong with it is a warning.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from runner.errors import Diagnostic
+from runner.nodes import Mapping, Node, Scalar, Unknown
+from runner.nodes import Sequence as Items
+from runner.plan import Visit
+from runner.qapi import Schema
+from runner.qapi_check import check_arguments, check_event, check_event_name, check_message, check_result
+from runner.steps.base import DEFAULT_VM, Procedure, Step
+from runner.validate import Requirements, Scenario
+
+Schemas = Callable[[str], Schema | None]
+Unmet = Callable[[Requirements, Schema], str]
+# Source: qapi/qobject-input-visitor.c, qapi/qapi-visit-core.c, qapi/qmp-dispatch.c.
+REFUSAL = re.compile(
+    r"[Ii]nvalid parameter|does not accept value|unexpected|missing|expected:|expects u?int|not been found|support OOB"
+)
+LAUNCHED = {"blockdev": "blockdev-add", "objects": "object-add", "export": "block-export-add"}
+TYPO = 0.85
+
+
+class QmpCheck:
+    """The check of a whole run; what is deprecated is gathered in `warnings`, once for each name.
+
+    :param schemas: gives the schema of a program, None if it is not known.
+    :param unmet: tells which requirement a schema does not meet; steps that are skipped are not checked.
+    """
+
+    def __init__(self, schemas: Schemas, unmet: Unmet) -> None:
+        self.warnings: list[Diagnostic] = []
+        self._schemas = schemas
+        self._unmet = unmet
+
+    def check(self, scenario: Scenario, cases: Iterable[Sequence[Visit]]) -> list[Diagnostic]:
+        """Return what is wrong with a scenario.
+
+        :param cases: the steps of each of its cases, in the order they would run.
+        """
+        schema = self._schemas("qemu")
+        if schema is None:
+            return []
+        found = dict.fromkeys(_misspelt_requirements(scenario, schema))
+        if not self._unmet(scenario.requires, schema):
+            for visits in cases:
+                found |= dict.fromkeys(self._check_case(visits))
+        return list(found)
+
+    def _check_case(self, visits: Sequence[Visit]) -> Iterator[Diagnostic]:
+        programs: dict[str, str | None] = {}
+        for visit in visits:
+            vm = _vm(visit)
+            if visit.step.verb.NAME == "launch":
+                programs[vm] = _program(visit.argument)
+            program = programs.get(vm, "qemu")
+            schema = self._schemas(program) if program else None
+            if schema is not None and not _may_be_wrong(visit.modifiers.get("error")):
+                yield from self._errors(visit, schema)
+
+    def _errors(self, visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+        unsure = isinstance(visit.modifiers.get("when"), Unknown)
+        for each in CHECKS[visit.step.verb.NAME](visit, schema):
+            if unsure or each.severity == "warning":
+                self._warn(replace(each, severity="warning"))
+            else:
+                yield each
+
+    def _warn(self, diagnostic: Diagnostic) -> None:
+        if all(each.message != diagnostic.message for each in self.warnings):
+            self.warnings.append(diagnostic)
+
+
+def speaks_qmp(visit: Visit) -> bool:
+    """Tell whether there is something to check in a step."""
+    return visit.step.verb.NAME in CHECKS
+
+
+def _vm(visit: Visit) -> str:
+    node = visit.modifiers.get("vm")
+    return str(node.value) if isinstance(node, Scalar) else DEFAULT_VM if node is None else ""
+
+
+def _program(argument: Node) -> str | None:
+    """Return the program that a `launch` starts, None if only the run will tell."""
+    if isinstance(argument, Scalar):
+        return "qemu"
+    node = argument.get("program") if isinstance(argument, Mapping) else argument
+    return str(node.value) if isinstance(node, Scalar) else "qemu" if node is None else None
+
+
+def _may_be_wrong(error: Node | None) -> bool:
+    if not isinstance(error, Mapping):
+        return isinstance(error, Unknown)
+    told = [*_texts(error.get("class")), *_texts(error.get("desc"))]
+    return any(text is None or text == "CommandNotFound" or REFUSAL.search(text) for text in told)
+
+
+def _texts(expected: Node | None) -> Iterator[str | None]:
+    """Yield the strings of an expected value, however deep in operators; None for one that only the run will tell."""
+    match expected:
+        case Scalar(value=str() as text):
+            yield text
+        case Unknown():
+            yield None
+        case Items():
+            for item in expected:
+                yield from _texts(item)
+        case Mapping():
+            for entry in expected:
+                yield from _texts(entry.value)
+
+
+def _qmp(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+    argument, expect = visit.argument, visit.modifiers.get("expect")
+    yield from check_message(argument, schema)
+    entry = argument.entry("execute") if isinstance(argument, Mapping) else None
+    name = str(node.value) if isinstance(node := entry.value if entry else argument, Scalar) else ""
+    if expect is not None and name in schema.commands:
+        yield from check_result(schema.commands[name], name, expect, schema)
+
+
+def _event(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+    """`wait-event` and `assert-no-events`: a name alone, or `{name, match, expect}`."""
+    parts = visit.argument if isinstance(visit.argument, Mapping) else None
+    node = parts.get("name") if parts else visit.argument
+    if node is not None:
+        yield from check_event_name(node, schema)
+    name = str(node.value or "") if isinstance(node, Scalar) else ""
+    for expected in (parts and parts.get("match"), parts and parts.get("expect"), visit.modifiers.get("expect")):
+        if expected is not None:
+            yield from check_event(name, expected, schema)
+
+
+def _launch(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+    """The objects on the command line are arguments of a command each, and QEMU checks them as such."""
+    for key, command in LAUNCHED.items():
+        objects = visit.argument.get(key) if isinstance(visit.argument, Mapping) else None
+        for each in objects if isinstance(objects, Items) and command in schema.commands else ():
+            yield from check_arguments(command, each, each.span, schema)
+
+
+CHECKS: dict[str, Callable[[Visit, Schema], Iterator[Diagnostic]]] = {
+    "qmp": _qmp,
+    "wait-event": _event,
+    "assert-no-events": _event,
+    "launch": _launch,
+}
+
+
+def _misspelt_requirements(scenario: Scenario, schema: Schema) -> Iterator[Diagnostic]:
+    """Yield the required commands that are one of the scenario's own, misspelt: they would skip it for ever."""
+    strange = [name for name in scenario.requires.lists.get("commands", ()) if name not in schema.commands]
+    written = set(_commands(scenario.steps, scenario.procedures.values())) if strange else set()
+    known = [name for name in written if name in schema.commands]
+    for name in strange:
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=TYPO)
+        if name not in written and meant:
+            span = scenario.requires.places.get(name, scenario.span)
+            text = f"there is no command '{name}', and no step executes it: the scenario would always be skipped"
+            yield Diagnostic(span, text, f"did you mean '{meant[0]}'? ({schema})")
+
+
+def _commands(steps: Iterable[Step], procedures: Iterable[Procedure]) -> Iterator[str]:
+    """Yield the commands that steps name, in messages and as actions of transactions, and those of procedures."""
+    for step in steps:
+        if step.verb.NAME == "qmp":
+            yield from _words(step.argument)
+        yield from _commands(step.body, ())
+    for procedure in procedures:
+        yield from _commands(procedure.steps, ())
+
+
+def _words(node: Node) -> Iterator[str]:
+    match node:
+        case Scalar(value=str() as text):
+            yield text
+        case Items():
+            for item in node:
+                yield from _words(item)
+        case Mapping():
+            for entry in node:
+                if entry.key in ("execute", "exec-oob", "type", "arguments", "actions"):
+                    yield from _words(entry.value)

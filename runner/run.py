@@ -1,0 +1,79 @@
+"""The run of what was collected: find QEMU, make room, run the cases, leave nothing. Imports collect and execute."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.case_run import Emit, Settings
+from runner.collect import Collection
+from runner.execute import execute
+from runner.guardian import Guardian
+from runner.model import CaseFinished, Event, Failure, Outcome, Result, RunFinished, RunStarted
+from runner.options import programs_of
+from runner.signals import Interrupted, asked_to_stop, ignore_signals
+from runner.workdir import Workspace
+
+
+class Status:
+    """The exit status that the results lead to: the highest wins."""
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, CaseFinished):
+            self.code = max(self.code, event.result.outcome.exit_status)
+
+
+def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Interrupted | None:
+    """Run every case, and return what stopped the run before its end, if anything did.
+
+    :raise SetupError: if QEMU or a place for the cases is missing; nothing was emitted then.
+    """
+    if not collection.cases:
+        _emit_start(collection, emit)
+        return None
+    began = time.monotonic()
+    with _settings(options) as settings:
+        _emit_start(collection, emit)
+        try:
+            stopped = asyncio.run(_execute(collection, settings, emit))
+        finally:
+            # What is left is short, and would be left lying about.
+            ignore_signals()
+        emit(RunFinished(time.monotonic() - began))
+    return stopped
+
+
+def _emit_start(collection: Collection, emit: Emit) -> None:
+    emit(RunStarted(collection.points))
+    for index, bad in enumerate(collection.bad):
+        emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
+
+
+@contextlib.contextmanager
+def _settings(options: argparse.Namespace) -> Iterator[Settings]:
+    """Find the programs and make a workspace; in the end, have nothing left of it."""
+    programs = programs_of(options)
+    test_dir = Path(os.environ.get("TEST_DIR") or tempfile.gettempdir())
+    guardian = Guardian.start()
+    try:
+        workspace = Workspace(test_dir, options.artifacts, options.keep, guardian)
+        yield Settings(programs, workspace, guardian, options.jobs)
+        workspace.remove()
+    finally:
+        guardian.stop()
+
+
+async def _execute(collection: Collection, settings: Settings, emit: Emit) -> Interrupted | None:
+    stop = asked_to_stop()
+    cases = list(enumerate(collection.cases, len(collection.bad)))
+    return await execute(cases, settings, emit, stop)

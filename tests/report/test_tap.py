@@ -1,0 +1,259 @@
+"""The TAP report as a pure unit: events in, text out."""
+
+from __future__ import annotations
+
+import io
+import os
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from runner.errors import Diagnostic, Source, Span
+from runner.model import CaseFinished, Event, Failure, Outcome, Point, Result, RunStarted, RunStopped
+from runner.report.stream import LineStream
+from runner.report.tap import TEXT_LIMIT, TapReport, plain
+from tests.report.hostile import hostile_texts
+from tests.report.taplint import lint
+from tests.support import Run
+
+SPAN = Span(Source("a.yaml", "text"), 3, 7)
+FAILED = Result(Outcome.FAILED, failure=Failure(Diagnostic(SPAN, "it broke")))
+PASSED = Result(Outcome.PASSED, 0.25)
+
+
+def points(*names: str) -> RunStarted:
+    """Return a plan with these points, all from one file."""
+    return RunStarted(tuple(Point(name, "a.yaml") for name in names))
+
+
+def report_of(*events: Event, check: bool = True) -> str:
+    """Return the report of these events; it is checked to be in our subset of TAP."""
+    stream = io.StringIO()
+    report = TapReport(LineStream(stream))
+    for event in events:
+        report(event)
+    if check:
+        assert lint(stream.getvalue()) == []
+    return stream.getvalue()
+
+
+def only_block(result: Result) -> object:
+    """Return the YAML block of a result, read back."""
+    (point,) = Run(0, report_of(points("a"), CaseFinished(0, result)), "").points
+    return point.block
+
+
+def test_points_come_in_the_order_of_the_plan() -> None:
+    report = report_of(
+        points("a", "b", "c"), CaseFinished(2, FAILED), CaseFinished(0, PASSED), CaseFinished(1, PASSED)
+    )
+    assert [(each.ok, each.name) for each in Run(0, report, "").points] == [(True, "a"), (True, "b"), (False, "c")]
+
+
+def test_a_point_is_printed_once_all_before_it_are_known() -> None:
+    early = report_of(points("a", "b", "c"), CaseFinished(1, PASSED), check=False)
+    assert early == "TAP version 13\n1..3\n"
+    later = report_of(points("a", "b", "c"), CaseFinished(1, PASSED), CaseFinished(0, PASSED), check=False)
+    assert [each.name for each in Run(0, later, "").points] == ["a", "b"]
+
+
+def test_each_line_is_flushed(tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    with file.open("w") as stream:
+        report = TapReport(LineStream(stream))
+        report(points("a"))
+        assert file.read_text() == "TAP version 13\n1..1\n"
+
+
+def test_a_file_is_named_once_above_its_points() -> None:
+    plan = RunStarted((Point("a", "x.yaml"), Point("b", "x.yaml"), Point("c", "y.yaml")))
+    report = report_of(plan, *(CaseFinished(index, Result(Outcome.PASSED)) for index in range(3)))
+    assert report.split("\n")[2:-1] == ["# x.yaml", "ok 1 - a", "ok 2 - b", "# y.yaml", "ok 3 - c"]
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        (PASSED, "ok 1 - a"),
+        (FAILED, "not ok 1 - a"),
+        (Result(Outcome.SKIPPED, note="needs #1"), "ok 1 - a # SKIP needs %231"),
+        (Result(Outcome.KNOWN_FAILURE, note="bug 7"), "not ok 1 - a # TODO bug 7"),
+        (Result(Outcome.UNEXPECTED_PASS, note="bug 7"), "not ok 1 - a"),
+        (Result(Outcome.TIMED_OUT), "not ok 1 - a"),
+        (Result(Outcome.CRASHED), "not ok 1 - a"),
+        (Result(Outcome.INTERRUPTED), "not ok 1 - a"),
+        (Result(Outcome.INVALID), "not ok 1 - a"),
+        (Result(Outcome.BROKEN), "not ok 1 - a"),
+    ],
+)
+def test_the_line_of_each_outcome(result: Result, line: str) -> None:
+    assert line in report_of(points("a"), CaseFinished(0, result)).split("\n")
+
+
+def test_a_failure_tells_its_whole_story() -> None:
+    failure = Failure(
+        Diagnostic(SPAN, 'expected "concluded"', "a hint"),
+        wanted='"concluded"',
+        found='"aborting"',
+        details=("one", "two"),
+        step=4,
+        verb="wait-job",
+        name="the job",
+        stack=(SPAN,),
+        rendered='{"wait-job": "x"}',
+        traffic=("-> a", "<- b"),
+        stderr_tail="oh\nno",
+        signal="SIGSEGV",
+        timeout_ms=60000,
+    )
+    point = Point("a", "a.yaml", title="A title", rerun="run-scenarios a.yaml")
+    result = Result(Outcome.FAILED, 1.2345, failure, artifacts="/kept/a")
+    report = report_of(RunStarted((point,)), CaseFinished(0, result))
+    assert Run(0, report, "").only.block == {
+        "message": 'step 4 (wait-job): expected "concluded"',
+        "severity": "fail",
+        "reason": "assertion",
+        "at": {"file": "a.yaml", "line": 3, "column": 7},
+        "step": {"index": 4, "verb": "wait-job", "name": "the job", "rendered": '{"wait-job": "x"}'},
+        "wanted": '"concluded"',
+        "found": '"aborting"',
+        "hint": "a hint",
+        "details": "one\ntwo",
+        "called_from": [{"file": "a.yaml", "line": 3}],
+        "signal": "SIGSEGV",
+        "timeout_ms": 60000,
+        "log": "-> a\n<- b",
+        "stderr_tail": "oh\nno",
+        "repro": "run-scenarios a.yaml",
+        "duration_ms": 1234.5,
+        "title": "A title",
+        "artifacts": "/kept/a",
+    }
+
+
+def test_a_known_failure_tells_its_story_too() -> None:
+    result = Result(Outcome.KNOWN_FAILURE, failure=FAILED.failure, note="bug 7")
+    assert only_block(result) == {
+        "message": "it broke",
+        "severity": "todo",
+        "reason": "known-failure",
+        "at": {"file": "a.yaml", "line": 3, "column": 7},
+    }
+
+
+def test_a_case_that_did_not_run_has_no_duration() -> None:
+    assert only_block(Result(Outcome.SKIPPED, note="x")) == {}
+
+
+def test_long_text_is_cut_and_says_so() -> None:
+    failure = Failure(Diagnostic(SPAN, "m"), found="x" * (TEXT_LIMIT + 1))
+    block = only_block(Result(Outcome.FAILED, failure=failure))
+    assert isinstance(block, dict)
+    assert block["found"] == "x" * TEXT_LIMIT + f"… ({TEXT_LIMIT + 1} characters)"
+
+
+def test_an_interrupted_run_reports_every_point() -> None:
+    stopped = Result(Outcome.INTERRUPTED, failure=Failure(Diagnostic(SPAN, "interrupted by SIGTERM")))
+    report = report_of(
+        points("a", "b", "c", "d"),
+        CaseFinished(0, PASSED),
+        CaseFinished(3, PASSED),
+        CaseFinished(1, stopped),
+        RunStopped("interrupted by SIGTERM"),
+    )
+    got = [(each.ok, each.name, each.directive, each.reason) for each in Run(0, report, "").points]
+    assert got == [
+        (True, "a", "", ""),
+        (False, "b", "", ""),
+        (True, "c", "SKIP", "not run, interrupted"),
+        (True, "d", "", ""),
+    ]
+    assert report.endswith("\nBail out! interrupted by SIGTERM\n")
+
+
+def test_a_run_that_breaks_off_fails_what_has_no_result() -> None:
+    stream = io.StringIO()
+    report = TapReport(LineStream(stream))
+    report(points("a", "b", "c"))
+    report(CaseFinished(0, PASSED))
+    report.cannot_go_on("internal error: #1")
+    assert lint(stream.getvalue()) == []
+    run = Run(0, stream.getvalue(), "")
+    assert [each.ok for each in run.points] == [True, False, False]
+    assert run.points[1].block == {"message": "internal error: #1", "severity": "fail", "reason": "infrastructure"}
+    assert run.stdout.endswith("\nBail out! internal error: %231\n")
+
+
+def test_a_report_bails_out_once() -> None:
+    stream = io.StringIO()
+    report = TapReport(LineStream(stream))
+    report(points("a"))
+    report(RunStopped("interrupted by SIGINT"))
+    report.cannot_go_on("and then it broke")
+    assert stream.getvalue().count("Bail out!") == 1
+
+
+def test_a_run_that_cannot_start_has_one_failed_point() -> None:
+    stream = io.StringIO()
+    report = TapReport(LineStream(stream))
+    report.cannot_go_on("no QEMU")
+    report.cannot_go_on("no QEMU")
+    assert stream.getvalue() == (
+        "TAP version 13\n1..1\nnot ok 1 - runner setup\n"
+        '  ---\n  message: "no QEMU"\n  severity: "fail"\n  reason: "setup"\n  ...\nBail out! no QEMU\n'
+    )
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_nothing_to_run(allowed: bool) -> None:
+    stream = io.StringIO()
+    TapReport(LineStream(stream)).nothing_to_run("no scenarios in x", allowed=allowed)
+    assert lint(stream.getvalue()) == []
+    second = stream.getvalue().split("\n")[1]
+    assert second == ("1..0 # SKIP no scenarios in x" if allowed else "1..1")
+
+
+def test_hostile_values_come_back_as_they_were() -> None:
+    for text in hostile_texts(400):
+        block = only_block(Result(Outcome.FAILED, failure=Failure(Diagnostic(SPAN, "m"), found=text)))
+        assert isinstance(block, dict)
+        assert block.get("found", "") == text
+
+
+def test_hostile_names_and_reasons_come_back_as_they_were() -> None:
+    for text in hostile_texts(400):
+        report = report_of(
+            points(f"x{text}", f"{text}y"), CaseFinished(0, PASSED), CaseFinished(1, Result(Outcome.SKIPPED, note="n"))
+        )
+        names = [urllib.parse.unquote(each.name, errors="surrogateescape") for each in Run(0, report, "").points]
+        assert names == [f"x{text}", f"{text}y"]
+
+
+def test_a_name_that_is_no_utf8_stays_itself() -> None:
+    assert plain(os.fsdecode(b"\xff.yaml")) == "%FF.yaml"
+    assert plain("\ud800") != plain("\ud801")
+
+
+def test_a_reader_that_goes_away_ends_the_report_not_the_run() -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "w") as stream:
+        report = TapReport(LineStream(stream))
+        os.close(read_end)
+        report(points("a"))
+        report(CaseFinished(0, PASSED))
+        # Nothing may be left to be written, or the closing of the stream would raise.
+
+
+def test_a_full_disk_is_an_error_once() -> None:
+    with Path("/dev/full").open("w") as file:
+        stream = LineStream(file)
+        with pytest.raises(OSError, match="No space left"):
+            stream.write("a")
+        stream.write("b")
+        assert stream.closed
+
+
+def test_the_fuzz_is_hostile_enough() -> None:
+    together = "".join(hostile_texts(400))
+    assert all(each in together for each in ("\n---", "Bail out!", "# TODO", "\x00", "\u2028", "\udcff", "\U0001fae8"))

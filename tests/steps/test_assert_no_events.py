@@ -1,0 +1,54 @@
+"""The verb `assert-no-events`."""
+
+from __future__ import annotations
+
+from tests.support import RunSteps
+
+STOPPED = """
+procedures:
+  launch-and-stop:
+    steps:
+      - launch
+      - qmp: stop
+"""
+
+
+def test_an_unconsumed_event_fails_it(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: launch-and-stop
+        - qmp: cont
+        - assert-no-events
+        """,
+        head=STOPPED,
+    )
+    assert run.status == 1
+    assert run.message == "step 5 (assert-no-events): 2 unconsumed event(s), the first is STOP"
+    assert run.only.block["wanted"] == "no event"
+    assert '"event": "STOP"' in run.only.block["found"]
+    assert '"event": "RESUME"' in run.only.block["details"]
+
+
+def test_consumed_events_pass(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: launch-and-stop
+        - wait-event: STOP
+        - assert-no-events
+        """,
+        head=STOPPED,
+    )
+    assert run.status == 0, run.stderr
+
+
+def test_only_events_of_the_name_that_match_fail_it(run_steps: RunSteps) -> None:
+    passing = """
+        - call: launch-and-stop
+        - assert-no-events: RESUME
+        - assert-no-events: {name: STOP, match: {timestamp: {seconds: 0}}}
+        - assert-no-events: {match: {event: RESUME}}
+    """
+    assert run_steps(passing, head=STOPPED).status == 0
+    for argument in ("STOP", "{name: STOP}", "{match: {event: STOP}}"):
+        run = run_steps(passing + f"    - assert-no-events: {argument}\n", head=STOPPED)
+        assert run.message == "step 7 (assert-no-events): 1 unconsumed event(s), the first is STOP"

@@ -1,0 +1,70 @@
+"""How the verbs read and write."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.errors import ScenarioError, Source, Span
+from runner.nodes import JsonValue, from_json
+from runner.steps.disk import COMPLAINT, Disk, disk_of, patterns_of, range_of
+from runner.steps.shapes import Image, Size
+
+SPAN = Span(Source("case.yaml", ""), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "disk"),
+    [
+        ("drive0", Disk(None, "drive0")),
+        ({"device": "drive0"}, Disk(None, "drive0")),
+        ({"qdev": "disk0"}, Disk(None, "-d disk0")),
+        ({"file": "a.qcow2"}, Disk(Image("a.qcow2", "qcow2"), "")),
+        ({"file": "a.qcow2", "format": "raw"}, Disk(Image("a.qcow2", "raw"), "")),
+    ],
+)
+def test_a_disk_is_a_file_a_device_or_a_guest_device(argument: JsonValue, disk: Disk) -> None:
+    assert disk_of(from_json(argument, SPAN)) == disk
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({}, "needs 'file', 'device' or 'qdev'"),
+        ({"device": "drive0", "qdev": "disk0"}, "only one of 'file', 'device' or 'qdev'"),
+        ({"device": "drive0", "format": "raw"}, "'format' goes with 'file' only"),
+    ],
+)
+def test_a_disk_is_one_of_them_only(argument: JsonValue, said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        disk_of(from_json(argument, SPAN))
+
+
+def test_a_range_keeps_what_was_written() -> None:
+    found = range_of(from_json({"at": "16M", "size": 512}, SPAN))
+    assert (found.at, found.size) == (Size(16777216, "16M"), Size(512, "512"))
+
+
+def test_a_pattern_is_in_the_words_of_qemu_io() -> None:
+    written: JsonValue = [
+        {"byte": 0xAB, "at": "16M", "size": "256k"},
+        {"byte": 0, "at": 1, "size": 2},
+        {"at": 0, "size": 3},
+    ]
+    assert [pattern.text for pattern in patterns_of(from_json(written, SPAN))] == [
+        "-P0xab 16M 256k",
+        "-P0x00 1 2",
+        "0 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "wrote 512/512 bytes at offset 0\n512 bytes, 1 ops; 00.00 sec (1 MiB/sec and 2 ops/sec)\n",
+        "64 KiB (0x10000) bytes not allocated at offset 0 bytes (0x0)\n",
+        "65536/1048576 bytes allocated at offset 0 bytes\n",
+        "",
+    ],
+)
+def test_what_qemu_io_says_of_success_is_no_complaint(printed: str) -> None:
+    assert COMPLAINT.search(printed) is None

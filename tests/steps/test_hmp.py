@@ -1,0 +1,58 @@
+"""The verb `hmp`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import RunSteps
+
+
+def test_a_line_has_its_effect_and_its_output_is_the_result(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - create-image: {file: a.qcow2, size: 1M}
+        - launch: {drives: [{id: drive0, file: a.qcow2, format: qcow2}]}
+        - hmp: info block
+          expect: {$contains: "drive0 (#block"}
+        - hmp: block_resize drive0 2M
+          expect: ""
+        - image-info: a.qcow2
+          expect: {virtual-size: 2097152}
+        - hmp: savevm snap0
+        - shutdown
+        - image-info: a.qcow2
+          expect: {snapshots: [{name: snap0}]}
+    """)
+    assert run.status == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("savevm snap0", "Error: no block device can store vmstate for snapshot"),
+        ("infoo block", "unknown command: 'infoo'"),
+        ("info nosuch", "unknown command: 'info nosuch'"),
+        ("drive_del", 'drive_del: block device name expected\nTry "help drive_del" for more information'),
+        ("drive_del nosuch", "Device 'nosuch' not found"),
+    ],
+)
+def test_an_error_that_is_only_printed_fails_it(run_steps: RunSteps, line: str, said: str) -> None:
+    run = run_steps(f"""
+        - launch
+        - hmp: {line}
+    """)
+    assert run.status == 1
+    assert run.message == f"step 2 (hmp): '{line}' failed: {said}"
+
+
+def test_an_error_may_be_what_is_expected(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - hmp: drive_del nosuch
+          error: {output: Device 'nosuch' not found}
+          save: refusal
+        - assert: {value: "{{ refusal }}", expect: {$exact: {output: Device 'nosuch' not found}}}
+        - hmp: info block
+          error: {output: {$any: true}}
+    """)
+    assert run.status == 1
+    assert run.message == "step 4 (hmp): 'hmp' succeeded, though it must fail"

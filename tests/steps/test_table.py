@@ -1,0 +1,93 @@
+"""The table of verbs, and what every verb must have."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import runner.steps
+from runner.reference import example_of
+from runner.steps import VERBS
+from runner.steps.base import FlowVerb, Verb
+from tests.support import RunSteps, write_scenario
+
+
+def verbs_of(module_name: str) -> Iterator[type[Verb]]:
+    """Yield the verbs that a module defines."""
+    module = importlib.import_module(f"runner.steps.{module_name}")
+    for _, member in inspect.getmembers(module, inspect.isclass):
+        if issubclass(member, Verb) and member not in (Verb, FlowVerb) and member.__module__ == module.__name__:
+            yield member
+
+
+MODULES = [module.name for module in pkgutil.iter_modules(runner.steps.__path__)]
+DEFINED = [verb for name in MODULES for verb in verbs_of(name)]
+
+
+def test_every_verb_that_is_defined_is_in_the_table() -> None:
+    assert {verb.NAME: verb for verb in DEFINED} == VERBS
+
+
+def test_the_table_is_in_the_order_of_the_alphabet() -> None:
+    assert list(VERBS) == sorted(VERBS)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if list(verbs_of(name))])
+def test_every_verb_has_its_test(name: str) -> None:
+    assert Path(__file__).with_name(f"test_{name}.py").exists()
+
+
+def _calls(steps: list[Any]) -> dict[str, dict[str, str]]:
+    """Return each procedure that these steps call, with parameters that take its arguments."""
+    called: dict[str, dict[str, str]] = {}
+    for step in steps:
+        if isinstance(step, dict) and "call" in step:
+            called[step["call"]] = dict.fromkeys(step.get("with", {}), "any")
+    return called
+
+
+def _head(steps: list[Any]) -> str:
+    calls = _calls(steps)
+    stubs = {name: {"parameters": parameters, "steps": ["launch"]} for name, parameters in calls.items()}
+    return yaml.safe_dump({"procedures": stubs}) if stubs else ""
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_the_example_of_a_verb_is_planned(verb: type[Verb], run_command: RunSteps, tmp_path: Path) -> None:
+    example = example_of(verb)
+    assert verb.NAME in example
+    run = run_command("--list", write_scenario(tmp_path, example, _head(yaml.safe_load(example))))
+    assert (run.status, run.stdout, run.stderr) == (0, "case\n", "")
+
+
+def _undescribed(schema: Any, path: str) -> Iterator[str]:
+    """Yield the path of each property without a description."""
+    if isinstance(schema, dict):
+        for key, value in schema.get("properties", {}).items():
+            if isinstance(value, dict) and not value.get("description"):
+                yield f"{path}.{key}"
+        for key, value in schema.items():
+            yield from _undescribed(value, f"{path}.{key}")
+    elif isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from _undescribed(value, f"{path}[{index}]")
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_every_key_of_a_verb_is_described(verb: type[Verb]) -> None:
+    assert list(_undescribed([verb.SCHEMA, verb.COMPANIONS], verb.NAME)) == []
+    assert all(each.get("description") for each in verb.COMPANIONS.values())
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_verb_is_documented_by_a_sentence_and_an_example(verb: type[Verb]) -> None:
+    assert re.match(r"[A-Z][^\n]+", inspect.getdoc(verb) or "")
+    assert inspect.getdoc(verb) != inspect.getdoc(Verb)

@@ -1,0 +1,129 @@
+"""The guardian cleans up after a runner that was killed, and only then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.guardian import Guardian
+from tests import command
+
+RUNNER = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from runner.guardian import Guardian
+guardian = Guardian.start()
+"""
+DIE = "\nos.kill(os.getpid(), signal.SIGKILL)\n"
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own."""
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as popen:
+        yield popen
+        popen.kill()
+
+
+def run_and_die(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that starts a guardian and kills itself."""
+    environment = {**os.environ, "PYTHONPATH": command.PYTHON_PATH}
+    return subprocess.run(
+        [sys.executable, "-c", RUNNER + text + DIE, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=command.DEADLINE_S,
+    )
+
+
+def test_what_is_watched_goes_when_the_runner_is_killed(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    directory = tmp_path / "with a\nnewline"
+    (directory / "sub").mkdir(parents=True)
+    done = run_and_die(
+        "guardian.watch_process(int(sys.argv[1])); guardian.watch_directory(Path(sys.argv[2]))",
+        str(sleeper.pid),
+        str(directory),
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert sleeper.wait(command.DEADLINE_S) == -signal.SIGKILL
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+
+
+def test_what_was_forgotten_stays(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    kept, gone = tmp_path / "kept", tmp_path / "gone"
+    kept.mkdir()
+    gone.mkdir()
+    run_and_die(
+        "for each in sys.argv[2:]: guardian.watch_directory(Path(each))\n"
+        "guardian.watch_process(int(sys.argv[1])); guardian.forget_process(int(sys.argv[1]))\n"
+        "guardian.forget_directory(Path(sys.argv[2]))",
+        str(sleeper.pid),
+        str(kept),
+        str(gone),
+    )
+    command.eventually(lambda: not gone.exists(), "the directory to go")
+    assert kept.exists()
+    assert sleeper.poll() is None
+
+
+def test_a_process_that_was_not_told_of_goes_with_its_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    run_and_die(
+        "guardian.watch_directory(Path(sys.argv[1]))\n"
+        "null = subprocess.DEVNULL\n"
+        "subprocess.Popen(['sleep', '1000'], cwd=sys.argv[1], start_new_session=True, stdout=null, stderr=null)",
+        str(directory),
+    )
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+    command.eventually(lambda: not command.processes_in(tmp_path), "the process to go")
+
+
+def test_the_runners_output_ends_with_the_runner(tmp_path: Path) -> None:
+    """The guardian must not hold the pipes of whoever reads the report: here it outlives the runner for ever."""
+    done = run_and_die(
+        "print(guardian._pid, flush=True)\n"
+        "while any(Path(f'/proc/{guardian._pid}/fd/{n}').readlink() != Path('/dev/null') for n in (1, 2)): pass\n"
+        "os.kill(guardian._pid, signal.SIGSTOP)"
+    )
+    pid = int(done.stdout)
+    assert Path(f"/proc/{pid}").exists()
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_stop_cleans_up_and_leaves_no_process(tmp_path: Path) -> None:
+    guardian = Guardian.start()
+    pid, directory = guardian._pid, tmp_path / "d"
+    directory.mkdir()
+    guardian.watch_directory(directory)
+    guardian.stop()
+    assert not directory.exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_group_does_not_end_it(tmp_path: Path, number: signal.Signals) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    run_and_die(
+        "guardian.watch_directory(Path(sys.argv[1]))\n"
+        "while b'SigIgn:\\t0000000000000000' in Path(f'/proc/{guardian._pid}/status').read_bytes(): pass\n"
+        f"os.kill(guardian._pid, {int(number)})",
+        str(directory),
+    )
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+
+
+def test_a_guardian_that_was_killed_does_not_break_the_run() -> None:
+    guardian = Guardian.start()
+    os.kill(guardian._pid, signal.SIGKILL)
+    os.waitid(os.P_PID, guardian._pid, os.WEXITED | os.WNOWAIT)
+    guardian.watch_process(1)
+    guardian.stop()

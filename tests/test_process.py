@@ -1,0 +1,125 @@
+"""Children: their ends, their output, and that none outlives its case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner import process
+from runner.errors import SetupError
+from runner.guardian import Guardian
+from runner.process import Child, Processes, describe_status, signal_name
+from runner.trace import Trace
+from tests import command
+
+Work = Callable[[Processes], Awaitable[None]]
+
+
+@pytest.fixture
+def run_in(tmp_path: Path) -> Iterator[Callable[[Work], None]]:
+    """Run a coroutine with the processes of a case, whose directory is the test's."""
+    guardian = Guardian.start()
+
+    async def case(work: Work) -> None:
+        with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+            processes = Processes(tmp_path, trace, guardian)
+            try:
+                await work(processes)
+            finally:
+                await processes.end_all(politely=False)
+
+    yield lambda work: asyncio.run(case(work))
+    guardian.stop()
+
+
+def start(processes: Processes, script: str) -> Child:
+    """Start a shell script as the child of a case, with its output going nowhere."""
+    with Path("/dev/null").open("wb") as null:
+        return processes.start(["sh", "-c", script], vm="vm", stdout=null, stderr=null)
+
+
+def test_a_tool_runs_in_the_directory_in_the_c_locale(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(processes: Processes) -> None:
+        done = await processes.run(["sh", "-c", "pwd; echo $LC_ALL >&2; exit 3"])
+        assert (done.status, done.stdout, done.stderr) == (3, f"{tmp_path}\n", "C\n")
+        assert done.command == "sh -c 'pwd; echo $LC_ALL >&2; exit 3'"
+
+    run_in(work)
+
+
+def test_a_tool_that_is_cancelled_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(processes: Processes) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await processes.run(["sleep", "1000"])
+        assert command.processes_in(tmp_path) == []
+
+    run_in(work)
+
+
+def test_a_program_that_cannot_be_started_is_a_fault_of_the_setup(run_in: Callable[[Work], None]) -> None:
+    async def work(processes: Processes) -> None:
+        with pytest.raises(SetupError, match="cannot start /no/such: No such file or directory"):
+            await processes.run(["/no/such"])
+
+    run_in(work)
+
+
+def test_a_polite_end_is_sigterm(run_in: Callable[[Work], None]) -> None:
+    async def work(processes: Processes) -> None:
+        child = start(processes, "exec sleep 1000")
+        assert child.status is None
+        await child.end(politely=True)
+        assert child.status == -signal.SIGTERM
+        await child.end(politely=True)
+
+    run_in(work)
+
+
+def test_what_ignores_sigterm_is_killed(run_in: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TERM_GRACE_S", 0.1)
+
+    async def work(processes: Processes) -> None:
+        child = start(processes, "exec sleep 1000")
+        child.send(signal.SIGSTOP)
+        await child.end(politely=True)
+        assert child.status == -signal.SIGKILL
+
+    run_in(work)
+
+
+def test_what_a_child_started_goes_with_it(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(processes: Processes) -> None:
+        child = start(processes, "sleep 1000 & exit 7")
+        assert await child.wait() == 7
+        await asyncio.to_thread(command.eventually, lambda: not command.processes_in(tmp_path), "the grandchild to go")
+
+    run_in(work)
+
+
+def test_the_trace_has_the_ends_of_all_children(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(processes: Processes) -> None:
+        start(processes, "exec sleep 1000")
+        await processes.run(["true"])
+
+    run_in(work)
+    records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert [(each["vm"], each["kind"], each["data"]) for each in records] == [
+        ("vm", "exec", ["sh", "-c", "exec sleep 1000"]),
+        (None, "exec", ["true"]),
+        (None, "exit", 0),
+        ("vm", "exit", -signal.SIGKILL),
+    ]
+
+
+def test_a_status_is_described() -> None:
+    assert describe_status(1) == "exited with status 1"
+    assert describe_status(-11) == "was killed by SIGSEGV"
+    assert describe_status(-40) == "was killed by signal 40"
+    assert signal_name(0) == ""
