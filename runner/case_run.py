@@ -171,7 +171,7 @@ class CaseRun:
     async def _check_machines(self) -> None:
         """A QEMU that died while no step looked is a crash all the same."""
         for machine in self.machines.values():
-            if machine.status is not None and not machine.exit_expected:
+            if machine.has_crashed:
                 raise await machine.death()
 
     async def _step(self, step: Step, scope: Scope) -> None:

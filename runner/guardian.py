@@ -41,7 +41,7 @@ class Guardian:
         self._tell(f"-p {pid}")
 
     def watch_directory(self, path: Path) -> None:
-        """Have this directory removed if the runner dies."""
+        """Have this directory removed if the runner dies; its path must be absolute."""
         self._tell(f"+d {path}")
 
     def forget_directory(self, path: Path) -> None:
@@ -63,6 +63,7 @@ def _guard(reader: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     os.setsid()
+    os.chdir("/")
     _release_files(reader)
     watched = _watched_at_the_end(reader)
     for kind, name in watched:

@@ -88,6 +88,7 @@ class Machine:
         self.name = name
         self.events = EventLog()
         self.exit_expected = False
+        self.quit_sent = False
         self._last_words = ""
         self._child = child
         self._session = session
@@ -129,6 +130,13 @@ class Machine:
     def status(self) -> int | None:
         """The exit status once it has ended, minus the signal's number if one killed it."""
         return self._child.status
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it has ended although nobody asked it to, or was asked to quit and did not end well."""
+        if self.status is None or self.exit_expected:
+            return False
+        return not (self.quit_sent and self.status == 0)
 
     async def execute(self, message: JsonObject) -> JsonValue:
         """Send one QMP command as given, without an id, and return what it returns.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from typing import Any
 
 from runner.language import MODIFIERS
 from runner.match import OPERATORS
 from runner.steps import VERBS
 from runner.steps.base import Verb
+
+KINDS = {"object": "mapping", "array": "list", "null": "nothing"}
 
 
 def takes_nothing(verb: type[Verb]) -> bool:
@@ -80,5 +83,23 @@ def _key_table(verb: type[Verb]) -> str:
     for branch in branches:
         for key, schema in branch.get("properties", {}).items():
             needed = " (needed)" if key in branch.get("required", []) else ""
-            rows.append(f"| `{key}`{needed} | {schema.get('description', '')} |")
-    return "\n".join(["| key | meaning |", "|---|---|", *rows]) if rows else ""
+            rows.append(f"| `{key}`{needed} | {kind_of(schema)} | {schema.get('description', '')} |")
+    return "\n".join(["| key | type | meaning |", "|---|---|---|", *rows]) if rows else ""
+
+
+def kind_of(schema: dict[str, Any]) -> str:
+    """Return in words what a schema takes: "`leaks` or `all`", "integer", "list of mappings with `at`, `size`"."""
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"] if value is not None)
+    if "title" in schema:
+        return str(schema["title"])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(kind_of(branch) for branch in schema["anyOf"]))
+    if schema.get("x-case-file"):
+        return "file"
+    if schema.get("type") == "array":
+        return f"list of: {kind_of(schema.get('items', {}))}"
+    if schema.get("properties"):
+        return f"mapping with {', '.join(f'`{key}`' for key in schema['properties'])}"
+    kinds = schema.get("type", "any value")
+    return " or ".join(KINDS.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))

@@ -363,9 +363,7 @@ def test_a_second_signal_changes_nothing(place: Path, test_dir: Path) -> None:
     _nothing_is_left(test_dir)
 
 
-def test_an_interruption_before_the_run_is_reported(
-    run_command: RunSteps, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interruption_before_the_run_is_reported(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "collect", lambda paths: os.kill(os.getpid(), signal.SIGTERM))
     run = run_command("passes.yaml")
     assert (run.status, run.only.name) == (143, "runner setup")

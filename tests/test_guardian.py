@@ -19,6 +19,12 @@ import os, signal, subprocess, sys
 from pathlib import Path
 from runner.guardian import Guardian
 guardian = Guardian.start()
+
+def wait_until_it_is_ready():
+    files = [Path(f"/proc/{guardian._pid}/fd/{number}") for number in (0, 1, 2)]
+    while not all(os.path.lexists(file) and os.readlink(file) == "/dev/null" for file in files):
+        pass
+
 """
 DIE = "\nos.kill(os.getpid(), signal.SIGKILL)\n"
 
@@ -89,9 +95,7 @@ def test_a_process_that_was_not_told_of_goes_with_its_directory(tmp_path: Path) 
 def test_the_runners_output_ends_with_the_runner(tmp_path: Path) -> None:
     """The guardian must not hold the pipes of whoever reads the report: here it outlives the runner for ever."""
     done = run_and_die(
-        "print(guardian._pid, flush=True)\n"
-        "while any(Path(f'/proc/{guardian._pid}/fd/{n}').readlink() != Path('/dev/null') for n in (1, 2)): pass\n"
-        "os.kill(guardian._pid, signal.SIGSTOP)"
+        "print(guardian._pid, flush=True)\nwait_until_it_is_ready()\nos.kill(guardian._pid, signal.SIGSTOP)"
     )
     pid = int(done.stdout)
     assert Path(f"/proc/{pid}").exists()
@@ -113,9 +117,7 @@ def test_a_signal_to_the_group_does_not_end_it(tmp_path: Path, number: signal.Si
     directory = tmp_path / "d"
     directory.mkdir()
     run_and_die(
-        "guardian.watch_directory(Path(sys.argv[1]))\n"
-        "while b'SigIgn:\\t0000000000000000' in Path(f'/proc/{guardian._pid}/status').read_bytes(): pass\n"
-        f"os.kill(guardian._pid, {int(number)})",
+        f"guardian.watch_directory(Path(sys.argv[1]))\nwait_until_it_is_ready()\nos.kill(guardian._pid, {int(number)})",
         str(directory),
     )
     command.eventually(lambda: not directory.exists(), "the directory to go")

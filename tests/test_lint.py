@@ -151,6 +151,7 @@ def test_a_rule_or_verb_is_explained(word: str, run_command: RunSteps) -> None:
     ("word", "hint"),
     [
         ("RS07", "did you mean 'RS007'?"),
+        ("rs07", "did you mean 'RS007'?"),
         ("wait-jobs", "did you mean 'wait-job'?"),
         ("job-never-awaitet", "did you mean 'job-never-awaited'?"),
         ("x", "rules: RS001 to RS013; verbs: assert, "),

@@ -82,12 +82,14 @@ def test_a_polite_end_is_sigterm(run_in: Callable[[Work], None]) -> None:
     run_in(work)
 
 
-def test_what_ignores_sigterm_is_killed(run_in: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ignores_sigterm_is_killed(
+    run_in: Callable[[Work], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(process, "TERM_GRACE_S", 0.1)
 
     async def work(processes: Processes) -> None:
-        child = start(processes, "exec sleep 1000")
-        child.send(signal.SIGSTOP)
+        child = start(processes, "trap '' TERM; touch ready; exec sleep 1000")
+        await asyncio.to_thread(command.eventually, (tmp_path / "ready").exists, "the trap to be set")
         await child.end(politely=True)
         assert child.status == -signal.SIGKILL
 

@@ -66,6 +66,9 @@ def test_a_file_is_not_overwritten(run_command: RunSteps, tmp_path: Path) -> Non
     run = run_command("--new", "new.yaml/another.yaml")
     assert run.status == 2
     assert run.stderr == "run-scenarios: error: 'new.yaml' is there already\n"
+    run = run_command("--new", "new.yaml/below/another.yaml")
+    assert run.status == 2
+    assert run.stderr == "run-scenarios: error: 'new.yaml/below' is there already\n"
 
 
 def test_a_name_that_is_no_scenario_is_refused(run_command: RunSteps, tmp_path: Path) -> None:

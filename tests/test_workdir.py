@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,9 +86,9 @@ def test_no_two_names_are_the_same(tmp_path: Path, guardian: Guardian) -> None:
 def test_a_directory_that_cannot_be_made(tmp_path: Path, guardian: Guardian, artifacts: bool) -> None:
     (tmp_path / "file").touch()
     wrong = tmp_path / "file/x"
-    with pytest.raises(SetupError, match="cannot make .*file/x: Not a directory"):
+    with pytest.raises(SetupError, match=r"cannot make .*file/x: Not a directory"):
         Workspace(tmp_path if artifacts else wrong, wrong if artifacts else None, False, guardian)
-    assert os.listdir(tmp_path) == ["file"]
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_artifacts_that_cannot_be_kept(tmp_path: Path, guardian: Guardian) -> None:

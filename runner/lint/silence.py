@@ -14,7 +14,8 @@ import yaml
 from runner.errors import LINE_BREAK, Diagnostic, Source, Span, did_you_mean
 from runner.lint.rules import BY_CODE, NO_REASON, NOT_NEEDED, UNKNOWN_CODE
 
-COMMENT = re.compile(r"(?:^|(?<=\s))#\s*lint:\s*(\S*)\s*(.*?)\s*$")
+MARK = re.compile(r"#\s*lint:\s*")
+WORDS = re.compile(r"(\S*)\s*(.*?)\s*$")
 ALONE = re.compile(r"\s*(#|$)")
 
 
@@ -59,11 +60,15 @@ def _comments(source: Source) -> Iterator[Comment]:
     lines = LINE_BREAK.split(source.text)
     texts = list(_texts(source))
     for number, line in enumerate(lines, 1):
-        found = COMMENT.search(line)
-        if found and not any(begin <= (number, found.start() + 1) < end for begin, end in texts):
+        for mark in MARK.finditer(line):
+            if any(begin <= (number, mark.start() + 1) < end for begin, end in texts):
+                continue
             about = number if not ALONE.match(line) else _next_line(lines, number)
-            span = Span(source, number, found.start() + 1, found.end() - found.start())
-            yield Comment(span, found[1], found[2], about)
+            words = WORDS.match(line, mark.end())
+            assert words, "it matches anything"
+            span = Span(source, number, mark.start() + 1, len(line) - mark.start())
+            yield Comment(span, words[1], words[2], about)
+            break
 
 
 def _next_line(lines: list[str], number: int) -> int:

@@ -185,6 +185,6 @@ def machine_of(context: Context) -> Machine:
         running = ", ".join(context.machines) or "none"
         hint = did_you_mean(name, context.machines, f"launched so far: {running}")
         raise StepFailed(f"VM '{name}' has not been launched", hint=hint)
-    if machine.exit_expected and machine.status is not None:
+    if machine.status is not None and not machine.has_crashed:
         raise StepFailed(f"VM '{name}' has ended (status {machine.status})", hint="launch it again")
     return machine

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from runner.errors import Span, did_you_mean, mistake, type_name
+from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, type_name
 from runner.expressions import render, size_in_bytes
-from runner.nodes import UNKNOWN, JsonValue, Mapping, Node, UnknownValue, to_json
+from runner.nodes import UNKNOWN, Entry, JsonValue, Mapping, Node, UnknownValue, to_json
 from runner.steps.base import Block, Context, FlowVerb, Parameter, Procedure, Scope, Step
 from runner.steps.shapes import SIZE, TEXT, described, text_of
 
@@ -76,13 +76,22 @@ class Call(FlowVerb):
         if self.arguments is not None and not isinstance(self.arguments, Mapping):
             return dict.fromkeys(procedure.parameters, UNKNOWN)
         entries = self.arguments.entries if self.arguments else ()
-        for entry in entries:
-            if entry.key not in procedure.parameters:
-                takes = ", ".join(procedure.parameters) or "nothing"
-                hint = did_you_mean(entry.key, procedure.parameters, f"it takes: {takes}")
-                raise mistake(entry.span, f"procedure '{self.name}' has no parameter '{entry.key}'", hint)
         given = {entry.key: entry.value for entry in entries}
-        return {parameter.name: self._value(parameter, given) for parameter in procedure.parameters.values()}
+        wrong = [self._strange(entry, procedure) for entry in entries if entry.key not in procedure.parameters]
+        values: dict[str, JsonValue | UnknownValue] = {}
+        for parameter in procedure.parameters.values():
+            try:
+                values[parameter.name] = self._value(parameter, given)
+            except ScenarioError as error:
+                wrong += error.diagnostics
+        if wrong:
+            raise ScenarioError(*wrong)
+        return values
+
+    def _strange(self, entry: Entry, procedure: Procedure) -> Diagnostic:
+        takes = ", ".join(procedure.parameters) or "nothing"
+        hint = did_you_mean(entry.key, procedure.parameters, f"it takes: {takes}")
+        return Diagnostic(entry.span, f"procedure '{self.name}' has no parameter '{entry.key}'", hint)
 
     def _value(self, parameter: Parameter, given: dict[str, Node]) -> JsonValue | UnknownValue:
         node = given.get(parameter.name, parameter.default)

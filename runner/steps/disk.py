@@ -24,6 +24,7 @@ from runner.steps.shapes import (
     size_of,
     text_of,
 )
+from runner.steps.tooling import lock_hint
 
 IO_FAILURE = "`{output}`: what qemu-io printed"
 # Source: what qemu-io-cmds.c prints before it returns an error; usage errors name no failure.
@@ -171,4 +172,5 @@ async def _on_device(context: Context, device: str, command: IoCommand) -> str:
 def _failed(command: IoCommand, where: str, output: str) -> CommandFailed:
     complaints = [line for line in output.split("\n") if COMPLAINT.search(line) or "rror" in line or "not " in line]
     first = (complaints or output.strip().split("\n") or [""])[0].strip() or "nothing was printed"
-    return CommandFailed(f"'{command.text}' on {where} did not succeed: {first}", {"output": output.strip()})
+    message = f"'{command.text}' on {where} did not succeed: {first}"
+    return CommandFailed(message, {"output": output.strip()}, hint=lock_hint(output))

@@ -105,7 +105,7 @@ class Launch(Verb):
         if previous and previous.status is None:
             raise StepFailed(f"VM '{name}' is running already", hint="name another one with the modifier 'vm'")
         if previous:
-            if not previous.exit_expected:
+            if previous.has_crashed:
                 raise await previous.death()
             await context.machines.pop(name).close()
         context.waits_for("QEMU's QMP greeting")

@@ -56,4 +56,7 @@ class Qmp(Verb):
     async def run(self, context: Context) -> JsonValue:
         machine = machine_of(context)
         context.waits_for(f"the reply to '{self.message.get('execute', self.message.get('exec-oob'))}'")
-        return await machine.execute(self.message)
+        result = await machine.execute(self.message)
+        if self.message.get("execute") == "quit":
+            machine.quit_sent = True
+        return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
@@ -19,9 +20,14 @@ def failure_of(done: Completed, says: str = "") -> CommandFailed:
     first = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
     command = shlex.quote(done.argv[1])
     name = done.argv[0].rsplit("/", 1)[-1]
-    return CommandFailed(
-        f"{name} {command} {says or describe_status(done.status)}: {first}", reply, hint=f"ran: {done.command}"
-    )
+    hint = lock_hint(done.stderr) or f"ran: {done.command}"
+    return CommandFailed(f"{name} {command} {says or describe_status(done.status)}: {first}", reply, hint=hint)
+
+
+def lock_hint(output: str) -> str:
+    """Return what to do about an image that a VM has open, "" if that is not the trouble."""
+    locked = re.search(r"Failed to get .*lock", output)
+    return "a VM has the image open: 'shutdown' first, or name its 'device' instead of the file" if locked else ""
 
 
 async def run_tool(context: Context, tool: str, *arguments: str) -> Completed:

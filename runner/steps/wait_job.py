@@ -72,7 +72,8 @@ class WaitJob(Verb):
         await self._must_exist(machine)
         end = _End()
         while end.status != self.until:
-            context.waits_for(f"job '{self.id}' to be {self.until} (last seen: {end.status or 'nothing'})")
+            aim = "to end" if self.until == "null" else f"to be {self.until}"
+            context.waits_for(f"job '{self.id}' {aim} (last seen: {end.status or 'nothing'})")
             end.add(await machine.next_event(self._concerned))
             self._check_outcome(end)
             await self._must_go_on(machine, end)

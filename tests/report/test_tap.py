@@ -45,9 +45,7 @@ def only_block(result: Result) -> object:
 
 
 def test_points_come_in_the_order_of_the_plan() -> None:
-    report = report_of(
-        points("a", "b", "c"), CaseFinished(2, FAILED), CaseFinished(0, PASSED), CaseFinished(1, PASSED)
-    )
+    report = report_of(points("a", "b", "c"), CaseFinished(2, FAILED), CaseFinished(0, PASSED), CaseFinished(1, PASSED))
     assert [(each.ok, each.name) for each in Run(0, report, "").points] == [(True, "a"), (True, "b"), (False, "c")]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.report.taplint import lint
 
-GOOD = '''TAP version 13
+GOOD = """TAP version 13
 1..5
 # a file
 ok 1 - a
@@ -27,7 +27,7 @@ not ok 4 - d # TODO known
   ...
 ok 5 - e
 Bail out! interrupted
-'''
+"""
 
 
 def test_a_good_report_has_no_problems() -> None:

@@ -159,3 +159,23 @@ def test_a_value_of_the_type_is_taken(kind: str, value: JsonValue) -> None:
 def test_a_value_of_another_type_is_refused(kind: str, value: JsonValue) -> None:
     with pytest.raises(ScenarioError, match="it must be "):
         check_type(value, kind, SPAN, "it")
+
+
+def test_everything_wrong_with_the_arguments_is_told_at_once(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: back-up
+          with: {traget: full.qcow2, number: "3"}
+        """,
+        head="""
+        procedures:
+          back-up:
+            parameters: {target: string, number: integer}
+            steps:
+              - create-image: {file: "{{ target }}", size: "{{ number }}"}
+        """,
+    )
+    assert run.status == 2
+    assert "has no parameter 'traget'" in run.stderr
+    assert "needs the argument 'target'" in run.stderr
+    assert "must be of type integer, not a string" in run.stderr

@@ -87,3 +87,15 @@ def test_an_image_that_cannot_be_opened_is_no_difference(run_steps: RunSteps) ->
     assert run.status == 1
     assert run.message.startswith("step 2 (compare): qemu-img compare exited with status 2: ")
     assert "No such file" in run.message
+
+
+def test_an_image_that_a_vm_has_open_is_not_compared(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - create-image: {file: a.qcow2, size: 1M}
+        - launch: {drives: [{id: drive0, file: a.qcow2, format: qcow2}]}
+        - compare: [a.qcow2, a.qcow2]
+    """)
+    assert run.status == 1
+    assert run.only.block["hint"] == (
+        "a VM has the image open: 'shutdown' first, or name its 'device' instead of the file"
+    )

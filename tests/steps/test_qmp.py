@@ -114,3 +114,23 @@ def test_two_commands_in_one_are_a_mistake(run_steps: RunSteps) -> None:
     """)
     assert run.status == 2
     assert run.stderr.count("needs 'execute' or 'exec-oob', and one of them only") == 2
+
+
+def test_quit_is_an_orderly_end(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: quit
+    """)
+    assert run.status == 0, run.stderr
+
+
+def test_after_quit_the_vm_has_ended_and_not_crashed(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: quit
+        - wait-exit
+        - qmp: query-block
+    """)
+    assert run.status == 1
+    assert run.message == "step 4 (qmp): VM 'vm' has ended (status 0)"
+    assert run.only.block["reason"] == "assertion"

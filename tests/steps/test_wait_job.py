@@ -349,7 +349,7 @@ def test_what_it_waits_for_is_said_when_it_takes_too_long(run_steps: RunSteps) -
         head=HEAD,
     )
     assert run.status == 1
-    assert run.message.endswith("timed out after 0.3 s, waiting for job 'job0' to be null (last seen: running)")
+    assert run.message.endswith("timed out after 0.3 s, waiting for job 'job0' to end (last seen: running)")
 
 
 def test_a_failure_needs_its_error_and_an_error_a_failure(run_steps: RunSteps) -> None:
