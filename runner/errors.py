@@ -128,10 +128,15 @@ def mistake(span: Span, message: str, hint: str = "", code: str = "") -> Scenari
     return ScenarioError(Diagnostic(span, message, hint, code=code))
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that a misspelt one must mean, None if there is none like it."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return "did you mean 'x'?" for the closest known word, else `otherwise`."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else otherwise
+    close = closest(word, known)
+    return f"did you mean '{close}'?" if close else otherwise
 
 
 def type_name(value: object) -> str:

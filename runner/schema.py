@@ -17,7 +17,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from runner.errors import Diagnostic, Span, did_you_mean, type_name
+from runner.errors import Diagnostic, Span, closest, did_you_mean, type_name
 from runner.nodes import UNKNOWN, Expression, Node, Scalar, Unknown, at_path, to_partial
 
 PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -156,7 +156,7 @@ def _explain_missing_key(error: Any, node: Node, path: tuple[str | int, ...], wh
     found = re.match(r"'(.*)' is a required property", error.message)
     missing, known = found[1] if found else "?", error.schema.get("properties", {})
     closed = error.schema.get("additionalProperties") is False
-    if closed and any(f"'{missing}'" in did_you_mean(key, known) for key in error.instance if key not in known):
+    if closed and any(missing == closest(key, known) for key in error.instance if key not in known):
         return  # The misspelt key is reported already.
     says = known.get(missing, {}).get("description")
     span, _ = at_path(node, path)

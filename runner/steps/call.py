@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, type_name
+from runner.errors import Diagnostic, ScenarioError, Span, closest, did_you_mean, mistake, type_name
 from runner.expressions import render, size_in_bytes
 from runner.nodes import UNKNOWN, Entry, JsonValue, Mapping, Node, UnknownValue, to_json
 from runner.steps.base import Block, Context, FlowVerb, Parameter, Procedure, Scope, Step
@@ -77,9 +77,13 @@ class Call(FlowVerb):
             return dict.fromkeys(procedure.parameters, UNKNOWN)
         entries = self.arguments.entries if self.arguments else ()
         given = {entry.key: entry.value for entry in entries}
-        wrong = [self._strange(entry, procedure) for entry in entries if entry.key not in procedure.parameters]
+        strange = [entry for entry in entries if entry.key not in procedure.parameters]
+        wrong = [self._strange(entry, procedure) for entry in strange]
+        misspelt = {closest(entry.key, procedure.parameters) for entry in strange}
         values: dict[str, JsonValue | UnknownValue] = {}
         for parameter in procedure.parameters.values():
+            if parameter.name in misspelt:
+                continue
             try:
                 values[parameter.name] = self._value(parameter, given)
             except ScenarioError as error:

@@ -177,5 +177,5 @@ def test_everything_wrong_with_the_arguments_is_told_at_once(run_steps: RunSteps
     )
     assert run.status == 2
     assert "has no parameter 'traget'" in run.stderr
-    assert "needs the argument 'target'" in run.stderr
+    assert "did you mean 'target'?" in run.stderr
     assert "must be of type integer, not a string" in run.stderr
