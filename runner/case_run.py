@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
@@ -24,7 +24,7 @@ from runner.qemu import Machine
 from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Scope, Step
 from runner.steps.shapes import seconds_of
 from runner.trace import Trace
-from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of
+from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of, unexpected_success
 from runner.workdir import Directories, Workspace
 
 STEP_TIMEOUT_S = 60.0
@@ -213,12 +213,36 @@ class CaseRun:
 
     async def _perform(self, step: Step, scope: Scope) -> JsonValue:
         bound = bind(step, scope)
-        trace = self.trace
-        assert bound.verb and self.current and trace
+        assert bound.verb and self.current
         self.waiting_for = f"'{step.verb.NAME}'"
         self.current.rendered = json.dumps({step.verb.NAME: to_partial(bound.argument)}, default=str)
+        error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
+        try:
+            with self._nested(step):
+                result = await bound.verb.run(self._context(step, scope))
+        except CommandFailed as failed:
+            return expected_failure(failed, error)
+        if error is not None:
+            raise unexpected_success(step.verb.NAME, result, error)
+        if expect is not None:
+            require_match(expect, result, f"the result of '{step.verb.NAME}'")
+        return result
+
+    @contextmanager
+    def _nested(self, step: Step) -> Iterator[None]:
+        """Have the steps within this one, if it runs any, say that it led to them."""
+        outer = self.stack
+        if issubclass(step.verb, FlowVerb):
+            self.stack = (*outer, step.span)
+        try:
+            yield
+        finally:
+            self.stack = outer
+
+    def _context(self, step: Step, scope: Scope) -> _StepContext:
         vm = modifier(step, "vm", scope)
-        context = _StepContext(
+        assert self.trace
+        return _StepContext(
             run=self,
             scope=scope,
             body=step.body,
@@ -229,29 +253,8 @@ class CaseRun:
             servers=self.servers,
             programs=self.settings.programs,
             processes=self.processes,
-            trace=trace,
+            trace=self.trace,
         )
-        error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
-        outer = self.stack
-        if issubclass(step.verb, FlowVerb):
-            self.stack = (*outer, step.span)
-        try:
-            result = await bound.verb.run(context)
-        except CommandFailed as failed:
-            return expected_failure(failed, error)
-        finally:
-            if error is None or not isinstance(bound.verb, FlowVerb):
-                self.stack = outer
-        if error is not None:
-            raise StepFailed(
-                f"'{step.verb.NAME}' succeeded, though it must fail",
-                span=error.span,
-                wanted=json.dumps(to_json(error)),
-                found=json.dumps(result)[:400],
-            )
-        if expect is not None:
-            require_match(expect, result, f"the result of '{step.verb.NAME}'")
-        return result
 
     async def _clean_up(self) -> None:
         await self.processes.end_all(politely=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from dataclasses import dataclass
 
 from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, ScenarioError, Span, StepFailed
-from runner.match import mismatches
+from runner.match import describe, mismatches
 from runner.model import Failure, Outcome
 from runner.nodes import JsonValue, Node, to_json
 from runner.process import signal_name
@@ -79,6 +80,16 @@ def expected_failure(failed: CommandFailed, error: Node | None) -> JsonValue:
             details=tuple(map(str, differences)),
         )
     return reply
+
+
+def unexpected_success(verb: str, result: JsonValue, error: Node) -> StepFailed:
+    """Return the error for a step that must fail and did not."""
+    return StepFailed(
+        f"'{verb}' succeeded, though it must fail",
+        span=error.span,
+        wanted=json.dumps(to_json(error)),
+        found=describe(result),
+    )
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -47,9 +47,10 @@ def _story(failure: Failure) -> list[str]:
         name = f": {failure.name}" if failure.name else ""
         lines.append(f"  step {failure.step} ({failure.verb}){name}")
     lines += [f"  called from {span}" for span in reversed(failure.stack)]
-    if failure.wanted:
+    said = failure.diagnostic.message
+    if failure.wanted and not (failure.wanted in said and failure.found in said):
         lines += [f"  expected: {failure.wanted}", f"  found:    {failure.found}"]
-    lines += [f"  {line}" for line in failure.details]
+    lines += [f"  {line}" for line in failure.details if line not in said]
     if failure.rendered:
         lines.append(f"  ran: {failure.rendered}")
     if failure.traffic:
