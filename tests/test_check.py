@@ -37,6 +37,8 @@ def saved(run_command: RunSteps, tmp_path: Path) -> Path:
 def without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment in which no program of QEMU's is found."""
     monkeypatch.setenv("PATH", "/nowhere")
+    for variable in TOOLS.values():
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture
