@@ -23,7 +23,7 @@ from runner.steps.base import FlowVerb, Procedure, Scope, Step, Verb
 from runner.validate import Scenario
 
 MAX_CASES = 2_000
-MAX_STEPS = 15_000
+MAX_STEPS = 50_000
 MAX_CALL_DEPTH = 50
 VISITED = ("when", "name", "vm", "timeout", "error", "expect")
 
@@ -43,7 +43,7 @@ class Case:
     @property
     def point(self) -> Point:
         """The case as reports name it."""
-        stem = self.scenario.path.removesuffix(".yaml").removesuffix(".yml")
+        stem = self.scenario.path.removesuffix(".yaml")
         selector = f"{self.scenario.path}::{self.label}" if self.label else self.scenario.path
         return Point(
             name=f"{stem}[{self.label}]" if self.label else stem,

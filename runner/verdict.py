@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass
 
 from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, ScenarioError, Span, StepFailed
-from runner.match import describe, mismatches
+from runner.match import describe, require_match
 from runner.model import Failure, Outcome
 from runner.nodes import JsonValue, Node, to_json
 from runner.process import signal_name
@@ -69,16 +69,7 @@ def expected_failure(failed: CommandFailed, error: Node | None) -> JsonValue:
     if error is None:
         raise failed
     reply: JsonValue = dict(failed.reply)  # type: ignore[arg-type]
-    differences = mismatches(error, reply)
-    if differences:
-        first = differences[0]
-        raise StepFailed(
-            f"{failed.message}; another error was expected: {first}",
-            span=first.span,
-            wanted=first.wanted,
-            found=first.found,
-            details=tuple(map(str, differences)),
-        )
+    require_match(error, reply, f"{failed.message}; another error was expected")
     return reply
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from runner.errors import CommandFailed, mistake
-from runner.nodes import Mapping, Scalar, to_json
-from runner.steps.base import Context, machine_of
+from runner.nodes import JsonValue, Mapping, Scalar, to_json
+from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import (
     BYTE,
     FILE,
@@ -130,6 +130,29 @@ def patterns_of(node: Any) -> tuple[Pattern, ...]:
 def _byte_of(node: Any) -> int | None:
     value = None if node is None else to_json(node)
     return value if isinstance(value, int) else None
+
+
+@dataclass(frozen=True)
+class PatternVerb(Verb):
+    """What `read` and `write` share: patterns that qemu-io must report as done, every byte of them."""
+
+    DONE: ClassVar[str]
+    """How qemu-io begins its report of success."""
+
+    disk: Disk
+    patterns: tuple[Pattern, ...]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(disk_of(argument), patterns_of(argument.get("patterns")))
+
+    async def run(self, context: Context) -> JsonValue:
+        await do_io(context, self.disk, [self._command(pattern) for pattern in self.patterns])
+        return None
+
+    def _command(self, pattern: Pattern) -> IoCommand:
+        at, size = pattern.range.at.bytes, pattern.range.size.bytes
+        return IoCommand(f"{self.NAME} {pattern.text}", f"{self.DONE} {size}/{size} bytes at offset {at}\n")
 
 
 async def do_io(context: Context, disk: Disk, commands: list[IoCommand]) -> str:

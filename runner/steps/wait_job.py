@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed, mistake
-from runner.match import describe, mismatches
+from runner.match import describe, require_match
 from runner.nodes import JsonObject, JsonValue, Mapping, Node
 from runner.qemu import Machine
 from runner.steps.base import Context, Verb, machine_of
@@ -164,15 +164,8 @@ class WaitJob(Verb):
                 found=f"{end.outcome}{said}",
                 details=(describe(end.result()),),
             )
-        differences = mismatches(self.error, end.error) if self.error else []
-        if differences:
-            first = differences[0]
-            raise StepFailed(
-                f"job '{self.id}' failed with another error: {first}",
-                span=first.span,
-                wanted=first.wanted,
-                found=first.found,
-            )
+        if self.error is not None:
+            require_match(self.error, end.error, f"job '{self.id}' failed with another error")
         if end.outcome == "completed" and end.progress.get("offset") != end.progress.get("len"):
             raise StepFailed(
                 f"job '{self.id}' completed with offset {end.progress['offset']} of len {end.progress['len']}",
