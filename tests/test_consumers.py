@@ -194,6 +194,16 @@ def test_prove_agrees(name: str, replays: dict[str, Replay]) -> None:
     assert ("Parse errors" not in done.stdout) == SITUATIONS[name].complete, done.stdout
 
 
+def test_prove_reads_the_report_from_a_pipe(tmp_path: Path, test_dir: Path) -> None:
+    _installed("prove", "apt-get install perl")
+    for content, status in ((command.PASSES, 0), (command.FAILS, 1)):
+        (tmp_path / "a.yaml").write_text(content)
+        runner = shlex.join(["env", f"PYTHONPATH={REPOSITORY}", sys.executable, "-m", "runner"])
+        line = f"{runner} a.yaml | prove -e cat /dev/stdin"
+        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, done.stdout
+
+
 @every_situation
 def test_tap_py_agrees(name: str, replays: dict[str, Replay]) -> None:
     tappy = _installed("tappy", "pip install tap.py more-itertools")
