@@ -12,7 +12,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,11 +26,14 @@ TERM_GRACE_S = 5.0
 
 
 class Child:
-    """A running child process, leader of its own session."""
+    """A running child process, leader of its own session.
 
-    def __init__(self, popen: subprocess.Popen[bytes], guardian: Guardian) -> None:
+    :param note_end: called with its status as it ends, before anybody who waits for it goes on.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes], note_end: Callable[[int], None]) -> None:
         self._popen = popen
-        self._guardian = guardian
+        self._note_end = note_end
         self.pid = popen.pid
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._pidfd = os.pidfd_open(popen.pid)
@@ -66,7 +69,7 @@ class Child:
         status = self._popen.wait()
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
-        self._guardian.forget_process(self.pid)
+        self._note_end(status)
         self._ended.set_result(status)
 
 
@@ -92,7 +95,7 @@ class Processes:
         self._directory = directory
         self._trace = trace
         self._guardian = guardian
-        self._children: list[tuple[Child, asyncio.Task[None]]] = []
+        self._children: list[Child] = []
         self._environment = {**os.environ, "LC_ALL": "C"}
 
     def start(
@@ -124,8 +127,8 @@ class Processes:
         except OSError as error:
             raise SetupError(f"cannot start {argv[0]}: {error.strerror}") from None
         self._guardian.watch_process(popen.pid)
-        child = Child(popen, self._guardian)
-        self._children.append((child, asyncio.create_task(self._record_exit(child, vm))))
+        child = Child(popen, lambda status: self._note_end(popen.pid, vm, status))
+        self._children.append(child)
         return child
 
     async def run(self, argv: Sequence[str]) -> Completed:
@@ -133,27 +136,23 @@ class Processes:
 
         :raise SetupError: if the program cannot be started.
         """
-        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        beside = self._directory.parent
+        with tempfile.TemporaryFile(dir=beside) as stdout, tempfile.TemporaryFile(dir=beside) as stderr:
             child = self.start(argv, vm=None, stdout=stdout, stderr=stderr)
             try:
                 status = await child.wait()
             finally:
-                await self._finish(child)
+                await child.end(politely=False)
+                self._children.remove(child)
             return Completed(tuple(argv), status, _content(stdout), _content(stderr))
 
     async def end_all(self, *, politely: bool) -> None:
-        """End every child that still runs, and wait until the trace has their ends."""
-        await asyncio.gather(*(child.end(politely=politely) for child, _ in self._children))
-        await asyncio.gather(*(recorded for _, recorded in self._children))
+        """End every child that still runs, and wait until it has ended."""
+        await asyncio.gather(*(child.end(politely=politely) for child in self._children))
 
-    async def _finish(self, child: Child) -> None:
-        await child.end(politely=False)
-        recorded = next(task for each, task in self._children if each is child)
-        await recorded
-        self._children = [pair for pair in self._children if pair[0] is not child]
-
-    async def _record_exit(self, child: Child, vm: str | None) -> None:
-        self._trace.record("exit", vm, await child.wait())
+    def _note_end(self, pid: int, vm: str | None, status: int) -> None:
+        self._guardian.forget_process(pid)
+        self._trace.record("exit", vm, status)
 
 
 def _content(file: IO[bytes]) -> str:
