@@ -360,3 +360,45 @@ def test_a_failure_needs_its_error_and_an_error_a_failure(run_steps: RunSteps) -
     assert run.status == 2
     assert "case.yaml:4:15: error: 'outcome: failed' needs the 'error' it fails with" in run.stderr
     assert "error: 'error' goes with 'outcome: failed'" in run.stderr
+
+
+def test_what_a_dismissed_job_left_is_not_taken_for_the_next_of_its_id(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - create-image: {file: source.qcow2, size: 1M}
+        - write: {file: source.qcow2, patterns: [{byte: 1, at: 0, size: 1M}]}
+        - create-image: {file: target.qcow2, size: 1M}
+        - launch
+        - qmp: {execute: blockdev-create, arguments: {job-id: j, options: {driver: file, filename: f.raw, size: 0}}}
+        - wait-job: {id: j, until: concluded}
+        - qmp: {execute: job-dismiss, arguments: {id: j}}
+        - qmp:
+            execute: blockdev-add
+            arguments:
+              node-name: source
+              driver: qcow2
+              file:
+                driver: blkdebug
+                image: {driver: file, filename: source.qcow2}
+                inject-error: [{event: read_aio, errno: 5}]
+        - qmp:
+            execute: blockdev-add
+            arguments: {node-name: target, driver: qcow2, file: {driver: file, filename: target.qcow2}}
+        - qmp: {execute: blockdev-backup, arguments: {job-id: j, device: source, target: target, sync: full}}
+        - wait-job: j
+    """)
+    assert run.status == 1
+    assert "job 'j' failed with 'Input/output error'" in run.message
+
+
+def test_an_id_may_be_used_again_after_a_dismissal(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - for-each: {n: [0, 1]}
+          steps:
+            - qmp:
+                execute: blockdev-create
+                arguments: {job-id: j, options: {driver: file, filename: "f{{ n }}.raw", size: 0}}
+            - wait-job: {id: j, until: concluded}
+            - qmp: {execute: job-dismiss, arguments: {id: j}}
+    """)
+    assert run.status == 0, run.stderr
