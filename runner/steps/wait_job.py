@@ -84,9 +84,22 @@ class WaitJob(Verb):
             await self._ask_outcome(machine, end)
             self._check_outcome(end)
         elif self.until == "null" and not end.outcome:
-            end.outcome = "failed" if "aborting" in end.statuses else "completed"
-            self._check_outcome(end)
+            self._infer_outcome(end)
         return end.result()
+
+    def _infer_outcome(self, end: _End) -> None:
+        """A job without an end event is judged by its way; one that was waited for until concluded was judged then."""
+        if end.statuses == ["null"]:
+            return
+        if "concluded" not in end.statuses:
+            raise StepFailed(
+                f"job '{self.id}' never ran: QEMU made it for a command that it then refused",
+                wanted=self.outcome,
+                found=", ".join(end.statuses),
+                hint="consume the events of a refused job with 'wait-event'",
+            )
+        end.outcome = "failed" if "aborting" in end.statuses else "completed"
+        self._check_outcome(end)
 
     def _concerned(self, event: JsonObject) -> bool:
         data = event.get("data")

@@ -402,3 +402,35 @@ def test_an_id_may_be_used_again_after_a_dismissal(run_steps: RunSteps) -> None:
             - qmp: {execute: job-dismiss, arguments: {id: j}}
     """)
     assert run.status == 0, run.stderr
+
+
+def test_a_job_that_was_refused_has_not_completed(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch:
+            blockdev:
+              - {driver: null-co, node-name: target, size: 1048576}
+              - {driver: blkdebug, node-name: source, image: {driver: null-co, node-name: base, size: 1048576}}
+        - qmp:
+            execute: blockdev-add
+            arguments: {driver: blkdebug, node-name: other, image: base, take-child-perms: [write]}
+        - qmp:
+            execute: blockdev-backup
+            arguments: {job-id: backup0, device: source, target: target, sync: full}
+          error: {class: GenericError, desc: {$contains: Permission conflict}}
+        - wait-job: backup0
+    """)
+    assert run.status == 1
+    assert "job 'backup0' never ran" in run.message
+    assert run.only.block["found"] == "created, null"
+
+
+def test_the_last_event_of_a_job_that_was_waited_for_until_concluded_may_be_waited_for(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: {execute: blockdev-create, arguments: {job-id: j, options: {driver: file, filename: f.raw, size: 0}}}
+        - wait-job: {id: j, until: concluded}
+        - qmp: {execute: job-dismiss, arguments: {id: j}}
+        - wait-job: j
+        - assert-no-events
+    """)
+    assert run.status == 0, run.stderr
