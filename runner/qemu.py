@@ -27,7 +27,7 @@ from qemu.qmp import (
     StateError,
 )
 
-from runner.errors import CommandFailed, MachineDied
+from runner.errors import CommandFailed, MachineDied, StepFailed
 from runner.nodes import JsonObject, JsonValue
 from runner.process import Child, Processes, describe_status
 from runner.trace import Trace
@@ -132,6 +132,11 @@ class Machine:
         return self._child.status
 
     @property
+    def has_ended_well(self) -> bool:
+        """Whether it has ended because it was meant to."""
+        return self.status is not None and not self.has_crashed
+
+    @property
     def has_crashed(self) -> bool:
         """Whether it has ended although nobody asked it to, or was asked to quit and did not end well."""
         if self.status is None or self.exit_expected:
@@ -218,12 +223,18 @@ class Machine:
         self._stdout.close()
         self._stderr.close()
 
-    async def death(self) -> MachineDied:
-        """Return the error that says how this QEMU ended."""
+    def end(self) -> StepFailed:
+        """Return the error for what can no longer be asked of a QEMU that has ended well."""
+        return StepFailed(f"VM '{self.name}' has ended (status {self.status})", hint="launch it again")
+
+    async def death(self) -> StepFailed:
+        """Return the error that says how this QEMU ended, or was lost."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._child.wait(), EXIT_GRACE_S)
         if self.status is None:
             return MachineDied(f"VM '{self.name}' closed its QMP session and runs on: {await self._why_closed()}", None)
+        if self.has_ended_well:
+            return self.end()
         return MachineDied(f"VM '{self.name}' {describe_status(self.status)}", self.status, hint=self.stderr_tail())
 
     async def _why_closed(self) -> str:
@@ -239,7 +250,7 @@ class Machine:
         except ConnectError:
             ours.close()
             died = await self.death()
-            reply: dict[str, object] = {"status": died.status, "stderr": self.stderr_tail()}
+            reply: dict[str, object] = {"status": self.status, "stderr": self.stderr_tail()}
             self.exit_expected = True
             raise CommandFailed(f"{died.message} before it greeted us", reply, hint=died.hint) from None
         self._watcher = asyncio.create_task(self._watch_session())

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed
 from runner.match import describe, mismatches
 from runner.nodes import JsonObject, JsonValue, Mapping, Node, to_json
-from runner.steps.base import Context, Verb, machine_of
+from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, text_of
 
 
@@ -46,8 +46,9 @@ class AssertNoEvents(Verb):
         return cls("" if to_json(argument) is None else text_of(argument), None)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
-        await machine.query("query-version")
+        machine = launched(context)
+        if not machine.has_ended_well:
+            await machine.query("query-version")
         events = machine.events.unconsumed(self._concerned)
         if events:
             raise StepFailed(

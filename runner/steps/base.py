@@ -174,10 +174,10 @@ class FlowVerb(Verb):
         return None
 
 
-def machine_of(context: Context) -> Machine:
-    """Return the running VM that the step means.
+def launched(context: Context) -> Machine:
+    """Return the VM that the step means, whether it runs or has ended.
 
-    :raise StepFailed: if it was not launched, or has ended.
+    :raise StepFailed: if it was not launched.
     """
     name = context.vm_name
     machine = context.machines.get(name)
@@ -185,6 +185,15 @@ def machine_of(context: Context) -> Machine:
         running = ", ".join(context.machines) or "none"
         hint = did_you_mean(name, context.machines, f"launched so far: {running}")
         raise StepFailed(f"VM '{name}' has not been launched", hint=hint)
-    if machine.status is not None and not machine.has_crashed:
-        raise StepFailed(f"VM '{name}' has ended (status {machine.status})", hint="launch it again")
+    return machine
+
+
+def machine_of(context: Context) -> Machine:
+    """Return the running VM that the step means; one that has crashed too, for what is asked of it tells how.
+
+    :raise StepFailed: if it was not launched, or has ended as it should.
+    """
+    machine = launched(context)
+    if machine.has_ended_well:
+        raise machine.end()
     return machine

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from runner.match import mismatches, require_match
 from runner.nodes import JsonObject, JsonValue, Mapping, Node
-from runner.steps.base import Context, Verb, machine_of
+from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, text_of
 
 
@@ -52,7 +52,7 @@ class WaitEvent(Verb):
         return cls(text_of(argument.get("name")), match, expect)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
+        machine = launched(context)
         context.waits_for(f"the event {self.name}")
         event = await machine.next_event(self._chosen)
         if self.expect:

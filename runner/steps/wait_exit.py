@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed
 from runner.nodes import JsonValue, to_json
 from runner.process import describe_status
-from runner.steps.base import Context, Verb, machine_of
+from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import described, record
 
 
@@ -44,7 +44,9 @@ class WaitExit(Verb):
         return cls(expected)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
+        machine = launched(context)
+        if machine.exit_expected and machine.status is not None:
+            raise machine.end()
         context.waits_for("QEMU to end")
         status = await machine.wait_exit()
         if status != self.expected:

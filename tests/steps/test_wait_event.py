@@ -120,5 +120,5 @@ def test_a_vm_that_ends_first_fails_it_at_once(run_steps: RunSteps) -> None:
         - wait-event: STOP
     """)
     assert run.status == 1
-    assert run.message == "step 4 (wait-event): VM 'vm' exited with status 0"
-    assert run.only.block["reason"] == "qemu-crash"
+    assert run.message == "step 4 (wait-event): VM 'vm' has ended (status 0)"
+    assert run.only.block["reason"] == "assertion"
