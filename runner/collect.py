@@ -47,7 +47,7 @@ class Collection:
     def findings(self) -> list[Diagnostic]:
         """Everything found, each once, by its place."""
         every = dict.fromkeys([*self.warnings, *(each for bad in self.bad for each in bad.diagnostics)])
-        return sorted(every, key=lambda each: (each.span.source.path, each.span.line, each.span.column))
+        return sorted(every, key=lambda each: each.place)
 
     def add_bad(self, path: str, diagnostics: tuple[Diagnostic, ...]) -> None:
         """Add a file that cannot be run, unless it is there already."""

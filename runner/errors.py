@@ -67,6 +67,11 @@ class Diagnostic:
     severity: str = "error"
     code: str = ""
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """The file, line and column, to sort by."""
+        return self.span.source.path, self.span.line, self.span.column
+
     def render(self) -> str:
         """Return the finding as a compiler would print it: the place, the source line, a caret, the hint."""
         code = f"[{self.code}]" if self.code else ""

@@ -89,7 +89,7 @@ def plan(scenario: Scenario, observe: Callable[[Case, Visit], None] = _ignore) -
     else:
         found |= dict.fromkeys(check_procedures(reachable(scenario.procedures.values())))
     if found:
-        raise ScenarioError(*sorted(found, key=lambda each: (each.span.source.path, each.span.line, each.span.column)))
+        raise ScenarioError(*sorted(found, key=lambda each: each.place))
     return cases
 
 

@@ -46,7 +46,7 @@ class Findings:
             raise ScenarioError(*self._sorted())
 
     def _sorted(self) -> list[Diagnostic]:
-        return sorted(self._found, key=lambda each: (each.span.source.path, each.span.line, each.span.column))
+        return sorted(self._found, key=lambda each: each.place)
 
 
 def read_steps(

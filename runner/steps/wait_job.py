@@ -110,13 +110,7 @@ class WaitJob(Verb):
         return event["event"] in ENDS and data["device"] == self.id
 
     def _is_creation(self, event: JsonObject) -> bool:
-        data = event.get("data")
-        return (
-            event["event"] == "JOB_STATUS_CHANGE"
-            and isinstance(data, dict)
-            and data["id"] == self.id
-            and data["status"] == "created"
-        )
+        return _says(event, "JOB_STATUS_CHANGE", id=self.id, status="created")
 
     async def _must_exist(self, machine: Machine) -> None:
         if machine.events.unconsumed(self._concerned):
@@ -161,13 +155,7 @@ class WaitJob(Verb):
             )
 
     def _is_stop(self, event: JsonObject) -> bool:
-        data = event.get("data")
-        return (
-            event["event"] == "BLOCK_JOB_ERROR"
-            and isinstance(data, dict)
-            and data["device"] == self.id
-            and data["action"] == "stop"
-        )
+        return _says(event, "BLOCK_JOB_ERROR", device=self.id, action="stop")
 
     async def _ask_outcome(self, machine: Machine, end: _End) -> None:
         """A job that is no block job sends no `BLOCK_JOB_COMPLETED`; while it is not dismissed it can be asked."""
@@ -226,6 +214,12 @@ class _End:
     def result(self) -> JsonObject:
         error: JsonObject = {} if self.error is None else {"error": self.error}
         return {"outcome": self.outcome, "statuses": list(self.statuses), **error, **self.progress}
+
+
+def _says(event: JsonObject, name: str, **data: str) -> bool:
+    """Tell whether an event has this name and at least this data."""
+    found = event.get("data")
+    return event["event"] == name and isinstance(found, dict) and data.items() <= found.items()
 
 
 def _past(outcome: str) -> str:
