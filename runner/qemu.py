@@ -149,6 +149,7 @@ class Machine:
         :param message: `{"execute" or "exec-oob": str, "arguments": object?}`. Source: the QMP specification.
         :raise CommandFailed: if QEMU answers with an error.
         :raise MachineDied: if no answer can come any more.
+        :raise StepFailed: if that is because QEMU has ended well.
         """
         try:
             return await self._session.execute_msg(Message(message))  # type: ignore[return-value]
@@ -164,6 +165,7 @@ class Machine:
 
         :raise CommandFailed: if QEMU answers with an error.
         :raise MachineDied: if no answer can come any more.
+        :raise StepFailed: if that is because QEMU has ended well.
         """
         return await self.execute({"execute": command, **({"arguments": arguments} if arguments else {})})
 
@@ -172,6 +174,7 @@ class Machine:
 
         :raise CommandFailed: if QEMU answers with an error.
         :raise MachineDied: if no answer can come any more.
+        :raise StepFailed: if that is because QEMU has ended well.
         """
         message: JsonObject = {"execute": "human-monitor-command", "arguments": {"command-line": line}}
         return str(await self.execute(message)).replace("\r\n", "\n")
@@ -179,7 +182,8 @@ class Machine:
     async def next_event(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
         """Consume the first unconsumed event that is wanted, waiting for it if it has not come yet.
 
-        :raise MachineDied: if QEMU ends first.
+        :raise MachineDied: if QEMU dies first.
+        :raise StepFailed: if it ends well first.
         """
         while True:
             self._news.clear()
