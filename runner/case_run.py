@@ -15,30 +15,29 @@ from typing import Any
 from runner.errors import CommandFailed, Diagnostic, SetupError, Span, StepFailed
 from runner.guardian import Guardian
 from runner.match import require_match
-from runner.model import Event, Failure, Outcome, Result, StepFinished
+from runner.model import Emit, Failure, Outcome, Result, StepFinished, StepStarted
 from runner.nodes import JsonValue, to_json, to_partial
-from runner.plan import Case, bind, modifier
+from runner.plan import bind, modifier
 from runner.process import Child, Completed, Processes
 from runner.programs import Programs
 from runner.qemu import Machine
 from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Scope, Step
 from runner.steps.shapes import seconds_of
+from runner.task import Task
 from runner.trace import Trace
-from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of, unexpected_success
+from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of, plain_name, unexpected_success
 from runner.workdir import Directories, Workspace
 
 STEP_TIMEOUT_S = 60.0
 CASE_TIMEOUT_S = 180.0
 # A wrapper script may turn the signal into a status.
 ENDS_WHEN_ASKED = (0, -SIGTERM, -SIGKILL, 128 + SIGTERM)
-Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class Settings:
     """What every case of a run shares."""
 
-    programs: Programs
     workspace: Workspace
     guardian: Guardian
     jobs: int = 1
@@ -75,8 +74,7 @@ class _StepContext:
 class CaseRun:
     """One case on its way from the first step to the last process gone."""
 
-    index: int
-    case: Case
+    task: Task
     settings: Settings
     emit: Emit
     waiting_for: str = "nothing yet"
@@ -89,16 +87,16 @@ class CaseRun:
     servers: dict[str, Child] = field(default_factory=dict)
     trace: Trace | None = None
 
-    async def result(self, unmet: Callable[[Case], Awaitable[str]]) -> Result:
+    async def result(self, unmet: Callable[[Task], Awaitable[str]]) -> Result:
         """Run the case and clean up after it; whatever happens ends as a result.
 
         :param unmet: says why the case is to be skipped, "" if it is not.
         """
         try:
-            reason = await unmet(self.case)
+            reason = await unmet(self.task)
             if reason:
                 return Result(Outcome.SKIPPED, note=reason)
-            directories = self.settings.workspace.open(self.index)
+            directories = self.settings.workspace.open(self.task.index)
         except Exception as error:
             return self._broken(error)
         return await self._in_directories(directories)
@@ -138,16 +136,16 @@ class CaseRun:
     def _leave(self, directories: Directories, result: Result) -> Result:
         failed = result.outcome.is_failure and result.outcome is not Outcome.INTERRUPTED
         try:
-            kept = self.settings.workspace.close(directories, self.case.point.name, failed=failed)
+            kept = self.settings.workspace.close(directories, self.task.point.name, failed=failed)
         except SetupError as error:
             return self._broken(error)
         return replace(result, artifacts=kept)
 
     async def _attempt(self) -> tuple[Outcome, Failure | None]:
-        limit = self.case.scenario.timeout_s or CASE_TIMEOUT_S
+        limit = self.task.case.scenario.timeout_s or CASE_TIMEOUT_S
         try:
             async with asyncio.timeout(limit) as deadline:
-                await self.block(Block(self.case.scenario.steps, self.case.scope()))
+                await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))
                 await self._check_machines()
             await self._end_politely()
         except TimeoutError as error:
@@ -176,8 +174,9 @@ class CaseRun:
 
     async def _step(self, step: Step, scope: Scope) -> None:
         self.number += 1
-        number, began, previous = self.number, time.monotonic(), self.current
+        index, number, began, previous = self.task.index, self.number, time.monotonic(), self.current
         self.current = Blame(step, number, self.stack, "", step.span)
+        self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
         passed = False
         try:
             passed = await self._run_step(step, scope)
@@ -185,7 +184,8 @@ class CaseRun:
             self.blame = self.blame or self.current
             raise
         finally:
-            self.emit(StepFinished(self.index, step.verb.NAME, step.span, passed, time.monotonic() - began))
+            took = time.monotonic() - began
+            self.emit(StepFinished(index, number, step.verb.NAME, step.span, passed, began - self.began, took))
         self.current, self.blame = previous, None
 
     async def _run_step(self, step: Step, scope: Scope) -> bool:
@@ -251,7 +251,7 @@ class CaseRun:
             logs=self.directories.logs,
             machines=self.machines,
             servers=self.servers,
-            programs=self.settings.programs,
+            programs=self.task.programs,
             processes=self.processes,
             trace=self.trace,
         )
@@ -267,19 +267,19 @@ class CaseRun:
     def _failure(self, error: BaseException, limit: float | None) -> Failure:
         return failure_of(
             error,
-            self.blame or Blame(None, 0, (), "", self.case.scenario.span),
+            self.blame or Blame(None, 0, (), "", self.task.case.scenario.span),
             traffic=self.trace.last() if self.trace else (),
             stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
             limit_s=limit,
         )
 
     def _conclude(self, outcome: Outcome, failure: Failure | None) -> Result:
-        known = self.case.scenario.expected_failure
+        known = self.task.case.scenario.expected_failure
         if known and outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED):
             return Result(Outcome.KNOWN_FAILURE, self._duration(), failure, note=known)
         if known and outcome is Outcome.PASSED:
             text = "passed, though it is known to fail"
-            diagnostic = Diagnostic(self.case.scenario.span, text, "remove 'expected-failure'")
+            diagnostic = Diagnostic(self.task.case.scenario.span, text, "remove 'expected-failure'")
             return Result(Outcome.UNEXPECTED_PASS, self._duration(), Failure(diagnostic))
         return Result(outcome, self._duration(), failure)
 

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import platform
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from runner import __version__
 from runner.check import check, qmp_at_hand, save
 from runner.collect import collect
 from runner.editor_schema import JsonSchema, as_text, published_schema
-from runner.errors import Diagnostic, SetupError
 from runner.lint.explain import NothingToExplain, explain, rule_reference
-from runner.model import Event
+from runner.model import Findings, NothingToRun
 from runner.options import read_options
+from runner.outputs import OUTSIDE, Broadcast, messages, reason_of, reports
 from runner.qmp_schema import with_qmp
 from runner.reference import step_reference
-from runner.report.annotations import Annotations
 from runner.report.console import ConsoleReport
 from runner.report.stream import LineStream
-from runner.report.tap import TapReport
 from runner.run import Status, run
 from runner.signals import Interrupted, raising_interrupted
 from runner.starter import CannotStart, write_starter
 
 USAGE, BROKEN, NOTHING = 2, 3, 5
-MAX_DIAGNOSTICS = 100
-OUTSIDE = (SetupError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,7 +89,8 @@ def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     collection = collect(options.paths)
-    stderr.write(*_rendered([each for each in collection.findings if each.severity == "error"]))
+    errors = tuple(each for each in collection.findings if each.severity == "error")
+    ConsoleReport(stderr)(Findings(errors))
     stdout.write(*(case.point.name for case in collection.cases))
     if collection.bad:
         return USAGE
@@ -109,8 +104,7 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
         return 0
     collection = collect(options.paths)
     problem = check(options, collection)
-    stderr.write(*_rendered(collection.findings))
-    Annotations(stderr).add(collection.findings)
+    messages(stderr)(Findings(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
@@ -119,77 +113,23 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
 
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
-    """Run the stages; whatever ends them, the report says so."""
-    tap = TapReport(stdout)
-    try:
-        with _report_file(options.tap) as file:
-            tap = TapReport(file or stdout)
-            try:
-                return _run(options, tap, stderr)
-            except (Exception, Interrupted) as error:
-                tap.cannot_go_on(_reason(error))
-                raise
-    except (Exception, Interrupted) as error:
-        # A report that has said so already says nothing more.
-        tap.cannot_go_on(_reason(error))
-        raise
-
-
-def _run(options: argparse.Namespace, tap: TapReport, stderr: LineStream) -> int:
-    collection = collect(options.paths)
-    check(options, collection)
-    annotations = Annotations(stderr)
-    stderr.write(*_rendered(collection.findings))
-    annotations.add(collection.findings)
-    if not collection.points:
-        tap.nothing_to_run(f"no scenarios in {' '.join(options.paths)}", allowed=options.allow_empty)
-        return 0 if options.allow_empty else NOTHING
-    console, status = ConsoleReport(stderr), Status()
-
-    def emit(event: Event) -> None:
-        for take in (tap, console, annotations, status):
-            take(event)
-
-    stopped = run(options, collection, emit)
-    return stopped.exit_status if stopped else status.code
-
-
-def _rendered(findings: Sequence[Diagnostic]) -> list[str]:
-    lines = [each.render() for each in findings[:MAX_DIAGNOSTICS]]
-    return lines if len(findings) <= MAX_DIAGNOSTICS else [*lines, f"… and {len(findings) - MAX_DIAGNOSTICS} more"]
-
-
-@contextlib.contextmanager
-def _report_file(file: Path | None) -> Iterator[LineStream | None]:
-    """Yield the stream for a report in a file, which gets its name only once it is complete.
-
-    The report of an earlier run goes first, lest it be taken for this one's. What is no regular file is written as is.
-    """
-    if file is None:
-        yield None
-        return
-    special = file.exists() and not file.is_file()
-    part = file if special else file.with_name(file.name + ".part")
-    if not special:
-        file.unlink(missing_ok=True)
-    with part.open("w", encoding="utf-8", newline="\n", errors="replace") as text:
-        stream = LineStream(text)
-        try:
-            yield stream
-        finally:
-            if not special and not stream.closed:
-                part.replace(file)
-
-
-def _reason(error: BaseException) -> str:
-    known = isinstance(error, (*OUTSIDE, Interrupted))
-    return str(error) if known else f"internal error: {type(error).__name__}: {error}"
+    """Run the stages; whatever ends them, the reports say so."""
+    with reports(options, stdout, stderr) as emit:
+        collection = collect(options.paths)
+        check(options, collection)
+        emit(Findings(tuple(collection.findings)))
+        if not collection.points:
+            emit(NothingToRun(f"no scenarios in {' '.join(options.paths)}", allowed=options.allow_empty))
+            return 0 if options.allow_empty else NOTHING
+        status = Status()
+        stopped = run(options, collection, Broadcast(emit, status))
+        return stopped.exit_status if stopped else status.code
 
 
 def _bug_report(error: Exception) -> str:
     return "\n".join(
         [
-            f"run-scenarios: {_reason(error)}",
+            f"run-scenarios: {reason_of(error)}",
             "This is a bug of run-scenarios, not of the scenario or of QEMU. Please report it with all that follows.",
             f"  command: {shlex.join(sys.argv)}",
             f"  version: {__version__}, Python {platform.python_version()}, {platform.platform()}",

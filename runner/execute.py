@@ -1,4 +1,4 @@
-"""Cases to results: run them side by side, tell what happens as events. Imports case_run and below.
+"""Tasks to results: run them side by side, tell what happens as events. Imports case_run and below.
 
 One asyncio loop runs several cases; each has its own directory, processes and trace.
 """
@@ -6,42 +6,44 @@ One asyncio loop runs several cases; each has its own directory, processes and t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from runner.case_run import CaseRun, Emit, Settings
+from runner.case_run import CaseRun, Settings
 from runner.introspection import introspect
-from runner.model import CaseFinished, CaseStarted, RunStopped
-from runner.plan import Case
+from runner.model import CaseFinished, CaseStarted, Emit, RunStopped
+from runner.programs import Programs
 from runner.qapi import Schema
 from runner.requirements import unmet
 from runner.signals import Interrupted
+from runner.task import Task
 
 
 async def execute(
-    cases: Sequence[tuple[int, Case]], settings: Settings, emit: Emit, stop: asyncio.Future[Interrupted]
+    tasks: Sequence[Task], settings: Settings, emit: Emit, stop: asyncio.Future[Interrupted]
 ) -> Interrupted | None:
-    """Run cases, `settings.jobs` at a time, in the order given.
+    """Run tasks, `settings.jobs` at a time, in the order given.
 
-    :param cases: each with its index in the plan, which events carry.
     :param emit: called with each event as it happens, in this thread.
     :param stop: once it has a result, what runs is reported as interrupted for that reason, before it is cleaned up.
     :return: the result of `stop`, None if every case came to its end before.
     """
     probe = _Probe(settings)
     running: dict[int, CaseRun] = {}
-    waiting = iter(cases)
+    waiting = iter(tasks)
+    began = time.monotonic()
 
-    async def work() -> None:
-        for index, case in waiting:
-            emit(CaseStarted(index))
-            run = running[index] = CaseRun(index, case, settings, emit)
+    async def work(worker: int) -> None:
+        for task in waiting:
+            emit(CaseStarted(task.index, worker, time.monotonic() - began))
+            run = running[task.index] = CaseRun(task, settings, emit)
             result = await run.result(probe.unmet)
-            if running.pop(index, None):
-                emit(CaseFinished(index, result))
+            if running.pop(task.index, None):
+                emit(CaseFinished(task.index, result))
 
-    workers: asyncio.Future[Any] = asyncio.gather(*(work() for _ in range(max(1, min(settings.jobs, len(cases))))))
+    workers: asyncio.Future[Any] = asyncio.gather(*map(work, range(max(1, min(settings.jobs, len(tasks))))))
     await asyncio.wait((workers, stop), return_when=asyncio.FIRST_COMPLETED)
     if workers.done():
         await workers
@@ -58,16 +60,19 @@ async def execute(
 
 
 class _Probe:
-    """Asks the QEMU under test what it can do, at most once and only if a scenario requires something."""
+    """Asks each QEMU under test what it can do, at most once and only if a scenario requires something."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._asked: asyncio.Task[Schema] | None = None
+        self._asked: dict[int, asyncio.Task[Schema]] = {}
 
-    async def unmet(self, case: Case) -> str:
-        requires = case.scenario.requires
+    async def unmet(self, task: Task) -> str:
+        requires = task.case.scenario.requires
         if not requires:
             return ""
-        if self._asked is None:
-            self._asked = asyncio.create_task(introspect(self._settings.programs, self._settings.guardian))
-        return unmet(requires, self._settings.programs, await asyncio.shield(self._asked))
+        return unmet(requires, task.programs, await asyncio.shield(self._ask(task.programs)))
+
+    def _ask(self, programs: Programs) -> asyncio.Task[Schema]:
+        if id(programs) not in self._asked:
+            self._asked[id(programs)] = asyncio.create_task(introspect(programs, self._settings.guardian))
+        return self._asked[id(programs)]

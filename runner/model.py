@@ -5,6 +5,7 @@ Every report is made from these, so a case can run here, in a worker or on anoth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -91,28 +92,79 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What is wrong with the files, or doubtful; known before the run."""
+
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True)
+class NothingToRun:
+    """No case was found or selected."""
+
+    reason: str
+    allowed: bool
+
+
+@dataclass(frozen=True)
 class RunStarted:
-    """The plan is made."""
+    """The plan is made.
+
+    :param workers: how many cases run at a time.
+    """
 
     points: tuple[Point, ...]
+    workers: int = 1
 
 
 @dataclass(frozen=True)
 class CaseStarted:
-    """A case begins to run; `index` counts from 0 in the order of the plan."""
+    """A case begins to run; `index` counts from 0 in the order of the plan.
+
+    :param worker: which of those that run beside each other it is, from 0.
+    :param at_s: seconds since the run began.
+    """
 
     index: int
+    worker: int = 0
+    at_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step begins.
+
+    :param number: its place in the order of running, from 1.
+    :param name: what the scenario calls it, "" if it has no name.
+    :param depth: how many blocks and calls it is within.
+    """
+
+    index: int
+    number: int
+    verb: str
+    span: Span
+    name: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True)
 class StepFinished:
-    """A step has ended, well or not; steps within a block end before the step that holds the block."""
+    """A step has ended, well or not; steps within a block end before the step that holds the block.
+
+    :param number: as in its `StepStarted`.
+    :param began_s: seconds since the case began.
+    :param traffic: the QMP messages and tools of this step, oldest first, without those of steps within it; empty
+        unless a report of the run wants them.
+    """
 
     index: int
+    number: int
     verb: str
     span: Span
     passed: bool
+    began_s: float
     duration_s: float
+    traffic: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,10 +183,29 @@ class RunStopped:
 
 
 @dataclass(frozen=True)
+class RunAborted:
+    """The run cannot start, or breaks off for a fault that is no case's; a case that has no result yet gets none."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunFinished:
     """Everything of the plan has been reported."""
 
     duration_s: float
 
 
-Event = RunStarted | CaseStarted | StepFinished | CaseFinished | RunStopped | RunFinished
+Event = (
+    Findings
+    | NothingToRun
+    | RunStarted
+    | CaseStarted
+    | StepStarted
+    | StepFinished
+    | CaseFinished
+    | RunStopped
+    | RunAborted
+    | RunFinished
+)
+Emit = Callable[[Event], None]

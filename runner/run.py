@@ -11,13 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.case_run import Emit, Settings
+from runner.case_run import Settings
 from runner.collect import Collection
 from runner.execute import execute
 from runner.guardian import Guardian
-from runner.model import CaseFinished, Event, Failure, Outcome, Result, RunFinished, RunStarted
+from runner.model import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
 from runner.options import programs_of
+from runner.programs import Programs
 from runner.signals import Interrupted, asked_to_stop, ignore_signals
+from runner.task import Task
 from runner.workdir import Workspace
 
 
@@ -39,13 +41,14 @@ def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Inte
     :raise SetupError: if QEMU or a place for the cases is missing; nothing was emitted then.
     """
     if not collection.cases:
-        _emit_start(collection, emit)
+        _emit_start(collection, options.jobs, emit)
         return None
     began = time.monotonic()
+    programs = programs_of(options)
     with _settings(options) as settings:
-        _emit_start(collection, emit)
+        _emit_start(collection, options.jobs, emit)
         try:
-            stopped = asyncio.run(_execute(collection, settings, emit))
+            stopped = asyncio.run(_execute(_tasks(collection, programs), settings, emit))
         finally:
             # What is left is short, and would be left lying about.
             ignore_signals()
@@ -53,27 +56,29 @@ def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Inte
     return stopped
 
 
-def _emit_start(collection: Collection, emit: Emit) -> None:
-    emit(RunStarted(collection.points))
+def _emit_start(collection: Collection, workers: int, emit: Emit) -> None:
+    emit(RunStarted(collection.points, workers))
     for index, bad in enumerate(collection.bad):
         emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
 
 
+def _tasks(collection: Collection, programs: Programs) -> list[Task]:
+    cases = enumerate(collection.cases, len(collection.bad))
+    return [Task(index, case, programs, case.point) for index, case in cases]
+
+
 @contextlib.contextmanager
 def _settings(options: argparse.Namespace) -> Iterator[Settings]:
-    """Find the programs and make a workspace; in the end, have nothing left of it."""
-    programs = programs_of(options)
+    """Make a workspace; in the end, have nothing left of it."""
     test_dir = Path(os.environ.get("TEST_DIR") or tempfile.gettempdir())
     guardian = Guardian.start()
     try:
         workspace = Workspace(test_dir, options.artifacts, options.keep, guardian)
-        yield Settings(programs, workspace, guardian, options.jobs)
+        yield Settings(workspace, guardian, options.jobs)
         workspace.remove()
     finally:
         guardian.stop()
 
 
-async def _execute(collection: Collection, settings: Settings, emit: Emit) -> Interrupted | None:
-    stop = asked_to_stop()
-    cases = list(enumerate(collection.cases, len(collection.bad)))
-    return await execute(cases, settings, emit, stop)
+async def _execute(tasks: list[Task], settings: Settings, emit: Emit) -> Interrupted | None:
+    return await execute(tasks, settings, emit, asked_to_stop())

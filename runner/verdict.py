@@ -50,7 +50,7 @@ def failure_of(
         details=getattr(error, "details", ()),
         step=blame.number,
         verb=blame.verb,
-        name=_plain(step.name) if step else "",
+        name=plain_name(step.name) if step else "",
         stack=blame.stack,
         rendered=blame.rendered,
         traffic=traffic,
@@ -98,6 +98,11 @@ def outcome_of(error: Exception) -> Outcome:
             return Outcome.BROKEN
 
 
+def plain_name(name: Node | None) -> str:
+    """Return what a scenario calls a step, "" if that is nothing or depends on a value."""
+    return str(to_json(name)) if name is not None and not name.dynamic else ""
+
+
 def _diagnostic_of(error: BaseException, span: Span) -> Diagnostic:
     match error:
         case StepFailed():
@@ -111,7 +116,3 @@ def _diagnostic_of(error: BaseException, span: Span) -> Diagnostic:
         case _:
             where = "".join(traceback.format_exception(error)[-3:])
             return Diagnostic(span, f"internal error, please report it: {where}")
-
-
-def _plain(name: Node | None) -> str:
-    return str(to_json(name)) if name is not None and not name.dynamic else ""

@@ -7,11 +7,11 @@ and 10 warnings, so no more are sent. On standard output they would break TAP.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner.errors import Diagnostic, printable
-from runner.model import CaseFinished, Event, Failure, RunStarted
+from runner.model import CaseFinished, Event, Failure, Findings, RunStarted
 from runner.report.stream import LineStream
 
 MAX_OF_A_KIND = 10
@@ -30,14 +30,12 @@ class Annotations:
         self._left = {"error": MAX_OF_A_KIND, "warning": MAX_OF_A_KIND}
         self._points: tuple[str, ...] = ()
 
-    def add(self, findings: Iterable[Diagnostic]) -> None:
-        """Write what is wrong with scenarios."""
-        for each in findings:
-            self._write(each, each.code or "run-scenarios")
-
     def __call__(self, event: Event) -> None:
-        """Take an event; a file that cannot be run has been reported before the run."""
+        """Take an event; a file that cannot be run is among the findings."""
         match event:
+            case Findings():
+                for each in event.diagnostics:
+                    self._write(each, each.code or "run-scenarios")
             case RunStarted():
                 self._points = tuple(point.name if point.rerun else "" for point in event.points)
             case CaseFinished(index, result) if result.failure and result.outcome.is_failure and self._points[index]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from runner.errors import excerpt
-from runner.model import CaseFinished, Event, Failure, Point, Result, RunStarted
+from collections.abc import Sequence
+
+from runner.errors import Diagnostic, excerpt
+from runner.model import CaseFinished, Event, Failure, Findings, Point, Result, RunStarted
 from runner.report.stream import LineStream
+
+MAX_FINDINGS = 100
 
 
 class ConsoleReport:
-    """Writes each failure as a compiler would: the place, the line, a caret; then what led there.
+    """Writes each finding and failure as a compiler would: the place, the line, a caret; then what led there.
 
-    A file that cannot be run is reported by its diagnostics before the run, so not again here.
+    A file that cannot be run is among the findings, so its result says nothing new.
     """
 
     def __init__(self, stream: LineStream) -> None:
@@ -20,6 +24,8 @@ class ConsoleReport:
     def __call__(self, event: Event) -> None:
         """Take an event."""
         match event:
+            case Findings():
+                self._stream.write(*_rendered(event.diagnostics))
             case RunStarted():
                 self._points = event.points
             case CaseFinished() if event.result.failure and self._points[event.index].rerun:
@@ -39,6 +45,11 @@ def describe_failure(point: Point, result: Result) -> str:
     if point.rerun:
         lines.append(f"  rerun: {point.rerun}")
     return "\n".join(lines)
+
+
+def _rendered(findings: Sequence[Diagnostic]) -> list[str]:
+    lines = [each.render() for each in findings[:MAX_FINDINGS]]
+    return lines if len(findings) <= MAX_FINDINGS else [*lines, f"… and {len(findings) - MAX_FINDINGS} more"]
 
 
 def _story(failure: Failure) -> list[str]:

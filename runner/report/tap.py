@@ -9,7 +9,18 @@ from __future__ import annotations
 import json
 import re
 
-from runner.model import CaseFinished, Event, Failure, Outcome, Point, Result, RunStarted, RunStopped
+from runner.model import (
+    CaseFinished,
+    Event,
+    Failure,
+    NothingToRun,
+    Outcome,
+    Point,
+    Result,
+    RunAborted,
+    RunStarted,
+    RunStopped,
+)
 from runner.report.stream import LineStream
 
 TEXT_LIMIT = 4000
@@ -42,9 +53,12 @@ class TapReport:
                 self._print_ready()
             case RunStopped():
                 self._bail_out(event.reason, Result(Outcome.SKIPPED, note="not run, interrupted"))
+            case RunAborted():
+                self._cannot_go_on(event.reason)
+            case NothingToRun():
+                self._nothing_to_run(event.reason, allowed=event.allowed)
 
-    def nothing_to_run(self, reason: str, *, allowed: bool) -> None:
-        """Report that no case was found or selected."""
+    def _nothing_to_run(self, reason: str, *, allowed: bool) -> None:
         if allowed:
             self._stream.write("TAP version 13", f"1..0 # SKIP {plain(reason)}")
         else:
@@ -52,8 +66,8 @@ class TapReport:
             self._stream.write("not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios")))
         self._ended = True
 
-    def cannot_go_on(self, reason: str) -> None:
-        """Report that the run cannot start, or breaks off; a case that has no result yet counts as failed."""
+    def _cannot_go_on(self, reason: str) -> None:
+        """A case that has no result yet counts as failed."""
         if not self._ended and not self._points:
             self._begin(1)
             self._stream.write("not ok 1 - runner setup", *_yaml(_problem(reason, "setup")))

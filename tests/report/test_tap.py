@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Diagnostic, Source, Span
-from runner.model import CaseFinished, Event, Failure, Outcome, Point, Result, RunStarted, RunStopped
+from runner.model import (
+    CaseFinished,
+    Event,
+    Failure,
+    NothingToRun,
+    Outcome,
+    Point,
+    Result,
+    RunAborted,
+    RunStarted,
+    RunStopped,
+)
 from runner.report.stream import LineStream
 from runner.report.tap import TEXT_LIMIT, TapReport, plain
 from tests.report.hostile import hostile_texts
@@ -175,7 +186,7 @@ def test_a_run_that_breaks_off_fails_what_has_no_result() -> None:
     report = TapReport(LineStream(stream))
     report(points("a", "b", "c"))
     report(CaseFinished(0, PASSED))
-    report.cannot_go_on("internal error: #1")
+    report(RunAborted("internal error: #1"))
     assert lint(stream.getvalue()) == []
     run = Run(0, stream.getvalue(), "")
     assert [each.ok for each in run.points] == [True, False, False]
@@ -188,15 +199,15 @@ def test_a_report_bails_out_once() -> None:
     report = TapReport(LineStream(stream))
     report(points("a"))
     report(RunStopped("interrupted by SIGINT"))
-    report.cannot_go_on("and then it broke")
+    report(RunAborted("and then it broke"))
     assert stream.getvalue().count("Bail out!") == 1
 
 
 def test_a_run_that_cannot_start_has_one_failed_point() -> None:
     stream = io.StringIO()
     report = TapReport(LineStream(stream))
-    report.cannot_go_on("no QEMU")
-    report.cannot_go_on("no QEMU")
+    report(RunAborted("no QEMU"))
+    report(RunAborted("no QEMU"))
     assert stream.getvalue() == (
         "TAP version 13\n1..1\nnot ok 1 - runner setup\n"
         '  ---\n  message: "no QEMU"\n  severity: "fail"\n  reason: "setup"\n  ...\nBail out! no QEMU\n'
@@ -206,7 +217,7 @@ def test_a_run_that_cannot_start_has_one_failed_point() -> None:
 @pytest.mark.parametrize("allowed", [True, False])
 def test_nothing_to_run(allowed: bool) -> None:
     stream = io.StringIO()
-    TapReport(LineStream(stream)).nothing_to_run("no scenarios in x", allowed=allowed)
+    TapReport(LineStream(stream))(NothingToRun("no scenarios in x", allowed))
     assert lint(stream.getvalue()) == []
     second = stream.getvalue().split("\n")[1]
     assert second == ("1..0 # SKIP no scenarios in x" if allowed else "1..1")

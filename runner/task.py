@@ -1,0 +1,22 @@
+"""What the executor is given: a case, and the QEMU it is to run on. Imports plan, programs and model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.model import Point
+from runner.plan import Case
+from runner.programs import Programs
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One case to run on one build of QEMU.
+
+    :param index: its place in the plan, from 0, which its events carry.
+    """
+
+    index: int
+    case: Case
+    programs: Programs
+    point: Point
