@@ -72,11 +72,15 @@ class _StepContext:
 
 @dataclass
 class CaseRun:
-    """One case on its way from the first step to the last process gone."""
+    """One case on its way from the first step to the last process gone.
+
+    :param unmet: says why the case is to be skipped, "" if it is not.
+    """
 
     task: Task
     settings: Settings
     emit: Emit
+    unmet: Callable[[Task], Awaitable[str]]
     waiting_for: str = "nothing yet"
     began: float = field(default_factory=time.monotonic)
     number: int = 0
@@ -87,13 +91,10 @@ class CaseRun:
     servers: dict[str, Child] = field(default_factory=dict)
     trace: Trace | None = None
 
-    async def result(self, unmet: Callable[[Task], Awaitable[str]]) -> Result:
-        """Run the case and clean up after it; whatever happens ends as a result.
-
-        :param unmet: says why the case is to be skipped, "" if it is not.
-        """
+    async def result(self) -> Result:
+        """Run the case and clean up after it; whatever happens ends as a result."""
         try:
-            reason = await unmet(self.task)
+            reason = await self.unmet(self.task)
             if reason:
                 return Result(Outcome.SKIPPED, note=reason)
             directories = self.settings.workspace.open(self.task.index)

@@ -9,11 +9,12 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from runner.case_run import CaseRun, Settings
+from runner.guardian import Guardian
 from runner.introspection import introspect
-from runner.model import CaseFinished, CaseStarted, Emit, RunStopped
+from runner.model import CaseFinished, CaseStarted, Emit, Result, RunStopped
 from runner.programs import Programs
 from runner.qapi import Schema
 from runner.requirements import unmet
@@ -21,29 +22,64 @@ from runner.signals import Interrupted
 from runner.task import Task
 
 
+class Running(Protocol):
+    """A case on its way to a result."""
+
+    async def result(self) -> Result:
+        """Wait for the end of the case, and of its cleanup; whatever happens ends as a result."""
+
+    def interrupted(self, reason: str) -> Result | None:
+        """Return the result of a case that is stopped now, None if it has not begun."""
+
+
+class Pool(Protocol):
+    """Where cases run: in this process, or on other machines.
+
+    :param slots: how many cases are given to it at a time.
+    """
+
+    slots: int
+
+    def start(self, task: Task, slot: int) -> Running:
+        """Return a case that is to run; whoever runs it emits its `CaseStarted`."""
+
+
+class LocalPool:
+    """Runs cases in this process."""
+
+    def __init__(self, settings: Settings, emit: Emit) -> None:
+        self.slots = settings.jobs
+        self._settings = settings
+        self._emit = emit
+        self._probe = Probe(settings.guardian)
+        self._began = time.monotonic()
+
+    def start(self, task: Task, slot: int) -> CaseRun:
+        """Begin to run a case."""
+        self._emit(CaseStarted(task.index, slot, time.monotonic() - self._began))
+        return CaseRun(task, self._settings, self._emit, self._probe.unmet)
+
+
 async def execute(
-    tasks: Sequence[Task], settings: Settings, emit: Emit, stop: asyncio.Future[Interrupted]
+    tasks: Sequence[Task], pool: Pool, emit: Emit, stop: asyncio.Future[Interrupted]
 ) -> Interrupted | None:
-    """Run tasks, `settings.jobs` at a time, in the order given.
+    """Run tasks, as many at a time as the pool takes, in the order given.
 
     :param emit: called with each event as it happens, in this thread.
     :param stop: once it has a result, what runs is reported as interrupted for that reason, before it is cleaned up.
     :return: the result of `stop`, None if every case came to its end before.
     """
-    probe = _Probe(settings)
-    running: dict[int, CaseRun] = {}
+    running: dict[int, Running] = {}
     waiting = iter(tasks)
-    began = time.monotonic()
 
-    async def work(worker: int) -> None:
+    async def work(slot: int) -> None:
         for task in waiting:
-            emit(CaseStarted(task.index, worker, time.monotonic() - began))
-            run = running[task.index] = CaseRun(task, settings, emit)
-            result = await run.result(probe.unmet)
+            run = running[task.index] = pool.start(task, slot)
+            result = await run.result()
             if running.pop(task.index, None):
                 emit(CaseFinished(task.index, result))
 
-    workers: asyncio.Future[Any] = asyncio.gather(*map(work, range(max(1, min(settings.jobs, len(tasks))))))
+    workers: asyncio.Future[Any] = asyncio.gather(*map(work, range(max(1, min(pool.slots, len(tasks))))))
     await asyncio.wait((workers, stop), return_when=asyncio.FIRST_COMPLETED)
     if workers.done():
         await workers
@@ -51,7 +87,9 @@ async def execute(
     reason = str(stop.result())
     for index, run in list(running.items()):
         del running[index]
-        emit(CaseFinished(index, run.interrupted(reason)))
+        result = run.interrupted(reason)
+        if result:
+            emit(CaseFinished(index, result))
     emit(RunStopped(reason))
     workers.cancel()
     with suppress(asyncio.CancelledError):
@@ -59,14 +97,15 @@ async def execute(
     return stop.result()
 
 
-class _Probe:
+class Probe:
     """Asks each QEMU under test what it can do, at most once and only if a scenario requires something."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, guardian: Guardian) -> None:
+        self._guardian = guardian
         self._asked: dict[int, asyncio.Task[Schema]] = {}
 
     async def unmet(self, task: Task) -> str:
+        """Return why a case is to be skipped, "" if it is not."""
         requires = task.case.scenario.requires
         if not requires:
             return ""
@@ -74,5 +113,5 @@ class _Probe:
 
     def _ask(self, programs: Programs) -> asyncio.Task[Schema]:
         if id(programs) not in self._asked:
-            self._asked[id(programs)] = asyncio.create_task(introspect(programs, self._settings.guardian))
+            self._asked[id(programs)] = asyncio.create_task(introspect(programs, self._guardian))
         return self._asked[id(programs)]

@@ -99,6 +99,13 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something that whoever watches should know, and that changes nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class NothingToRun:
     """No case was found or selected."""
 
@@ -198,6 +205,7 @@ class RunFinished:
 
 Event = (
     Findings
+    | Notice
     | NothingToRun
     | RunStarted
     | CaseStarted

@@ -37,6 +37,7 @@ def _selection(parser: argparse.ArgumentParser) -> None:
 def _running(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run it")
     group.add_argument("-j", "--jobs", type=_positive, default=default_jobs(), help="cases at a time (%(default)s)")
+    group.add_argument("--cluster", metavar="ADDRESS", help="run the cases on the workers of this Dask scheduler")
     for tool, variable in TOOLS.items():
         group.add_argument(f"--{tool}", metavar="PROG", help=f"the {tool} under test (else {variable}, else on PATH)")
 
@@ -71,6 +72,8 @@ def _printing(parser: argparse.ArgumentParser) -> None:
 
 
 def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.cluster and options.keep:
+        parser.error("--keep does not go with --cluster: the images are on the workers")
     if options.strict and not options.check:
         parser.error("--strict goes with --check")
     if options.with_qmp and not options.print_schema:
@@ -85,7 +88,13 @@ def programs_of(options: argparse.Namespace) -> Programs:
 
     :raise SetupError: if one that was named cannot be run, or one that every run needs is not found.
     """
-    return find_programs({tool: getattr(options, tool.replace("-", "_")) for tool in TOOLS}, os.environ)
+    return find_programs(named_programs(options), os.environ)
+
+
+def named_programs(options: argparse.Namespace) -> dict[str, str]:
+    """Return the programs that options name, by tool."""
+    named = {tool: getattr(options, tool.replace("-", "_")) for tool in TOOLS}
+    return {tool: program for tool, program in named.items() if program}
 
 
 def default_jobs() -> int:

@@ -8,15 +8,16 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from runner.case_run import Settings
 from runner.collect import Collection
-from runner.execute import execute
+from runner.errors import SetupError
+from runner.execute import LocalPool, Pool, execute
 from runner.guardian import Guardian
 from runner.model import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
-from runner.options import programs_of
+from runner.options import named_programs, programs_of
 from runner.programs import Programs
 from runner.signals import Interrupted, asked_to_stop, ignore_signals
 from runner.task import Task
@@ -44,11 +45,11 @@ def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Inte
         _emit_start(collection, options.jobs, emit)
         return None
     began = time.monotonic()
-    programs = programs_of(options)
+    programs = Programs(named_programs(options)) if options.cluster else programs_of(options)
     with _settings(options) as settings:
         _emit_start(collection, options.jobs, emit)
         try:
-            stopped = asyncio.run(_execute(_tasks(collection, programs), settings, emit))
+            stopped = asyncio.run(_execute(options.cluster, _tasks(collection, programs), settings, emit))
         finally:
             # What is left is short, and would be left lying about.
             ignore_signals()
@@ -80,5 +81,18 @@ def _settings(options: argparse.Namespace) -> Iterator[Settings]:
         guardian.stop()
 
 
-async def _execute(tasks: list[Task], settings: Settings, emit: Emit) -> Interrupted | None:
-    return await execute(tasks, settings, emit, asked_to_stop())
+async def _execute(address: str | None, tasks: list[Task], settings: Settings, emit: Emit) -> Interrupted | None:
+    if address is None:
+        return await execute(tasks, LocalPool(settings, emit), emit, asked_to_stop())
+    async with _cluster(address, tasks[0].programs.paths, settings.workspace, emit) as pool:
+        return await execute(tasks, pool, emit, asked_to_stop())
+
+
+@contextlib.asynccontextmanager
+async def _cluster(address: str, tools: Mapping[str, str], workspace: Workspace, emit: Emit) -> AsyncIterator[Pool]:
+    try:
+        from runner.cluster.driver import cluster
+    except ModuleNotFoundError as error:
+        raise SetupError(f"--cluster needs Dask: pip install 'run-scenarios[cluster]' ({error})") from None
+    async with cluster(address, tools, workspace, emit) as pool:
+        yield pool

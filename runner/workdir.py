@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,28 @@ class Workspace:
         finally:
             shutil.rmtree(base, ignore_errors=True)
         return kept
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether the logs of every case are kept, and not only of those that failed."""
+        return self._artifacts is not None
+
+    def receive(self, name: str, files: Mapping[str, bytes]) -> str:
+        """Keep the logs of a case that ran elsewhere, and return where.
+
+        :param files: their contents, by path below the case's directory of artifacts.
+        :raise SetupError: if they cannot be written.
+        """
+        target = self._place() / _file_name(name)
+        try:
+            shutil.rmtree(target, ignore_errors=True)
+            for path, content in files.items():
+                file = target / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+        except OSError as error:
+            raise SetupError(f"cannot keep the artifacts of {name}: {error.strerror}") from None
+        return str(target.absolute())
 
     def remove(self) -> None:
         """Remove what is left of the run's directory."""

@@ -53,9 +53,9 @@ class Command:
         """Send it a signal."""
         self.popen.send_signal(number)
 
-    def finish(self) -> Run:
+    def finish(self, deadline_s: float = DEADLINE_S) -> Run:
         """Wait for its end."""
-        stdout, stderr = self.popen.communicate(timeout=DEADLINE_S)
+        stdout, stderr = self.popen.communicate(timeout=deadline_s)
         return Run(self.popen.returncode, stdout, stderr)
 
 
@@ -90,11 +90,11 @@ def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Run:
     return start(*arguments, env=env).finish()
 
 
-def eventually(condition: Callable[[], object], what: str) -> None:
+def eventually(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Poll until something outside this process has happened."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < deadline, f"waited {DEADLINE_S:g} s for {what}"
+        assert time.monotonic() < deadline, f"waited {deadline_s:g} s for {what}"
         time.sleep(0.01)
 
 

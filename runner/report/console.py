@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.errors import Diagnostic, excerpt
-from runner.model import CaseFinished, Event, Failure, Findings, Point, Result, RunStarted
+from runner.model import CaseFinished, Event, Failure, Findings, Notice, Point, Result, RunStarted
 from runner.report.stream import LineStream
 
 MAX_FINDINGS = 100
@@ -26,6 +26,8 @@ class ConsoleReport:
         match event:
             case Findings():
                 self._stream.write(*_rendered(event.diagnostics))
+            case Notice():
+                self._stream.write(f"run-scenarios: {event.text}")
             case RunStarted():
                 self._points = event.points
             case CaseFinished() if event.result.failure and self._points[event.index].rerun:
