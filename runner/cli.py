@@ -1,38 +1,29 @@
-"""The command `run-scenarios`: the stages one after the other, and the exit status."""
+"""The command `run-scenarios`: the stages one after the other, and the exit status.
+
+Each option imports what it needs where it needs it, so that none waits for what only others use.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import io
-import platform
-import shlex
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner import __version__
-from runner.check import check, qmp_at_hand, save
-from runner.collect import collect
-from runner.editor_schema import JsonSchema, as_text, published_schema
-from runner.errors import Diagnostic, SetupError
-from runner.lint.explain import NothingToExplain, explain, rule_reference
-from runner.model import Event
 from runner.options import read_options
-from runner.qmp_schema import with_qmp
-from runner.reference import step_reference
-from runner.report.annotations import Annotations
-from runner.report.console import ConsoleReport
-from runner.report.stream import LineStream
-from runner.report.tap import TapReport
-from runner.run import Status, run
-from runner.signals import Interrupted, raising_interrupted
-from runner.starter import CannotStart, write_starter
+
+if TYPE_CHECKING:
+    from runner.editor_schema import JsonSchema
+    from runner.errors import Diagnostic
+    from runner.model import Event
+    from runner.report.stream import LineStream
+    from runner.report.tap import TapReport
 
 USAGE, BROKEN, NOTHING = 2, 3, 5
 MAX_DIAGNOSTICS = 100
-OUTSIDE = (SetupError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     possible, or a bug of ours; 5 nothing to run; 128+N stopped by signal N.
     """
     options = read_options(arguments)
+    from runner.report.stream import LineStream
+    from runner.signals import Interrupted, raising_interrupted
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
     stdout, stderr = LineStream(sys.stdout), LineStream(sys.stderr)
@@ -51,16 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         return stop.exit_status
     except Exception as error:
-        stderr.write(f"run-scenarios: error: {error}" if isinstance(error, OUTSIDE) else _bug_report(error))
+        stderr.write(f"run-scenarios: error: {error}" if _is_outside(error) else _bug_report(error))
         return BROKEN
 
 
 def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     if options.print_schema:
+        from runner.editor_schema import as_text
+
         return _print(stdout, [as_text(_schema(options))])
     if options.print_reference:
+        from runner.reference import step_reference
+
         return _print(stdout, [step_reference()])
     if options.print_rules:
+        from runner.lint.explain import rule_reference
+
         return _print(stdout, [rule_reference()])
     if options.explain is not None or options.new:
         return _help(options, stdout, stderr)
@@ -77,12 +77,24 @@ def _print(stdout: LineStream, lines: Sequence[str]) -> int:
 
 
 def _schema(options: argparse.Namespace) -> JsonSchema:
+    from runner.editor_schema import published_schema
+
     schema = published_schema()
-    return with_qmp(schema, qmp_at_hand(options)) if options.with_qmp else schema
+    if not options.with_qmp:
+        return schema
+    from runner.check import qmp_at_hand
+    from runner.qmp_schema import with_qmp
+
+    return with_qmp(schema, qmp_at_hand(options))
 
 
 def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Explain a word, or write a scenario to start from."""
+    import shlex
+
+    from runner.lint.explain import NothingToExplain, explain
+    from runner.starter import CannotStart, write_starter
+
     try:
         if options.new:
             write_starter(options.new)
@@ -94,6 +106,8 @@ def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 
 def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
+    from runner.collect import collect
+
     collection = collect(options.paths)
     stderr.write(*_rendered([each for each in collection.findings if each.severity == "error"]))
     stdout.write(*(case.point.name for case in collection.cases))
@@ -104,6 +118,10 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 def _check(options: argparse.Namespace, stderr: LineStream) -> int:
     """Check everything and run nothing; or save what QEMU speaks."""
+    from runner.check import check, save
+    from runner.collect import collect
+    from runner.report.annotations import Annotations
+
     if options.save_qmp_schema:
         save(options, options.save_qmp_schema)
         return 0
@@ -120,6 +138,9 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the report says so."""
+    from runner.report.tap import TapReport
+    from runner.signals import Interrupted
+
     tap = TapReport(stdout)
     try:
         with _report_file(options.tap) as file:
@@ -136,6 +157,12 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
 
 
 def _run(options: argparse.Namespace, tap: TapReport, stderr: LineStream) -> int:
+    from runner.check import check
+    from runner.collect import collect
+    from runner.report.annotations import Annotations
+    from runner.report.console import ConsoleReport
+    from runner.run import Status, run
+
     collection = collect(options.paths)
     check(options, collection)
     annotations = Annotations(stderr)
@@ -168,6 +195,8 @@ def _report_file(file: Path | None) -> Iterator[LineStream | None]:
     if file is None:
         yield None
         return
+    from runner.report.stream import LineStream
+
     special = file.exists() and not file.is_file()
     part = file if special else file.with_name(file.name + ".part")
     if not special:
@@ -181,12 +210,27 @@ def _report_file(file: Path | None) -> Iterator[LineStream | None]:
                 part.replace(file)
 
 
+def _is_outside(error: BaseException) -> bool:
+    """Tell whether neither a scenario nor we are to blame."""
+    from runner.errors import SetupError
+
+    return isinstance(error, SetupError | OSError)
+
+
 def _reason(error: BaseException) -> str:
-    known = isinstance(error, (*OUTSIDE, Interrupted))
+    from runner.signals import Interrupted
+
+    known = _is_outside(error) or isinstance(error, Interrupted)
     return str(error) if known else f"internal error: {type(error).__name__}: {error}"
 
 
 def _bug_report(error: Exception) -> str:
+    import platform
+    import shlex
+    import traceback
+
+    from runner import __version__
+
     return "\n".join(
         [
             f"run-scenarios: {_reason(error)}",

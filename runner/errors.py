@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -135,6 +134,8 @@ def mistake(span: Span, message: str, hint: str = "", code: str = "") -> Scenari
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that a misspelt one must mean, None if there is none like it."""
+    import difflib
+
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 
 

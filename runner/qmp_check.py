@@ -9,7 +9,6 @@ A step whose `when` only the run will tell may never run on this QEMU: what is w
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -162,6 +161,8 @@ CHECKS: dict[str, Callable[[Visit, Schema], Iterator[Diagnostic]]] = {
 
 def _misspelt_requirements(scenario: Scenario, schema: Schema) -> Iterator[Diagnostic]:
     """Yield the required commands that are one of the scenario's own, misspelt: they would skip it for ever."""
+    import difflib
+
     strange = [name for name in scenario.requires.lists.get("commands", ()) if name not in schema.commands]
     written = set(_commands(scenario.steps, scenario.procedures.values())) if strange else set()
     known = [name for name in written if name in schema.commands]

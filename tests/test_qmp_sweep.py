@@ -23,7 +23,8 @@ from runner.guardian import Guardian
 from runner.nodes import Entry, Mapping, Node, Scalar
 from runner.nodes import Sequence as Items
 from runner.plan import Visit
-from runner.programs import Programs, ask_qmp, find_programs
+from runner.probe import ask_qmp
+from runner.programs import Programs, find_programs
 from runner.qapi import Schema, parse_schema
 from runner.qmp_check import QmpCheck
 from runner.requirements import unmet
