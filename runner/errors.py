@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar, dataclass_transform
+
+T = TypeVar("T")
 
 MAX_EXCERPT = 160
 MAX_MESSAGE = 600
@@ -20,6 +23,15 @@ type_names = {
     "list": "a list",
     "dict": "a mapping",
 }
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def value_type(kind: type[T]) -> type[T]:
+    """Make a class a frozen dataclass, of values made by the million: the type checker alone sees to it.
+
+    Python's own check makes each of them take four times as long to create.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
 @lru_cache(maxsize=8)
@@ -40,7 +52,7 @@ class Source:
         return lines[number - 1] if 1 <= number <= len(lines) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Span:
     """A piece of one line of a file: line and column count from 1, width in characters."""
 
