@@ -19,7 +19,7 @@ from runner.nodes import Sequence as Items
 from runner.plan import Visit
 from runner.qapi import Schema
 from runner.qapi_check import check_arguments, check_event, check_event_name, check_message, check_result
-from runner.steps.base import DEFAULT_VM, Procedure, Step
+from runner.steps.base import Procedure, Step
 from runner.validate import Requirements, Scenario
 
 Schemas = Callable[[str], Schema | None]
@@ -61,7 +61,7 @@ class QmpCheck:
     def _check_case(self, visits: Sequence[Visit]) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
         for visit in visits:
-            vm = _vm(visit)
+            vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
                 programs[vm] = _program(visit.argument)
             program = programs.get(vm, "qemu")
@@ -85,11 +85,6 @@ class QmpCheck:
 def speaks_qmp(visit: Visit) -> bool:
     """Tell whether there is something to check in a step."""
     return visit.step.verb.NAME in CHECKS
-
-
-def _vm(visit: Visit) -> str:
-    node = visit.modifiers.get("vm")
-    return str(node.value) if isinstance(node, Scalar) else DEFAULT_VM if node is None else ""
 
 
 def _program(argument: Node) -> str | None:

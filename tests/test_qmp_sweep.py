@@ -88,7 +88,7 @@ def visited(qemu: Qemu) -> list[Visited]:
     for walked in collect([str(ROOT / "scenarios")]).walked:
         if unmet(walked.scenario.requires, qemu.programs, qemu.schema):
             continue
-        for visit in (visit for case in walked.cases.values() for visit in case):
+        for visit in (visit for case in walked.cases for visit in case):
             each = Visited(walked.scenario, visit)
             if visit.step.verb.NAME in ("qmp", "wait-event") and each not in seen:
                 seen.append(each)

@@ -77,6 +77,7 @@ class Step:
 
     :param confined: whether its files must stay in the case's directory.
     :param saved_at: where the name in `save` was written.
+    :param parsed: the verb, unless its argument has expressions.
     """
 
     verb: type[Verb]
@@ -92,6 +93,7 @@ class Step:
     saved_at: Span | None = None
     error: Node | None = None
     expect: Node | None = None
+    parsed: Verb | None = None
 
 
 class Context(Protocol):
