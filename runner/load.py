@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 from yaml import (
@@ -40,6 +41,7 @@ CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+NUMBER_BEGINS = frozenset("+-.0123456789")
 STRING_TAG = "tag:yaml.org,2002:str"
 ALIGN = "entries of one mapping, and items of one list, begin in the same column"
 BEGUN = {
@@ -231,7 +233,7 @@ class _Builder:
         merged: dict[str, Entry] = {}
         parts = iter(done.items)
         for key, value in zip(parts, parts, strict=True):
-            name = self._key(key)
+            name = key.value if isinstance(key, Scalar) and isinstance(key.value, str) else self._key(key)
             if name in entries:
                 first = entries[name].span.line
                 raise mistake(key.span, f"duplicate key '{name}'", f"first given on line {first}")
@@ -244,9 +246,8 @@ class _Builder:
         kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
         return mapping(self._span(done.event), (*kept, *entries.values()))
 
-    def _key(self, key: Node) -> str:
-        if isinstance(key, Scalar) and isinstance(key.value, str):
-            return key.value
+    def _key(self, key: Node) -> NoReturn:
+        """Refuse a key that is no string."""
         if isinstance(key, Expression):
             raise mistake(key.span, "a mapping key cannot be an expression")
         if isinstance(key, Scalar):
@@ -266,20 +267,19 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent) -> Node:
         self._count(event, 1)
-        span = self._span(event)
-        if event.tag not in (None, "!", STRING_TAG):
+        text, span = event.value, self._span(event)
+        if event.tag is not None and event.tag not in ("!", STRING_TAG):
             self._refuse_tag(event)
-        if event.implicit[0] and event.tag is None:
-            node = self._plain(event.value, span)
+        plain = event.implicit[0] and event.tag is None
+        if plain and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
+            node = self._plain(text, span)
         else:
-            node = self._text(event.value, span)
+            node = Expression(span, text) if "{{" in text else Scalar(span, text)
         return node if event.anchor is None else self._anchored(event, node, 1)
 
     def _plain(self, text: str, span: Span) -> Node:
         if text in CONSTANTS:
             return Scalar(span, CONSTANTS[text])
-        if text[0] not in "+-.0123456789":
-            return self._text(text, span)
         if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
             raise mistake(span, f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string")
         if INTEGER.fullmatch(text):
@@ -291,9 +291,6 @@ class _Builder:
         if NOT_JSON.fullmatch(text) or FLOAT.fullmatch(text):
             raise mistake(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
         return Scalar(span, text)
-
-    def _text(self, text: str, span: Span) -> Node:
-        return Expression(span, text) if "{{" in text else Scalar(span, text)
 
     def _anchored(self, event: yaml.NodeEvent, node: Node, size: int) -> Node:
         if event.anchor is not None:
@@ -317,4 +314,4 @@ class _Builder:
         line, column = start.line, start.column
         if line != end.line or isinstance(event, CollectionStartEvent):
             return Span(self._source, line + 1, column + 1)
-        return Span(self._source, line + 1, column + 1, max(1, end.column - column))
+        return Span(self._source, line + 1, column + 1, end.column - column or 1)

@@ -229,6 +229,8 @@ def _save(node: Node | None) -> str | None:
 
 def check_expressions(node: Node, found: Findings) -> None:
     """Find bad syntax in the expressions of a node."""
+    if not node.dynamic:
+        return
     for expression in expressions_in(node):
         with found:
             template_of(expression)
@@ -242,7 +244,9 @@ def expressions_in(node: Node) -> Iterator[Expression]:
         yield node
     elif isinstance(node, Sequence):
         for item in node:
-            yield from expressions_in(item)
+            if item.dynamic:
+                yield from expressions_in(item)
     elif isinstance(node, Mapping):
         for entry in node:
-            yield from expressions_in(entry.value)
+            if entry.value.dynamic:
+                yield from expressions_in(entry.value)

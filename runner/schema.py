@@ -57,23 +57,25 @@ def _compile(schema: Schema, confined: bool) -> Accepts:
     if not schema.keys() <= KEYWORDS:
         return _never
     branches = tuple(_compile(each, confined) for each in schema.get("anyOf", ()))
-    scalar = _scalar(schema, confined)
+    scalars = _scalars(schema, confined)
     is_mapping = _mapping(schema, confined) if _allows(schema, "object") else _never
     is_sequence = _sequence(schema, confined) if _allows(schema, "array") else _never
 
     def accepted(node: Node) -> bool:
-        kind = type(node)
-        if kind is Scalar:
-            fits = scalar(node.value)  # type: ignore[union-attr]
-        elif kind is Mapping:
-            fits = is_mapping(node)
-        elif kind is Sequence:
-            fits = is_sequence(node)
-        else:
-            return True
-        return fits and (not branches or any(branch(node) for branch in branches))
+        if isinstance(node, Scalar):
+            return scalars[type(node.value)](node.value)
+        if isinstance(node, Mapping):
+            return is_mapping(node)
+        return not isinstance(node, Sequence) or is_sequence(node)
 
-    return accepted
+    def accepted_by_a_branch(node: Node) -> bool:
+        if accepted(node):
+            for branch in branches:
+                if branch(node):
+                    return True
+        return False
+
+    return accepted_by_a_branch if branches else accepted
 
 
 def _never(node: object) -> bool:
@@ -97,15 +99,18 @@ def _mapping(schema: Schema, confined: bool) -> Accepts:
     required = frozenset(schema.get("required", ()))
     least, most = schema.get("minProperties", 0), schema.get("maxProperties", float("inf"))
     is_name = _compile(schema.get("propertyNames", {}), confined)
-    any_name = "propertyNames" not in schema
+    any_name, find, needed = "propertyNames" not in schema, known.get, len(required)
 
     def accepted(node: Mapping) -> bool:
         entries = node.entries
-        if not least <= len(entries) <= most or (required and not required <= {each.key for each in entries}):
+        if not least <= len(entries) <= most:
             return False
-        if not any_name and not all(is_name(Scalar(each.span, each.key)) for each in entries):
-            return False
-        return all(known.get(each.key, other)(each.value) for each in entries)
+        lacking = needed
+        for each in entries:
+            if not find(each.key, other)(each.value) or not (any_name or is_name(Scalar(each.span, each.key))):
+                return False
+            lacking -= each.key in required
+        return lacking == 0
 
     return accepted
 
@@ -116,17 +121,16 @@ def _sequence(schema: Schema, confined: bool) -> Accepts:
     return lambda node: least <= len(node.items) <= most and all(map(is_item, node.items))
 
 
-def _scalar(schema: Schema, confined: bool) -> Accepts:
-    """Return what accepts bare values; a number with a fraction that may be a whole one is left to jsonschema."""
+def _scalars(schema: Schema, confined: bool) -> dict[type, Accepts]:
+    """Return what accepts bare values, by type; a whole number written with a fraction is left to jsonschema."""
     whole = _allows(schema, "integer") or _allows(schema, "number")
-    checks: dict[type, Accepts] = {
+    return {
         str: _text(schema, confined),
         int: _number(schema) if whole else _never,
         float: _number(schema) if _allows(schema, "number") else _never,
         bool: _always if _allows(schema, "boolean") else _never,
         type(None): _always if _allows(schema, "null") else _never,
     }
-    return lambda value: checks[type(value)](value)
 
 
 def _number(schema: Schema) -> Accepts:
@@ -141,10 +145,22 @@ def _text(schema: Schema, confined: bool) -> Accepts:
         return frozenset(each for each in schema["enum"] if isinstance(each, str) and other(each)).__contains__
     if not _allows(schema, "string"):
         return _never
-    least, most = schema.get("minLength", 0), schema.get("maxLength", float("inf"))
-    found = re.compile(schema["pattern"]).search if "pattern" in schema else _always
-    is_file = _is_file(confined) if "x-case-file" in schema else _always
-    return lambda value: least <= len(value) <= most and bool(found(value)) and is_file(value)
+    checks: list[Accepts] = []
+    if "minLength" in schema or "maxLength" in schema:
+        least, most = schema.get("minLength", 0), schema.get("maxLength", float("inf"))
+        checks.append(lambda value: least <= len(value) <= most)
+    if "pattern" in schema:
+        pattern = re.compile(schema["pattern"])
+        checks.append(lambda value: pattern.search(value) is not None)
+    if "x-case-file" in schema:
+        checks.append(_is_file(confined))
+    return _every(checks)
+
+
+def _every(checks: list[Accepts]) -> Accepts:
+    if len(checks) < 2:
+        return checks[0] if checks else _always
+    return lambda value: all(check(value) for check in checks)
 
 
 def _is_file(confined: bool) -> Accepts:

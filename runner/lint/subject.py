@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.errors import Source, Span
 from runner.nodes import Node
-from runner.plan import VISITED, Walk
+from runner.plan import Walk
 from runner.steps.base import Procedure, Step
 from runner.validate import Library, Scenario
 
@@ -66,7 +66,6 @@ def every_step(steps: Iterable[Step]) -> Iterator[Step]:
 def values_of(step: Step) -> Iterator[Node]:
     """Yield the argument of a step and what is beside it, its block left out."""
     yield step.argument
-    for name in VISITED:
-        node = getattr(step, name)
+    for node in (step.when, step.name, step.vm, step.timeout, step.error, step.expect):
         if node is not None:
             yield node
