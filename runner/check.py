@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 
 from runner.collect import Collection, check_qmp
 from runner.errors import SetupError
-from runner.guardian import Guardian
 from runner.introspection import Schemas, load_schemas, save_schemas
 from runner.options import programs_of
 from runner.programs import Programs
@@ -53,6 +51,10 @@ def save(options: argparse.Namespace, file: Path) -> None:
 
     :raise SetupError: if QEMU cannot be asked, or the file cannot be written.
     """
+    import asyncio
+
+    from runner.guardian import Guardian
+
     programs, guardian = programs_of(options), Guardian.start()
     try:
         asyncio.run(save_schemas(programs, guardian, file))

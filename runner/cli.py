@@ -1,30 +1,21 @@
-"""The command `run-scenarios`: the stages one after the other, and the exit status."""
+"""The command `run-scenarios`: the stages one after the other, and the exit status.
+
+Each option imports what it needs where it needs it, so that none waits for what only others use.
+"""
 
 from __future__ import annotations
 
 import argparse
 import io
-import platform
-import shlex
 import sys
-import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from runner import __version__
-from runner.check import check, qmp_at_hand, save
-from runner.collect import collect
-from runner.editor_schema import JsonSchema, as_text, published_schema
-from runner.lint.explain import NothingToExplain, explain, rule_reference
-from runner.model import Findings, NothingToRun
 from runner.options import read_options
-from runner.outputs import OUTSIDE, Broadcast, messages, reason_of, reports
-from runner.qmp_schema import with_qmp
-from runner.reference import step_reference
-from runner.report.console import ConsoleReport
-from runner.report.stream import LineStream
-from runner.run import Status, run
-from runner.signals import Interrupted, raising_interrupted
-from runner.starter import CannotStart, write_starter
+
+if TYPE_CHECKING:
+    from runner.editor_schema import JsonSchema
+    from runner.report.stream import LineStream
 
 USAGE, BROKEN, NOTHING = 2, 3, 5
 
@@ -36,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     possible, or a bug of ours; 5 nothing to run; 128+N stopped by signal N.
     """
     options = read_options(arguments)
+    from runner.report.stream import LineStream
+    from runner.signals import Interrupted, raising_interrupted
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
     stdout, stderr = LineStream(sys.stdout), LineStream(sys.stderr)
@@ -45,16 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         return stop.exit_status
     except Exception as error:
+        from runner.outputs import OUTSIDE
+
         stderr.write(f"run-scenarios: error: {error}" if isinstance(error, OUTSIDE) else _bug_report(error))
         return BROKEN
 
 
 def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     if options.print_schema:
+        from runner.editor_schema import as_text
+
         return _print(stdout, [as_text(_schema(options))])
     if options.print_reference:
+        from runner.reference import step_reference
+
         return _print(stdout, [step_reference()])
     if options.print_rules:
+        from runner.lint.explain import rule_reference
+
         return _print(stdout, [rule_reference()])
     if options.explain is not None or options.new:
         return _help(options, stdout, stderr)
@@ -71,12 +73,24 @@ def _print(stdout: LineStream, lines: Sequence[str]) -> int:
 
 
 def _schema(options: argparse.Namespace) -> JsonSchema:
+    from runner.editor_schema import published_schema
+
     schema = published_schema()
-    return with_qmp(schema, qmp_at_hand(options)) if options.with_qmp else schema
+    if not options.with_qmp:
+        return schema
+    from runner.check import qmp_at_hand
+    from runner.qmp_schema import with_qmp
+
+    return with_qmp(schema, qmp_at_hand(options))
 
 
 def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Explain a word, or write a scenario to start from."""
+    import shlex
+
+    from runner.lint.explain import NothingToExplain, explain
+    from runner.starter import CannotStart, write_starter
+
     try:
         if options.new:
             write_starter(options.new)
@@ -88,6 +102,10 @@ def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 
 def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
+    from runner.collect import collect
+    from runner.model import Findings
+    from runner.report.console import ConsoleReport
+
     collection = collect(options.paths)
     errors = tuple(each for each in collection.findings if each.severity == "error")
     ConsoleReport(stderr)(Findings(errors))
@@ -99,6 +117,11 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 def _check(options: argparse.Namespace, stderr: LineStream) -> int:
     """Check everything and run nothing; or save what QEMU speaks."""
+    from runner.check import check, save
+    from runner.collect import collect
+    from runner.model import Findings
+    from runner.outputs import messages
+
     if options.save_qmp_schema:
         save(options, options.save_qmp_schema)
         return 0
@@ -114,6 +137,12 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the reports say so."""
+    from runner.check import check
+    from runner.collect import collect
+    from runner.model import Findings, NothingToRun
+    from runner.outputs import Broadcast, reports
+    from runner.run import Status, run
+
     with reports(options, stdout, stderr) as emit:
         collection = collect(options.paths)
         check(options, collection)
@@ -127,6 +156,13 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
 
 
 def _bug_report(error: Exception) -> str:
+    import platform
+    import shlex
+    import traceback
+
+    from runner import __version__
+    from runner.outputs import reason_of
+
     return "\n".join(
         [
             f"run-scenarios: {reason_of(error)}",

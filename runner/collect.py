@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,22 +9,17 @@ from runner.discover import Found, discover
 from runner.errors import Diagnostic, ScenarioError, did_you_mean, mistake
 from runner.lint import lint_library, lint_scenario
 from runner.model import Point
-from runner.plan import Case, Visit, check_procedures, plan
+from runner.plan import Case, Visit, Walk, dry_run, walk_procedures
 from runner.qmp_check import QmpCheck, speaks_qmp
 from runner.validate import BadFile, Library, Reader, Scenario
 
 
-@dataclass
+@dataclass(frozen=True)
 class Walked:
     """A scenario that could be read, and the steps of each of its cases that the dry walk came by and speak QMP."""
 
     scenario: Scenario
-    cases: defaultdict[int, list[Visit]] = field(default_factory=lambda: defaultdict(list))
-
-    def observe(self, case: Case, visit: Visit) -> None:
-        """Note a step of a case."""
-        if speaks_qmp(visit):
-            self.cases[case.number].append(visit)
+    cases: list[list[Visit]]
 
 
 @dataclass
@@ -65,7 +59,7 @@ class Collection:
 def check_qmp(collection: Collection, check: QmpCheck) -> None:
     """Check the QMP of every scenario that could be read, and refuse those where it is wrong."""
     for walked in collection.walked:
-        found = check.check(walked.scenario, walked.cases.values())
+        found = check.check(walked.scenario, walked.cases)
         if found:
             collection.refuse(walked.scenario.path, tuple(found))
     collection.warnings += check.warnings
@@ -94,23 +88,26 @@ def _add(file: Found, collection: Collection, reader: Reader) -> None:
         case BadFile() as bad:
             collection.add_bad(bad.path, bad.diagnostics)
         case Scenario() as scenario:
-            walked = Walked(scenario)
-            collection.walked.append(walked)
-            cases = plan(scenario, walked.observe)
-            collection.warnings += lint_scenario(scenario, cases)
-            collection.cases += _selected(cases, file)
+            planned = dry_run(scenario)
+            speaking = [[each for each in walk if speaks_qmp(each)] for walk in planned.walks]
+            collection.walked.append(Walked(scenario, speaking))
+            if planned.found:
+                raise ScenarioError(*planned.found)
+            collection.warnings += lint_scenario(scenario, planned.walks)
+            collection.cases += _selected(planned.cases, file)
         case Library() as library:
-            _check_library(library, file)
-            collection.warnings += lint_library(library)
+            walks = _library_walks(library, file)
+            collection.warnings += lint_library(library, walks)
 
 
-def _check_library(library: Library, file: Found) -> None:
-    wrong = check_procedures(library.own.values())
+def _library_walks(library: Library, file: Found) -> list[Walk]:
+    wrong, walks = walk_procedures(library.own.values())
     if wrong:
         raise ScenarioError(*wrong)
     if file.named:
         first = next(iter(library.own.values()))
         raise mistake(first.span, "the file holds procedures and no scenario", "name a scenario that imports it")
+    return walks
 
 
 def _selected(cases: list[Case], file: Found) -> list[Case]:

@@ -2,23 +2,25 @@
 
 The answer of a program is kept below `$XDG_CACHE_HOME/run-scenarios`, else `~/.cache/run-scenarios`, beside what
 identifies the program; a program that has changed since is asked again. A cache that cannot be read or written is none.
+What starts programs is imported where it is used, for mostly the cache has the answer.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.errors import SetupError
-from runner.guardian import Guardian
 from runner.nodes import JsonObject, JsonValue
-from runner.programs import Programs, ask_qmp
+from runner.programs import Programs
 from runner.qapi import BadSchema, Schema, parse_schema
+
+if TYPE_CHECKING:
+    from runner.guardian import Guardian
 
 PROGRAMS = ("qemu", "qemu-storage-daemon")
 
@@ -56,6 +58,10 @@ class Schemas:
         known = cached(self._programs, program)
         if known is not None or not self._may_ask:
             return known
+        import asyncio
+
+        from runner.guardian import Guardian
+
         guardian = Guardian.start()
         try:
             return asyncio.run(introspect(self._programs, guardian, program))
@@ -71,6 +77,8 @@ async def introspect(programs: Programs, guardian: Guardian, program: str = "qem
     known = cached(programs, program)
     if known is not None:
         return known
+    from runner.probe import ask_qmp
+
     answer = await ask_qmp(programs, guardian, program)
     _keep(programs[program], answer)
     return _parse(program, answer, programs[program])
@@ -96,6 +104,8 @@ async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> No
 
     :raise SetupError: if one of them cannot be asked, or the file cannot be written.
     """
+    from runner.probe import ask_qmp
+
     answers: JsonObject = {
         program: await ask_qmp(programs, guardian, program) for program in PROGRAMS if program in programs.paths
     }
@@ -156,6 +166,8 @@ def _cache_file(path: str) -> Path:
 
 def _write(file: Path, content: JsonValue) -> None:
     """Write a file whole or not at all."""
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     part = Path(name)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.programs import TOOLS
 from runner.steps.base import FlowVerb, Verb
 from runner.steps.call import PARAMETER_TYPES
 from runner.steps.shapes import (
@@ -18,6 +17,7 @@ from runner.steps.shapes import (
     one_of,
     record,
 )
+from runner.tools import TOOLS
 
 RESERVED = frozenset(
     {"omit", "self", "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"}

@@ -11,8 +11,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
+from yaml import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
 
 from runner.errors import ScenarioError, Source, Span, did_you_mean, mistake
 from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, sequence
@@ -32,6 +41,7 @@ CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+NUMBER_BEGINS = frozenset("+-.0123456789")
 STRING_TAG = "tag:yaml.org,2002:str"
 ALIGN = "entries of one mapping, and items of one list, begin in the same column"
 BEGUN = {
@@ -155,7 +165,7 @@ def _syntax_hint(said: str, text: str, column: int, above: str) -> str:
 class _Collection:
     """A sequence or mapping still being read."""
 
-    event: yaml.CollectionStartEvent
+    event: CollectionStartEvent
     nodes_before: int
     items: list[Node] = field(default_factory=list)
 
@@ -172,10 +182,18 @@ class _Builder:
     def build(self, events: Iterator[yaml.Event]) -> Node:
         root: Node | None = None
         for event in events:
-            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+            if isinstance(event, ScalarEvent):
+                node = self._scalar(event)
+            elif isinstance(event, CollectionStartEvent):
+                self._begin(event)
+                continue
+            elif isinstance(event, CollectionEndEvent):
+                node = self._end()
+            elif isinstance(event, AliasEvent):
+                node = self._alias(event)
+            elif isinstance(event, DocumentStartEvent) and root is not None:
                 raise mistake(self._span(event), "a second document: a file holds one scenario", "split the file")
-            node = self._take(event)
-            if node is None:
+            else:
                 continue
             if self._open:
                 self._open[-1].items.append(node)
@@ -185,57 +203,51 @@ class _Builder:
             raise mistake(Span(self._source, 1, 1), "the file is empty", "begin with 'scenario: a title'")
         return root
 
-    def _take(self, event: yaml.Event) -> Node | None:
-        match event:
-            case yaml.ScalarEvent():
-                self._count(event, 1)
-                return self._anchored(event, self._scalar(event), 1)
-            case yaml.CollectionStartEvent():
-                self._refuse_tag(event)
-                self._count(event, 1)
-                if len(self._open) == MAX_DEPTH:
-                    raise mistake(self._span(event), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
-                self._open.append(_Collection(event, self._nodes))
-                return None
-            case yaml.CollectionEndEvent():
-                done = self._open.pop()
-                return self._anchored(done.event, self._collection(done), self._nodes - done.nodes_before + 1)
-            case yaml.AliasEvent():
-                if event.anchor not in self._anchors:
-                    known = [str(anchor) for anchor in self._anchors]
-                    hint = did_you_mean(str(event.anchor), known, "an anchor, &name, comes before its first *name")
-                    raise mistake(self._span(event), f"unknown anchor '{event.anchor}'", hint)
-                node, size = self._anchors[event.anchor]
-                self._count(event, size)
-                return node
-            case _:
-                return None
+    def _begin(self, event: CollectionStartEvent) -> None:
+        self._refuse_tag(event)
+        self._count(event, 1)
+        if len(self._open) == MAX_DEPTH:
+            raise mistake(self._span(event), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
+        self._open.append(_Collection(event, self._nodes))
+
+    def _end(self) -> Node:
+        done = self._open.pop()
+        return self._anchored(done.event, self._collection(done), self._nodes - done.nodes_before + 1)
+
+    def _alias(self, event: AliasEvent) -> Node:
+        if event.anchor not in self._anchors:
+            known = [str(anchor) for anchor in self._anchors]
+            hint = did_you_mean(str(event.anchor), known, "an anchor, &name, comes before its first *name")
+            raise mistake(self._span(event), f"unknown anchor '{event.anchor}'", hint)
+        node, size = self._anchors[event.anchor]
+        self._count(event, size)
+        return node
 
     def _collection(self, done: _Collection) -> Node:
-        if isinstance(done.event, yaml.SequenceStartEvent):
+        if isinstance(done.event, SequenceStartEvent):
             return sequence(self._span(done.event), tuple(done.items))
         return self._mapping(done)
 
     def _mapping(self, done: _Collection) -> Mapping:
         entries: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
-        for key, value in zip(done.items[::2], done.items[1::2], strict=True):
-            name = self._key(key)
-            if name == "<<" and not merged:
-                merged = self._merge(value)
-            elif name == "<<":
-                raise mistake(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
-            elif name in entries:
+        parts = iter(done.items)
+        for key, value in zip(parts, parts, strict=True):
+            name = key.value if isinstance(key, Scalar) and isinstance(key.value, str) else self._key(key)
+            if name in entries:
                 first = entries[name].span.line
                 raise mistake(key.span, f"duplicate key '{name}'", f"first given on line {first}")
-            else:
+            if name != "<<":
                 entries[name] = Entry(name, key.span, value)
-        kept = tuple(entry for name, entry in merged.items() if name not in entries)
+            elif not merged:
+                merged = self._merge(value)
+            else:
+                raise mistake(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
+        kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
         return mapping(self._span(done.event), (*kept, *entries.values()))
 
-    def _key(self, key: Node) -> str:
-        if isinstance(key, Scalar) and isinstance(key.value, str):
-            return key.value
+    def _key(self, key: Node) -> NoReturn:
+        """Refuse a key that is no string."""
         if isinstance(key, Expression):
             raise mistake(key.span, "a mapping key cannot be an expression")
         if isinstance(key, Scalar):
@@ -253,19 +265,21 @@ class _Builder:
             merged = {**{entry.key: entry for entry in part}, **merged}
         return merged
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Node:
-        span = self._span(event)
-        if event.tag not in (None, "!", STRING_TAG):
+    def _scalar(self, event: ScalarEvent) -> Node:
+        self._count(event, 1)
+        text, span = event.value, self._span(event)
+        if event.tag is not None and event.tag not in ("!", STRING_TAG):
             self._refuse_tag(event)
-        if event.implicit[0] and event.tag is None:
-            return self._plain(event.value, span)
-        return self._text(event.value, span)
+        plain = event.implicit[0] and event.tag is None
+        if plain and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
+            node = self._plain(text, span)
+        else:
+            node = Expression(span, text) if "{{" in text else Scalar(span, text)
+        return node if event.anchor is None else self._anchored(event, node, 1)
 
     def _plain(self, text: str, span: Span) -> Node:
         if text in CONSTANTS:
             return Scalar(span, CONSTANTS[text])
-        if text[0] not in "+-.0123456789":
-            return self._text(text, span)
         if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
             raise mistake(span, f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string")
         if INTEGER.fullmatch(text):
@@ -277,9 +291,6 @@ class _Builder:
         if NOT_JSON.fullmatch(text) or FLOAT.fullmatch(text):
             raise mistake(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
         return Scalar(span, text)
-
-    def _text(self, text: str, span: Span) -> Node:
-        return Expression(span, text) if "{{" in text else Scalar(span, text)
 
     def _anchored(self, event: yaml.NodeEvent, node: Node, size: int) -> Node:
         if event.anchor is not None:
@@ -300,6 +311,7 @@ class _Builder:
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
         assert start and end, "libyaml marks every event"
-        one_line = start.line == end.line and not isinstance(event, yaml.CollectionStartEvent)
-        width = max(1, end.column - start.column) if one_line else 1
-        return Span(self._source, start.line + 1, start.column + 1, width)
+        line, column = start.line, start.column
+        if line != end.line or isinstance(event, CollectionStartEvent):
+            return Span(self._source, line + 1, column + 1)
+        return Span(self._source, line + 1, column + 1, end.column - column or 1)

@@ -6,9 +6,9 @@ A `Node` is what travels from the loader to the last report; `to_json` gives the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import ClassVar
 
-from runner.errors import RunnerError, Span
+from runner.errors import RunnerError, Span, value_type
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 JsonObject = dict[str, JsonValue]
@@ -24,33 +24,33 @@ class UnknownValue:
 UNKNOWN = UnknownValue()
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Scalar:
     """A string, number, boolean or null."""
 
     span: Span
     value: str | int | float | bool | None
-    dynamic: bool = field(default=False, init=False)
+    dynamic: ClassVar[bool] = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Expression:
     """A string with `{{ … }}` in it, not yet evaluated."""
 
     span: Span
     text: str
-    dynamic: bool = field(default=True, init=False)
+    dynamic: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Unknown:
     """The place of an expression whose value only a running case will know."""
 
     span: Span
-    dynamic: bool = field(default=True, init=False)
+    dynamic: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Sequence:
     """A YAML sequence."""
 
@@ -62,7 +62,7 @@ class Sequence:
         return iter(self.items)
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Entry:
     """One key of a mapping with its value."""
 
@@ -71,7 +71,7 @@ class Entry:
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Mapping:
     """A YAML mapping; its keys are strings and each occurs once."""
 
@@ -84,12 +84,17 @@ class Mapping:
 
     def entry(self, key: str) -> Entry | None:
         """Return the entry of `key`, or None."""
-        return next((entry for entry in self.entries if entry.key == key), None)
+        for entry in self.entries:
+            if entry.key == key:
+                return entry
+        return None
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None."""
-        entry = self.entry(key)
-        return entry.value if entry else None
+        for entry in self.entries:
+            if entry.key == key:
+                return entry.value
+        return None
 
     def keys(self) -> tuple[str, ...]:
         """Return the keys in the order they were written."""
@@ -105,12 +110,18 @@ class NotKnownYet(RunnerError):
 
 def sequence(span: Span, items: tuple[Node, ...]) -> Sequence:
     """Return a sequence node; it is dynamic if any of its items is."""
-    return Sequence(span, items, any(item.dynamic for item in items))
+    for item in items:
+        if item.dynamic:
+            return Sequence(span, items, True)
+    return Sequence(span, items, False)
 
 
 def mapping(span: Span, entries: tuple[Entry, ...]) -> Mapping:
     """Return a mapping node; it is dynamic if any of its values is."""
-    return Mapping(span, entries, any(entry.value.dynamic for entry in entries))
+    for entry in entries:
+        if entry.value.dynamic:
+            return Mapping(span, entries, True)
+    return Mapping(span, entries, False)
 
 
 def to_json(node: Node) -> JsonValue:

@@ -1,4 +1,4 @@
-"""The options of the command. Imports programs only."""
+"""The options of the command. Imports tools only, for `--help` is to be fast."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner import __version__
-from runner.programs import TOOLS, Programs, find_programs
+from runner.tools import TOOLS
+
+if TYPE_CHECKING:
+    from runner.programs import Programs
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -88,6 +92,8 @@ def programs_of(options: argparse.Namespace) -> Programs:
 
     :raise SetupError: if one that was named cannot be run, or one that every run needs is not found.
     """
+    from runner.programs import find_programs
+
     return find_programs(named_programs(options), os.environ)
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import itertools
 import math
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as AbstractSequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 
-from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake
+from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, value_type
 from runner.expressions import render
 from runner.match import describe, same
 from runner.model import Point
 from runner.nodes import UNKNOWN, Entry, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, to_json
 from runner.read_steps import Findings, argument_problems, check_modifier, refuse_reserved
-from runner.steps.base import FlowVerb, Procedure, Scope, Step, Verb
+from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Procedure, Scope, Step, Verb
+from runner.steps.eventually import Eventually
+from runner.steps.for_each import ForEach
 from runner.validate import Scenario
 
 MAX_CASES = 2_000
@@ -58,39 +61,83 @@ class Case:
         return Scope(self.variables, self.scenario.procedures)
 
 
-@dataclass(frozen=True)
+@value_type
 class Visit:
-    """A step that a dry walk came by, with what is known of its values by then."""
+    """A step that a dry walk came by, with what is known of its values by then.
+
+    :param verb: None while a value is not known.
+    :param modifiers: those of `VISITED` that the step has.
+    :param top: the step of the scenario itself, or of the procedure looked at, that leads to it.
+    :param certain: whether a run is known to come here, and just once in this place of the walk.
+    """
 
     step: Step
     argument: Node
-    modifiers: dict[str, Node | None]
+    verb: Verb | None
+    modifiers: dict[str, Node]
+    top: Step
+    certain: bool
+
+    @property
+    def vm(self) -> str | None:
+        """The VM that it is about, None if that is not known."""
+        node = self.modifiers.get("vm")
+        if node is None:
+            return DEFAULT_VM
+        return str(node.value) if isinstance(node, Scalar) else None
+
+    def place(self, span: Span) -> Span:
+        """Return `span` if it is in the file looked at, else the step there that leads to it."""
+        return span if span.source == self.top.span.source else self.top.span
 
 
-def _ignore(case: Case, visit: Visit) -> None:
-    """Nobody wants to know."""
+Walk = AbstractSequence[Visit]
 
 
-def plan(scenario: Scenario, observe: Callable[[Case, Visit], None] = _ignore) -> list[Case]:
+@dataclass(frozen=True)
+class Planned:
+    """What planning makes of a scenario.
+
+    :param cases: in the order of its matrix; they are to be run only if nothing was found.
+    :param walks: the steps that the dry walk through each came by, in the order they would run.
+    :param found: everything that is wrong.
+    """
+
+    cases: list[Case]
+    walks: list[Walk]
+    found: tuple[Diagnostic, ...]
+
+
+def plan(scenario: Scenario) -> list[Case]:
     """Return the cases of a scenario, in the order of its matrix, once the dry walk through each has found nothing.
 
-    :param observe: called with each step that the walks come by, in the order it would run.
     :raise ScenarioError: with everything that is wrong.
     """
-    cases = list(_cases(scenario))
+    planned = dry_run(scenario)
+    if planned.found:
+        raise ScenarioError(*planned.found)
+    return planned.cases
+
+
+def dry_run(scenario: Scenario) -> Planned:
+    """Walk through each case of a scenario.
+
+    :raise ScenarioError: if its matrix is wrong, for then there are no cases.
+    """
+    cases = _cases(scenario)
+    walks: list[Walk] = []
     found: dict[Diagnostic, None] = {}
     budget = _Budget()
     for case in cases:
-        walk = _Walk(partial(observe, case), budget)
+        walk = _Walk(budget)
+        walks.append(walk.visits)
         walk.whole(scenario.steps, case.scope())
         found |= walk.found
         if walk.is_exhausted:
             break
     else:
         found |= dict.fromkeys(check_procedures(reachable(scenario.procedures.values())))
-    if found:
-        raise ScenarioError(*sorted(found, key=lambda each: each.place))
-    return cases
+    return Planned(cases, walks, tuple(sorted(found, key=lambda each: each.place)))
 
 
 def reachable(procedures: Iterable[Procedure]) -> list[Procedure]:
@@ -106,16 +153,46 @@ def reachable(procedures: Iterable[Procedure]) -> list[Procedure]:
 
 
 def check_procedures(procedures: Iterable[Procedure]) -> list[Diagnostic]:
-    """Return what a dry walk through procedures finds, whatever their arguments."""
-    walk = _Walk()
+    """Return what a dry walk through procedures finds, whatever their arguments; once each, whoever asks."""
+    checked = [_checked(procedure) for procedure in procedures]
+    if sum(each.length for each in checked) > MAX_STEPS:
+        return walk_procedures(procedures)[0]
+    return [finding for each in checked for finding in each.found]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What a dry walk through a procedure has found, and how many steps it had."""
+
+    found: tuple[Diagnostic, ...]
+    length: int
+
+
+@lru_cache(maxsize=1024)
+def _checked(procedure: Procedure) -> _Checked:
+    budget = _Budget()
+    found, _ = walk_procedures([procedure], budget)
+    return _Checked(tuple(found), MAX_STEPS - budget.left)
+
+
+def walk_procedures(
+    procedures: Iterable[Procedure], budget: _Budget | None = None
+) -> tuple[list[Diagnostic], list[Walk]]:
+    """Return what is wrong with procedures whatever their arguments, and the steps of the dry walk through each."""
+    found: dict[Diagnostic, None] = {}
+    walks: list[Walk] = []
+    budget = budget or _Budget()
     for procedure in procedures:
+        walk = _Walk(budget)
+        walks.append(walk.visits)
         scope = Scope(dict.fromkeys(procedure.parameters, UNKNOWN), procedure.visible)
         walk.whole(procedure.steps, scope)
+        if not walk.is_exhausted and procedure.returns is not None:
+            walk.attempt(procedure.returns, scope)
+        found |= walk.found
         if walk.is_exhausted:
             break
-        if procedure.returns is not None:
-            walk.attempt(procedure.returns, scope)
-    return list(walk.found)
+    return list(found), walks
 
 
 @dataclass(frozen=True)
@@ -131,8 +208,8 @@ def bind(step: Step, scope: Scope) -> Bound:
 
     :raise ScenarioError: for an unresolved name, or a value that the verb does not take.
     """
-    if not step.argument.dynamic:
-        return Bound(step.argument, step.verb.parse(step.argument))
+    if step.parsed is not None:
+        return Bound(step.argument, step.parsed)
     argument = render(step.argument, scope.variables)
     wrong = argument_problems(step.verb, argument, confined=step.confined)
     if wrong:
@@ -168,10 +245,10 @@ class _TooMany(Exception):
 class _Walk:
     """One dry walk: what it found, and how far it may still go."""
 
-    def __init__(self, observe: Callable[[Visit], None] = lambda visit: None, budget: _Budget | None = None) -> None:
+    def __init__(self, budget: _Budget) -> None:
         self.found: dict[Diagnostic, None] = {}
-        self._observe = observe
-        self._budget = budget or _Budget()
+        self.visits: list[Visit] = []
+        self._budget = budget
 
     @property
     def is_exhausted(self) -> bool:
@@ -181,27 +258,30 @@ class _Walk:
         """Walk through the steps of a case, until there are too many of them."""
         for step in steps:
             try:
-                self.steps([step], scope)
+                self._one(step, scope, 0, step, certain=True)
             except _TooMany:
                 text = f"more than {MAX_STEPS} steps, counted over all cases"
                 self._add(Diagnostic(step.span, text, "loop less often, or split the scenario"))
                 return
 
-    def steps(self, steps: Iterable[Step], scope: Scope, depth: int = 0) -> None:
-        for step in steps:
-            self._budget.left -= 1
-            if self._budget.left < 0:
-                raise _TooMany
+    def _one(self, step: Step, scope: Scope, depth: int, top: Step, *, certain: bool) -> None:
+        self._budget.left -= 1
+        if self._budget.left < 0:
+            raise _TooMany
+        try:
+            self._step(step, scope, depth, top, certain)
+        except ScenarioError as error:
+            for each in error.diagnostics:
+                self._add(each)
+        if step.save:
+            scope.set(step.save, UNKNOWN)
+
+    def _block(self, block: Block, depth: int, top: Step, certain: bool) -> None:
+        for step in block.steps:
             if depth > MAX_CALL_DEPTH:
                 self._add(Diagnostic(step.span, f"blocks and calls more than {MAX_CALL_DEPTH} deep"))
                 return
-            try:
-                self._step(step, scope, depth)
-            except ScenarioError as error:
-                for each in error.diagnostics:
-                    self._add(each)
-            if step.save:
-                scope.set(step.save, UNKNOWN)
+            self._one(step, block.scope, depth, top, certain=certain)
 
     def attempt(self, node: Node, scope: Scope) -> None:
         try:
@@ -209,19 +289,23 @@ class _Walk:
         except ScenarioError as error:
             self.found |= dict.fromkeys(error.diagnostics)
 
-    def _step(self, step: Step, scope: Scope, depth: int) -> None:
-        modifiers = {name: modifier(step, name, scope) for name in VISITED}
-        when = modifiers["when"]
+    def _step(self, step: Step, scope: Scope, depth: int, top: Step, certain: bool) -> None:
+        modifiers = {name: node for name in VISITED if (node := modifier(step, name, scope)) is not None}
+        when = modifiers.get("when")
         if isinstance(when, Scalar) and when.value is False:
             return
-        bound = bind(step, scope)
-        self._observe(Visit(step, bound.argument, modifiers))
+        bound, sure = bind(step, scope), certain and isinstance(when, Scalar | None)
+        self.visits.append(Visit(step, bound.argument, bound.verb, modifiers, top, sure))
         if isinstance(bound.verb, FlowVerb):
             for block in bound.verb.unfold(scope, step.body):
-                self.steps(block.steps, block.scope, depth + 1)
+                self._block(block, depth + 1, top, sure and _runs_once(bound.verb))
 
     def _add(self, diagnostic: Diagnostic) -> None:
         self.found[diagnostic] = None
+
+
+def _runs_once(verb: FlowVerb) -> bool:
+    return not isinstance(verb, Eventually) and not (isinstance(verb, ForEach) and verb.items == (UNKNOWN,))
 
 
 def _cases(scenario: Scenario) -> list[Case]:

@@ -158,18 +158,3 @@ class Processes:
 def _content(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read(OUTPUT_LIMIT).decode("utf-8", "replace")
-
-
-def describe_status(status: int) -> str:
-    """Return "exited with status 1" or "was killed by SIGSEGV"."""
-    return f"was killed by {signal_name(status)}" if status < 0 else f"exited with status {status}"
-
-
-def signal_name(status: int) -> str:
-    """Return the name of the signal in a negative status, "" for any other."""
-    if status >= 0:
-        return ""
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"

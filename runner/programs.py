@@ -1,37 +1,27 @@
-"""Which QEMU is under test: where its programs are, and what they can do. Imports errors, nodes, process, qemu."""
+"""Which QEMU is under test: where its programs are, and what they can do. Imports errors and tools.
+
+What starts programs is imported where it is used: most that needs this module starts none.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import platform
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.errors import RunnerError, SetupError
-from runner.guardian import Guardian
-from runner.nodes import JsonObject
-from runner.process import Processes
-from runner.qemu import Machine
-from runner.trace import Trace
+from runner.errors import SetupError
+from runner.tools import TOOLS
 
-TOOLS = {
-    "qemu": "QEMU_PROG",
-    "qemu-img": "QEMU_IMG_PROG",
-    "qemu-io": "QEMU_IO_PROG",
-    "qemu-nbd": "QEMU_NBD_PROG",
-    "qemu-storage-daemon": "QSD_PROG",
-}
 NEEDED = ("qemu", "qemu-img", "qemu-io")
 PROBE_TIMEOUT_S = 20
+QUIET = ("-machine", "none", "-nodefaults", "-display", "none")
 
 
 def _default_names(tool: str) -> tuple[str, ...]:
+    import platform
+
     if tool != "qemu":
         return (tool,)
     return (f"qemu-system-{platform.machine()}", "qemu-system-x86_64", "qemu-kvm", "/usr/libexec/qemu-kvm")
@@ -97,6 +87,8 @@ def _first_of(tool: str, environment: Mapping[str, str]) -> str | None:
 
 
 def _which(name: str, environment: Mapping[str, str]) -> str | None:
+    import shutil
+
     found = shutil.which(name, path=environment.get("PATH"))
     return str(Path(found).absolute()) if found else None
 
@@ -107,6 +99,8 @@ def _not_found(tool: str) -> str:
 
 
 def _output_of(argv: list[str]) -> str:
+    import subprocess
+
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PROBE_TIMEOUT_S
@@ -114,39 +108,3 @@ def _output_of(argv: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"cannot run {argv[0]}: {error}") from None
     return done.stdout
-
-
-QUIET = ("-machine", "none", "-nodefaults", "-display", "none")
-
-
-async def ask_qmp(programs: Programs, guardian: Guardian, program: str) -> JsonObject:
-    """Start QEMU, or qemu-storage-daemon, once and ask it what it speaks: `{version: [int, int, int], schema: […]}`.
-
-    :raise SetupError: if it is not there, does not start or does not answer.
-    """
-    daemon = program != "qemu"
-    argv = [programs[program], *(() if daemon else QUIET)]
-    with tempfile.TemporaryDirectory(prefix="run-scenarios-probe-") as name:
-        directory = Path(name)
-        guardian.watch_directory(directory)
-        trace = Trace(directory / "trace.jsonl")
-        processes = Processes(directory, trace, guardian)
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                machine = await Machine.start("probe", argv, processes, trace, directory, daemon=daemon)
-                try:
-                    return await _ask(machine)
-                finally:
-                    await machine.close()
-        except (RunnerError, TimeoutError) as error:
-            raise SetupError(f"{argv[0]} cannot be asked what it can do: {error}") from None
-        finally:
-            await processes.end_all(politely=False)
-            trace.close()
-            guardian.forget_directory(directory)
-
-
-async def _ask(machine: Machine) -> JsonObject:
-    version = (await machine.query("query-version"))["qemu"]
-    numbers = [version[part] for part in ("major", "minor", "micro")]
-    return {"version": numbers, "schema": await machine.query("query-qmp-schema")}

@@ -28,8 +28,9 @@ from qemu.qmp import (
 )
 
 from runner.errors import CommandFailed, MachineDied, StepFailed
+from runner.exit_status import describe_status
 from runner.nodes import JsonObject, JsonValue
-from runner.process import Child, Processes, describe_status
+from runner.process import Child, Processes
 from runner.trace import Trace
 
 EXIT_GRACE_S = 5.0

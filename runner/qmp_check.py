@@ -9,7 +9,6 @@ A step whose `when` only the run will tell may never run on this QEMU: what is w
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from runner.nodes import Sequence as Items
 from runner.plan import Visit
 from runner.qapi import Schema
 from runner.qapi_check import check_arguments, check_event, check_event_name, check_message, check_result
-from runner.steps.base import DEFAULT_VM, Procedure, Step
+from runner.steps.base import Procedure, Step
 from runner.validate import Requirements, Scenario
 
 Schemas = Callable[[str], Schema | None]
@@ -62,7 +61,7 @@ class QmpCheck:
     def _check_case(self, visits: Sequence[Visit]) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
         for visit in visits:
-            vm = _vm(visit)
+            vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
                 programs[vm] = _program(visit.argument)
             program = programs.get(vm, "qemu")
@@ -86,11 +85,6 @@ class QmpCheck:
 def speaks_qmp(visit: Visit) -> bool:
     """Tell whether there is something to check in a step."""
     return visit.step.verb.NAME in CHECKS
-
-
-def _vm(visit: Visit) -> str:
-    node = visit.modifiers.get("vm")
-    return str(node.value) if isinstance(node, Scalar) else DEFAULT_VM if node is None else ""
 
 
 def _program(argument: Node) -> str | None:
@@ -162,6 +156,8 @@ CHECKS: dict[str, Callable[[Visit, Schema], Iterator[Diagnostic]]] = {
 
 def _misspelt_requirements(scenario: Scenario, schema: Schema) -> Iterator[Diagnostic]:
     """Yield the required commands that are one of the scenario's own, misspelt: they would skip it for ever."""
+    import difflib
+
     strange = [name for name in scenario.requires.lists.get("commands", ()) if name not in schema.commands]
     written = set(_commands(scenario.steps, scenario.procedures.values())) if strange else set()
     known = [name for name in written if name in schema.commands]

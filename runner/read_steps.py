@@ -28,7 +28,8 @@ class Findings:
         self._found: dict[Diagnostic, None] = {}
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self._found |= dict.fromkeys(diagnostics)
+        for each in diagnostics:
+            self._found[each] = None
         if len(self._found) > MAX_FINDINGS:
             raise _Enough(*self._sorted())
 
@@ -67,28 +68,24 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
     if isinstance(node, Scalar):
         _refuse_bare(node, verb)
     argument = _argument(parts, verb, entry)
-    modifiers = {key: value for key in MODIFIERS if (value := parts.get(key)) is not None}
-    step = Step(
-        verb,
-        entry.span,
-        argument,
-        _body(parts, verb, entry, procedures, confined, found),
-        confined,
-        **{key: modifiers.get(key) for key in ("name", "when", "vm", "timeout", "error", "expect")},
-        save=_save(modifiers.get("save")),
-        saved_at=modifiers["save"].span if "save" in modifiers else None,
-    )
+    modifiers = {each.key: each.value for each in parts if each.key in MODIFIERS}
+    save = modifiers.pop("save", None)
+    body = _body(parts, verb, entry, procedures, confined, found)
+    saved = _save(save)
     for part in (argument, *modifiers.values()):
         check_expressions(part, found)
     for key, value in modifiers.items():
         with found:
             check_modifier(key, value)
+    if save is not None:
+        with found:
+            check_modifier("save", save)
     _refuse_reserved(entry, found)
-    findings = argument_problems(verb, argument, confined=confined)
-    found.extend(findings)
-    if not findings and not argument.dynamic:
-        verb.parse(argument)
-    return step
+    wrong = argument_problems(verb, argument, confined=confined)
+    found.extend(wrong)
+    parsed = None if wrong or argument.dynamic else verb.parse(argument)
+    saved_at = save.span if save else None
+    return Step(verb, entry.span, argument, body, confined, save=saved, saved_at=saved_at, parsed=parsed, **modifiers)
 
 
 def check_modifier(name: str, value: Node) -> None:
@@ -175,6 +172,8 @@ def _check_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
     known = (verb.NAME, *companions, *MODIFIERS)
     refused = []
     for each in parts:
+        if each.key == verb.NAME or each.key in companions:
+            continue
         inside = each.key in _keys(verb)
         hint = f"indent it further: it belongs into '{verb.NAME}'" if inside else ""
         if each.key not in known:
@@ -230,6 +229,8 @@ def _save(node: Node | None) -> str | None:
 
 def check_expressions(node: Node, found: Findings) -> None:
     """Find bad syntax in the expressions of a node."""
+    if not node.dynamic:
+        return
     for expression in expressions_in(node):
         with found:
             template_of(expression)
@@ -237,11 +238,15 @@ def check_expressions(node: Node, found: Findings) -> None:
 
 def expressions_in(node: Node) -> Iterator[Expression]:
     """Yield every expression in a node, however deep."""
+    if not node.dynamic:
+        return
     if isinstance(node, Expression):
         yield node
     elif isinstance(node, Sequence):
         for item in node:
-            yield from expressions_in(item)
+            if item.dynamic:
+                yield from expressions_in(item)
     elif isinstance(node, Mapping):
         for entry in node:
-            yield from expressions_in(entry.value)
+            if entry.value.dynamic:
+                yield from expressions_in(entry.value)

@@ -1,246 +1,195 @@
-"""Check a node against a JSON Schema, and say what is wrong in the author's words. Imports errors and nodes.
+"""Check a node against a JSON Schema. Imports errors and nodes.
 
 A value that is not known yet satisfies every schema. One keyword is ours: `x-case-file` says that a string names a file
 in the case's directory. Source: JSON Schema 2020-12; the rule about files is ours.
+
+Each schema is compiled once into a function that tells whether a node is accepted, for nearly every node is. It may be
+in doubt about one: `schema_errors` asks jsonschema about each that is not accepted, and says what is wrong in the
+author's words. A keyword that is not known here is left to jsonschema too.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-import json
 import re
-from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Callable
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
+from runner.case_files import local_problem
+from runner.errors import Diagnostic
+from runner.nodes import Mapping, Node, Scalar, Sequence
 
-from runner.errors import Diagnostic, Span, closest, did_you_mean, type_name
-from runner.nodes import UNKNOWN, Expression, Node, Scalar, Unknown, at_path, to_partial
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+SILENT = frozenset({"title", "description"})
+Schema = dict[str, Any]
+Accepts = Callable[[Any], bool]
 
-PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-LOCAL_HINT = "files live in the case's own directory: use a plain relative name, or say 'allow-outside-paths: true'"
-TYPES = {
-    "string": "a string",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "a boolean",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "nothing",
-}
-MAX_UNKNOWN = 20
-LIMITS = {
-    "minimum": ("must be at least {}", "found {}"),
-    "maximum": ("must be at most {}", "found {}"),
-    "exclusiveMinimum": ("must be above {}", "found {}"),
-    "minItems": ("needs at least {} items", "{}"),
-    "maxItems": ("takes at most {} items", ""),
-    "minLength": ("must not be empty", ""),
-    "minProperties": ("must not be empty", ""),
-    "maxProperties": ("takes {} key only", ""),
-}
-Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
+_compiled: dict[tuple[int, bool], tuple[Accepts, Schema]] = {}
 
 
-def problems(node: Node, schema: dict[str, Any], what: str, *, confined: bool = True) -> list[Diagnostic]:
+def problems(node: Node, schema: Schema, what: str, *, confined: bool = True) -> list[Diagnostic]:
     """Return everything in `node` that `schema` refuses, each at the exact key or value.
 
+    :param schema: a constant, for what is compiled from it is kept.
     :param what: how messages call the value as a whole.
     :param confined: whether a file must stay in the case's directory.
     """
-    validator = _validator(_Key(schema), confined)
-    return [found for error in validator.iter_errors(to_partial(node)) for found in _explain(error, node, what)]
+    if accepts(node, schema, confined=confined):
+        return []
+    from runner.schema_errors import explained
+
+    return explained(node, schema, what, confined=confined)
 
 
-class _Key:
-    """A schema as a cache key; schemas are constants, so identity will do."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return id(self.schema)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.schema is other.schema
+def accepts(node: Node, schema: Schema, *, confined: bool = True) -> bool:
+    """Tell whether `schema` is known to accept a node."""
+    key = (id(schema), confined)
+    known = _compiled.get(key)
+    if known is None:
+        # The schema is kept with it, so that no other gets its identity.
+        known = _compiled[key] = (_compile(schema, confined), schema)
+    return known[0](node)
 
 
-def _unless_unknown(keyword: Keyword) -> Keyword:
-    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if instance is not UNKNOWN:
-            yield from keyword(validator, value, instance, schema) or ()
+def _compile(schema: Schema, confined: bool) -> Accepts:
+    """Return the function that tells whether a node is accepted."""
+    if not schema.keys() - SILENT:
+        return _always
+    if not schema.keys() <= KEYWORDS:
+        return _never
+    branches = tuple(_compile(each, confined) for each in schema.get("anyOf", ()))
+    scalars = _scalars(schema, confined)
+    is_mapping = _mapping(schema, confined) if _allows(schema, "object") else _never
+    is_sequence = _sequence(schema, confined) if _allows(schema, "array") else _never
 
-    return check
+    def accepted(node: Node) -> bool:
+        if isinstance(node, Scalar):
+            return scalars[type(node.value)](node.value)
+        if isinstance(node, Mapping):
+            return is_mapping(node)
+        return not isinstance(node, Sequence) or is_sequence(node)
 
+    def accepted_by_a_branch(node: Node) -> bool:
+        if accepted(node):
+            for branch in branches:
+                if branch(node):
+                    return True
+        return False
 
-def local_problem(name: str) -> str:
-    """Return what is wrong with a file name that should stay in the case's directory, "" if nothing is."""
-    path = PurePosixPath(name)
-    if path.is_absolute():
-        return f"'{name}' is an absolute path"
-    if ".." in path.parts:
-        return f"'{name}' leads out of the case's directory"
-    if PROTOCOL.match(name):
-        return f"'{name}' names a protocol, not a file"
-    return ""
-
-
-def _case_file(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    problem = local_problem(instance) if isinstance(instance, str) else ""
-    if problem:
-        yield ValidationError(problem)
-
-
-def _option_like(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and instance.startswith("-"):
-        yield ValidationError(f"'{instance}' would be taken for an option")
+    return accepted_by_a_branch if branches else accepted
 
 
-def _class(file_keyword: Keyword) -> Any:
-    keywords = {**Draft202012Validator.VALIDATORS, "x-case-file": file_keyword}
-    wrapped = {name: _unless_unknown(keyword) for name, keyword in keywords.items()}
-    return extend(Draft202012Validator, wrapped)  # type: ignore[no-untyped-call]
+def _never(node: object) -> bool:
+    return False
 
 
-def _both(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    yield from _option_like(validator, value, instance, schema)
-    yield from _case_file(validator, value, instance, schema)
+def _always(node: object) -> bool:
+    return True
 
 
-CONFINED = _class(_both)
-UNCONFINED = _class(_option_like)
+def _allows(schema: Schema, kind: str) -> bool:
+    """Tell whether values of a JSON type may be accepted."""
+    kinds = schema.get("type", kind)
+    return "enum" not in schema and (kind in kinds if isinstance(kinds, list) else kind == kinds)
 
 
-@functools.cache
-def _validator(key: _Key, confined: bool) -> Any:
-    return (CONFINED if confined else UNCONFINED)(key.schema)
+def _mapping(schema: Schema, confined: bool) -> Accepts:
+    known = {key: _compile(each, confined) for key, each in schema.get("properties", {}).items()}
+    further = schema.get("additionalProperties", True)
+    other = _compile(further, confined) if isinstance(further, dict) else _always if further else _never
+    required = frozenset(schema.get("required", ()))
+    least, most = schema.get("minProperties", 0), schema.get("maxProperties", float("inf"))
+    is_name = _compile(schema.get("propertyNames", {}), confined)
+    any_name, find, needed = "propertyNames" not in schema, known.get, len(required)
+
+    def accepted(node: Mapping) -> bool:
+        entries = node.entries
+        if not least <= len(entries) <= most:
+            return False
+        lacking = needed
+        for each in entries:
+            if not find(each.key, other)(each.value) or not (any_name or is_name(Scalar(each.span, each.key))):
+                return False
+            lacking -= each.key in required
+        return lacking == 0
+
+    return accepted
 
 
-def _explain(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
-    path = tuple(error.absolute_path)
-    if error.validator == "enum" and not isinstance(error.instance, str):
-        return  # Its type is reported already.
-    if error.validator == "anyOf":
-        yield from _explain_choice(error, node, what)
-    elif error.validator == "additionalProperties":
-        yield from _explain_unknown_keys(error, node, path, what)
-    elif error.validator == "required":
-        yield from _explain_missing_key(error, node, path, what)
-    elif "propertyNames" in error.absolute_schema_path:
-        span, _ = at_path(node, (*path, error.instance))
-        yield Diagnostic(span, f"'{error.instance}' in {_name(path, what)} must be {error.schema['title']}")
-    else:
-        yield Diagnostic(_place(node, path), *_message(error, _name(path, what)))
+def _sequence(schema: Schema, confined: bool) -> Accepts:
+    is_item = _compile(schema.get("items", {}), confined)
+    least, most = schema.get("minItems", 0), schema.get("maxItems", float("inf"))
+    return lambda node: least <= len(node.items) <= most and all(map(is_item, node.items))
 
 
-def _place(node: Node, path: tuple[str | int, ...]) -> Span:
-    """Return where to point for a wrong value: at a scalar itself, else at its key, for a collection begins later."""
-    span, value = at_path(node, path)
-    return value.span if isinstance(value, Scalar | Expression | Unknown) and not _is_left_out(value) else span
+def _scalars(schema: Schema, confined: bool) -> dict[type, Accepts]:
+    """Return what accepts bare values, by type; a whole number written with a fraction is left to jsonschema."""
+    whole = _allows(schema, "integer") or _allows(schema, "number")
+    return {
+        str: _text(schema, confined),
+        int: _number(schema) if whole else _never,
+        float: _number(schema) if _allows(schema, "number") else _never,
+        bool: _always if _allows(schema, "boolean") else _never,
+        type(None): _always if _allows(schema, "null") else _never,
+    }
 
 
-def _is_left_out(value: Node) -> bool:
-    return isinstance(value, Scalar) and value.value is None
+def _number(schema: Schema) -> Accepts:
+    least, most = schema.get("minimum", float("-inf")), schema.get("maximum", float("inf"))
+    above = schema.get("exclusiveMinimum", float("-inf"))
+    return lambda value: least <= value <= most and value > above
 
 
-def _name(path: tuple[str | int, ...], what: str) -> str:
-    keys = [part for part in path if isinstance(part, str)]
-    name = f"'{keys[-1]}'" if keys else what
-    return f"item {path[-1] + 1} of {name}" if path and isinstance(path[-1], int) else name
+def _text(schema: Schema, confined: bool) -> Accepts:
+    if "enum" in schema:
+        other = _text({key: value for key, value in schema.items() if key != "enum"}, confined)
+        return frozenset(each for each in schema["enum"] if isinstance(each, str) and other(each)).__contains__
+    if not _allows(schema, "string"):
+        return _never
+    checks: list[Accepts] = []
+    if "minLength" in schema or "maxLength" in schema:
+        least, most = schema.get("minLength", 0), schema.get("maxLength", float("inf"))
+        checks.append(lambda value: least <= len(value) <= most)
+    if "pattern" in schema:
+        pattern = re.compile(schema["pattern"])
+        checks.append(lambda value: pattern.search(value) is not None)
+    if "x-case-file" in schema:
+        checks.append(_is_file(confined))
+    return _every(checks)
 
 
-def _explain_missing_key(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
-    found = re.match(r"'(.*)' is a required property", error.message)
-    missing, known = found[1] if found else "?", error.schema.get("properties", {})
-    closed = error.schema.get("additionalProperties") is False
-    if closed and any(missing == closest(key, known) for key in error.instance if key not in known):
-        return  # The misspelt key is reported already.
-    says = known.get(missing, {}).get("description")
-    span, _ = at_path(node, path)
-    yield Diagnostic(span, f"{_name(path, what)} needs '{missing}'", f"{missing}: {says}" if says else "")
+def _every(checks: list[Accepts]) -> Accepts:
+    if len(checks) < 2:
+        return checks[0] if checks else _always
+    return lambda value: all(check(value) for check in checks)
 
 
-def _message(error: Any, name: str) -> tuple[str, str]:
-    found = json.dumps(error.instance, default=str)
-    found = found if len(found) < 60 else f"{found[:60]}…"
-    if error.validator == "type" and error.validator_value == "null":
-        return f"{name} takes no argument", f"found {found}"
-    if error.validator == "type":
-        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        text = f"{name} must be {_either(wanted)}, not {_typed(error.instance, found)}"
-        return text, _type_hint(error.instance, wanted)
-    if error.validator == "enum":
-        known = [str(value) for value in error.validator_value]
-        return f"{name} cannot be {found}", did_you_mean(str(error.instance), known, f"one of: {', '.join(known)}")
-    if error.validator == "x-case-file":
-        return error.message, f"write './{error.instance}'" if "option" in error.message else LOCAL_HINT
-    if error.validator in LIMITS:
-        what, hint = LIMITS[error.validator]
-        empty = not error.instance and error.validator.startswith("min") and error.validator != "minimum"
-        limit = "must not be empty" if empty else what.format(error.validator_value)
-        return f"{name} {limit}", hint.format("" if empty else found)
-    if "title" in error.schema:
-        return f"{name} must be {error.schema['title']}, not {found}", ""
-    return f"{name} cannot be {found}", error.schema.get("description", "")
+def _is_file(confined: bool) -> Accepts:
+    def accepted(name: str) -> bool:
+        if PLAIN_NAME.fullmatch(name):
+            return True
+        return not name.startswith("-") and not (confined and local_problem(name))
+
+    return accepted
 
 
-def _either(types: list[str]) -> str:
-    names = [TYPES[name] for name in types]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def _typed(instance: object, found: str) -> str:
-    bare = isinstance(instance, dict | list) or instance is None
-    return type_name(instance) if bare else f"{type_name(instance)} ({found})"
-
-
-def _type_hint(instance: object, wanted: list[str]) -> str:
-    if isinstance(instance, str) and {"integer", "number", "boolean"} & set(wanted):
-        return "without quotes" if re.fullmatch(r"-?[0-9.]+|true|false|0x[0-9a-fA-F]+", instance) else ""
-    if "string" in wanted and isinstance(instance, int | float | bool):
-        return "put it in quotes"
-    return ""
-
-
-def _explain_unknown_keys(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
-    known = error.schema.get("properties", {})
-    unknown = (key for key in error.instance if key not in known)
-    for key in itertools.islice(unknown, MAX_UNKNOWN):
-        span, _ = at_path(node, (*path, key))
-        hint = did_you_mean(key, known, f"keys: {', '.join(known)}" if known else "")
-        yield Diagnostic(span, f"unknown key '{key}' in {_name(path, what)}", hint)
-
-
-def _explain_choice(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
-    """Explain by the branch that the author must have meant: the one whose type the value has."""
-    branches: dict[int, list[ValidationError]] = {}
-    for each in error.context or ():
-        branches.setdefault(int(each.schema_path[0]), []).append(each)
-    meant = [errors for errors in branches.values() if not any(_at_root(each, "type") for each in errors)]
-    if len(meant) > 1:
-        meant = [min(meant, key=len)]
-    path = tuple(error.absolute_path)
-    if meant and "title" not in error.schema:
-        for each in meant[0]:
-            yield from _explain(each, node, what)
-        return
-    span = _place(node, path)
-    found = json.dumps(error.instance, default=str)[:60]
-    wanted = error.schema.get("title")
-    if wanted:
-        yield Diagnostic(span, f"{_name(path, what)} must be {wanted}, not {found}")
-        return
-    types = [kind for branch in error.schema["anyOf"] for kind in _types_of(branch)]
-    yield Diagnostic(span, f"{_name(path, what)} must be {_either(types)}, not {_typed(error.instance, found)}")
-
-
-def _at_root(error: ValidationError, validator: str) -> bool:
-    return error.validator == validator and not error.relative_path
-
-
-def _types_of(schema: dict[str, Any]) -> list[str]:
-    kind = schema.get("type", [])
-    return kind if isinstance(kind, list) else [kind]
+KEYWORDS = SILENT | {
+    "additionalProperties",
+    "anyOf",
+    "enum",
+    "exclusiveMinimum",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "pattern",
+    "properties",
+    "propertyNames",
+    "required",
+    "type",
+    "x-case-file",
+}

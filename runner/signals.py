@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,6 +40,8 @@ def raising_interrupted() -> Iterator[None]:
 
 def asked_to_stop() -> asyncio.Future[Interrupted]:
     """Return a future that the first stopping signal completes while this loop runs; further ones change nothing."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[Interrupted] = loop.create_future()
 

@@ -7,10 +7,10 @@ import traceback
 from dataclasses import dataclass
 
 from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, ScenarioError, Span, StepFailed
+from runner.exit_status import signal_name
 from runner.match import describe, require_match
 from runner.model import Failure, Outcome
 from runner.nodes import JsonValue, Node, to_json
-from runner.process import signal_name
 from runner.steps.base import Step
 
 

@@ -14,6 +14,7 @@ ROOT = Path(runner.__file__).parent
 FOUNDATION = [
     {"errors"},
     {"nodes"},
+    {"schema_errors"},
     {"expressions", "match", "load", "schema"},
     {"process", "trace", "guardian"},
     {"qemu"},

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.cli import main
-from runner.programs import TOOLS
+from runner.tools import TOOLS
 
 BAD = Path(__file__).parent / "bad"
 HEAD = re.compile(r"[^ :]+\.yaml:[1-9][0-9]*:[1-9][0-9]*: error(\[RS[0-9]{3}\])?: \S")

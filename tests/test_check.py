@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.introspection import load_schemas
-from runner.programs import TOOLS
+from runner.tools import TOOLS
 from tests.support import Run, RunSteps
 
 QEMU = shutil.which("qemu-system-x86_64") or ""

@@ -364,7 +364,7 @@ def test_a_second_signal_changes_nothing(place: Path, test_dir: Path) -> None:
 
 
 def test_an_interruption_before_the_run_is_reported(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "collect", lambda paths: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("runner.collect.collect", lambda paths: os.kill(os.getpid(), signal.SIGTERM))
     run = run_command("passes.yaml")
     assert (run.status, run.only.name) == (143, "runner setup")
     assert run.stdout.endswith("\nBail out! interrupted by SIGTERM\n")
@@ -429,7 +429,7 @@ def test_a_bug_of_ours_is_3_and_fit_for_an_issue(run_command: RunSteps, monkeypa
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr(cli, "collect", broken)
+    monkeypatch.setattr("runner.collect.collect", broken)
     run = run_command("passes.yaml")
     assert run.status == 3
     assert run.stdout.endswith("\nBail out! internal error: KeyError: 'oops'\n")

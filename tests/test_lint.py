@@ -15,7 +15,7 @@ from runner.errors import Diagnostic, ScenarioError
 from runner.lint import lint_library, lint_scenario
 from runner.lint.explain import NothingToExplain, explain, rule_reference
 from runner.lint.rules import BY_CODE, RULES, Rule
-from runner.plan import plan
+from runner.plan import dry_run, plan, walk_procedures
 from runner.reference import step_reference
 from runner.steps import VERBS
 from runner.validate import BadFile, Library, Reader
@@ -36,7 +36,10 @@ def findings(file: Path) -> list[Diagnostic]:
     """Return the warnings on a file in which nothing else is wrong."""
     read = Reader().read(file, file.name)
     assert not isinstance(read, BadFile), "\n".join(each.render() for each in read.diagnostics)
-    return lint_library(read) if isinstance(read, Library) else lint_scenario(read, plan(read))
+    if isinstance(read, Library):
+        return lint_library(read, walk_procedures(read.own.values())[1])
+    plan(read)
+    return lint_scenario(read, dry_run(read).walks)
 
 
 def shown(found: list[Diagnostic]) -> str:

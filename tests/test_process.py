@@ -14,7 +14,7 @@ import pytest
 from runner import process
 from runner.errors import SetupError
 from runner.guardian import Guardian
-from runner.process import Child, Processes, describe_status, signal_name
+from runner.process import Child, Processes
 from runner.trace import Trace
 from tests import command
 
@@ -118,10 +118,3 @@ def test_the_trace_has_the_ends_of_all_children(run_in: Callable[[Work], None], 
         (None, "exit", 0),
         ("vm", "exit", -signal.SIGKILL),
     ]
-
-
-def test_a_status_is_described() -> None:
-    assert describe_status(1) == "exited with status 1"
-    assert describe_status(-11) == "was killed by SIGSEGV"
-    assert describe_status(-40) == "was killed by signal 40"
-    assert signal_name(0) == ""

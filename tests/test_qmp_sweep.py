@@ -23,7 +23,8 @@ from runner.guardian import Guardian
 from runner.nodes import Entry, Mapping, Node, Scalar
 from runner.nodes import Sequence as Items
 from runner.plan import Visit
-from runner.programs import Programs, ask_qmp, find_programs
+from runner.probe import ask_qmp
+from runner.programs import Programs, find_programs
 from runner.qapi import Schema, parse_schema
 from runner.qmp_check import QmpCheck
 from runner.requirements import unmet
@@ -87,7 +88,7 @@ def visited(qemu: Qemu) -> list[Visited]:
     for walked in collect([str(ROOT / "scenarios")]).walked:
         if unmet(walked.scenario.requires, qemu.programs, qemu.schema):
             continue
-        for visit in (visit for case in walked.cases.values() for visit in case):
+        for visit in (visit for case in walked.cases for visit in case):
             each = Visited(walked.scenario, visit)
             if visit.step.verb.NAME in ("qmp", "wait-event") and each not in seen:
                 seen.append(each)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
 
-from runner.errors import Source
+from runner.case_files import local_problem
+from runner.errors import Source, Span
+from runner.language import LIBRARY, MODIFIERS, SCENARIO
 from runner.load import load_text
-from runner.schema import local_problem, problems
+from runner.nodes import UNKNOWN, Entry, Node, Scalar, Unknown, mapping, sequence
+from runner.schema import accepts, problems
+from runner.schema_errors import explained
+from runner.steps import VERBS
 from runner.steps.shapes import BYTE, DURATION_SCHEMA, FILE, IMAGE, NOTHING, SIZE, list_of, one_of, record
 
 
@@ -85,3 +92,93 @@ def test_a_name_that_stays_inside(name: str) -> None:
 def test_a_scenario_may_allow_outside_paths_but_not_options() -> None:
     assert found("{file: /a, byte: 1}", THING, confined=False) == []
     assert found("{file: -a, byte: 1}", THING, confined=False) != []
+
+
+def every_schema() -> Iterator[dict[str, Any]]:
+    """Yield each schema that a node is checked against."""
+    yield from (SCENARIO, LIBRARY, *MODIFIERS.values())
+    for verb in VERBS.values():
+        yield from (verb.SCHEMA, *verb.COMPANIONS.values())
+
+
+def parts_of(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a schema and those within it, with their place in it."""
+    yield schema
+    within = [*schema.get("anyOf", ()), *schema.get("properties", {}).values()]
+    within += [schema[key] for key in ("items", "additionalProperties", "propertyNames") if key in schema]
+    for each in within:
+        if isinstance(each, dict):
+            yield from parts_of(each)
+
+
+def likely(schema: dict[str, Any], chance: Random, depth: int = 0) -> Any:
+    """Return a value that a schema may well accept; often nearly so."""
+    if "anyOf" in schema:
+        return likely(chance.choice(schema["anyOf"]), chance, depth)
+    if chance.random() < 0.15 or depth > 4:
+        return chance.choice(STRANGE)
+    if "enum" in schema:
+        return chance.choice(schema["enum"])
+    kinds = schema.get("type", "string")
+    match chance.choice(kinds) if isinstance(kinds, list) else kinds:
+        case "object":
+            known = schema.get("properties", {})
+            keys = [*schema.get("required", ()), *(key for key in known if chance.random() < 0.3)]
+            keys += chance.choices(["x", "y-z", "$any", *known], k=chance.choice([0, 0, 1]))
+            further = schema.get("additionalProperties")
+            other = further if isinstance(further, dict) else {}
+            return {key: likely(known.get(key, other), chance, depth + 1) for key in keys if chance.random() < 0.95}
+        case "array":
+            return [likely(schema.get("items", {}), chance, depth + 1) for _ in range(chance.choice([0, 1, 1, 2, 3]))]
+        case "string":
+            return chance.choice(["drive0.qcow2", "64k", "10s", "name", "block/feature", ">= 8.0", "", "1.5M", "a/b"])
+        case "boolean":
+            return chance.choice([True, False])
+        case "null":
+            return None
+        case _:
+            return chance.choice([0, 1, 255, 256, -1, 1 << 70, 1.0, 0.5])
+
+
+STRANGE = [None, True, 0, -1, 1.0, 2.5, "", "x", "../x", "/x", "-x", "json:{}", "a:b", [], {}, [1], {"x": 1}, UNKNOWN]
+
+
+def as_node(value: Any) -> Node:
+    """Return a value as a node, `UNKNOWN` as one that is not known yet."""
+    span = Span(Source("a.yaml", ""), 1, 1)
+    if value is UNKNOWN:
+        return Unknown(span)
+    if isinstance(value, list):
+        return sequence(span, tuple(map(as_node, value)))
+    if isinstance(value, dict):
+        return mapping(span, tuple(Entry(key, span, as_node(each)) for key, each in value.items()))
+    return Scalar(span, value)
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_what_the_compiled_check_accepts_is_what_jsonschema_accepts(confined: bool) -> None:
+    chance = Random(0)
+    accepted = {True: 0, False: 0}
+    for schema in (each for whole in every_schema() for each in parts_of(whole)):
+        for _ in range(40):
+            value = likely(schema, chance)
+            node = as_node(value)
+            judged = accepts(node, schema, confined=confined)
+            assert judged == (not explained(node, schema, "it", confined=confined)) or holds_a_whole_float(value), value
+            accepted[judged] += 1
+    assert min(accepted.values()) > 3000
+
+
+def holds_a_whole_float(value: Any) -> bool:
+    """Tell whether there is a number in it that is left to jsonschema."""
+    if isinstance(value, dict | list):
+        return any(map(holds_a_whole_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and value.is_integer()
+
+
+@pytest.mark.parametrize("schema", [{"const": 1}, {"properties": {"a": {"multipleOf": 2}}}])
+def test_a_keyword_that_is_not_compiled_is_left_to_jsonschema(schema: dict[str, Any]) -> None:
+    good, bad = (1, 2) if "const" in schema else ({"a": 4}, {"a": 5})
+    assert not accepts(as_node(good), schema)
+    assert problems(as_node(good), schema, "it") == []
+    assert problems(as_node(bad), schema, "it") != []

@@ -18,16 +18,15 @@ from typing import IO
 
 from runner.case_run import CaseRun, Settings
 from runner.cluster.parcel import Delivery, Parcel, Stop, receive, send
-from runner.collect import Walked
 from runner.errors import Diagnostic, RunnerError
 from runner.execute import Probe
 from runner.guardian import Guardian
 from runner.introspection import PROGRAMS, Schemas, introspect
 from runner.model import Event, Failure, Outcome, Result
-from runner.plan import Case, plan, reachable
+from runner.plan import Case, dry_run, reachable
 from runner.programs import Programs, find_programs
 from runner.qapi import Schema
-from runner.qmp_check import QmpCheck
+from runner.qmp_check import QmpCheck, speaks_qmp
 from runner.requirements import unmet
 from runner.task import Task
 from runner.validate import Requirements
@@ -152,10 +151,9 @@ class _Build:
         procedures = reachable(scenario.procedures.values())
         texts = frozenset({scenario.span.source.text, *(each.span.source.text for each in procedures)})
         if texts not in self._checked:
-            walked = Walked(scenario)
-            plan(scenario, walked.observe)
+            walks = [[each for each in walk if speaks_qmp(each)] for walk in dry_run(scenario).walks]
             check = QmpCheck(Schemas(None, await self._ask(guardian), may_ask=False), self._skipped)
-            self._checked[texts] = tuple(check.check(scenario, walked.cases.values()))
+            self._checked[texts] = tuple(check.check(scenario, walks))
         return self._checked[texts]
 
     async def _ask(self, guardian: Guardian) -> dict[str, Schema]:

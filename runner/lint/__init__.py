@@ -8,21 +8,24 @@ from runner.errors import Diagnostic
 from runner.lint.rules import RULES, Rule
 from runner.lint.silence import silence
 from runner.lint.subject import Subject, library_subject, scenario_subject
-from runner.plan import Case
+from runner.plan import Walk
 from runner.validate import Library, Scenario
 
 
-def lint_scenario(scenario: Scenario, cases: Iterable[Case]) -> list[Diagnostic]:
+def lint_scenario(scenario: Scenario, walks: Iterable[Walk]) -> list[Diagnostic]:
     """Return the warnings on a scenario that planning has found nothing wrong with.
 
-    :param cases: all of its cases.
+    :param walks: the dry walk through each of its cases.
     """
-    return _lint(scenario_subject(scenario, cases))
+    return _lint(scenario_subject(scenario, walks))
 
 
-def lint_library(library: Library) -> list[Diagnostic]:
-    """Return the warnings on a file of procedures that planning has found nothing wrong with."""
-    return _lint(library_subject(library))
+def lint_library(library: Library, walks: Iterable[Walk]) -> list[Diagnostic]:
+    """Return the warnings on a file of procedures that planning has found nothing wrong with.
+
+    :param walks: the dry walk through each of its procedures.
+    """
+    return _lint(library_subject(library, walks))
 
 
 def _lint(subject: Subject) -> list[Diagnostic]:

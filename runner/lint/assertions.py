@@ -1,12 +1,13 @@
-"""Rules on what a scenario proves. Imports subject."""
+"""Rules on what a scenario proves. Imports subject and plan."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from runner.lint.subject import Encounter, Finding, Subject
+from runner.lint.subject import Finding, Subject
 from runner.nodes import Mapping, Node, Sequence
+from runner.plan import Visit
 from runner.steps.base import Step
 from runner.steps.compare import Compare
 
@@ -31,7 +32,7 @@ def nothing_asserted(subject: Subject) -> Iterator[Finding]:
                 yield Finding(step.span, "the last step asserts nothing", "say what must hold after it, or remove it")
 
 
-def _asserts(met: Encounter) -> bool:
+def _asserts(met: Visit) -> bool:
     step, verb = met.step, met.step.verb.NAME
     named = verb in ASSERTING or verb.startswith(("assert", "wait-"))
     return named or step.error is not None or step.expect is not None
@@ -39,19 +40,19 @@ def _asserts(met: Encounter) -> bool:
 
 def compared_with_itself(subject: Subject) -> Iterator[Finding]:
     """Yield the comparisons that compare an image with itself whenever they run."""
-    found: dict[Step, list[Encounter]] = {}
+    found: dict[Step, list[Visit]] = {}
     for walk in subject.walks:
         for met in walk:
             if met.step.verb is Compare:
                 found.setdefault(met.step, []).append(met)
     for encounters in found.values():
         if all(_compares_one(met) for met in encounters):
-            place = encounters[0].place(_second(encounters[0].bound.argument).span)
+            place = encounters[0].place(_second(encounters[0].argument).span)
             yield Finding(place, "an image is compared with itself", "name the image it must equal")
 
 
-def _compares_one(met: Encounter) -> bool:
-    verb = met.bound.verb
+def _compares_one(met: Visit) -> bool:
+    verb = met.verb
     if not isinstance(verb, Compare) or verb.first.format != verb.second.format:
         return False
     return PurePosixPath(verb.first.file) == PurePosixPath(verb.second.file)

@@ -1,4 +1,4 @@
-"""The rule on block jobs that nobody waits for. Imports subject.
+"""The rule on block jobs that nobody waits for. Imports subject and plan.
 
 It knows little, so it says little: a job counts as seen to wherever its id, or what might be its id, is.
 """
@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from runner.errors import Span
-from runner.lint.subject import Encounter, Finding, Subject
+from runner.lint.subject import Finding, Subject
 from runner.nodes import Mapping, Node, Scalar, Sequence
+from runner.plan import Visit
 
 STARTING = frozenset(
     {"block-commit", "block-stream", "blockdev-backup", "blockdev-mirror", "drive-backup", "drive-mirror"}
@@ -67,36 +68,36 @@ class _Jobs:
         ]
 
 
-def _nothing(jobs: _Jobs, met: Encounter) -> None:
+def _nothing(jobs: _Jobs, met: Visit) -> None:
     """Most steps have nothing to do with jobs."""
 
 
-def _all_seen(jobs: _Jobs, met: Encounter) -> None:
+def _all_seen(jobs: _Jobs, met: Visit) -> None:
     jobs.seen(met.vm)
 
 
-def _wait_job(jobs: _Jobs, met: Encounter) -> None:
-    argument = met.bound.argument
+def _wait_job(jobs: _Jobs, met: Visit) -> None:
+    argument = met.argument
     name = _text(argument.get("id") if isinstance(argument, Mapping) else argument)
     jobs.seen(met.vm, {name} if name else None)
 
 
-def _wait_event(jobs: _Jobs, met: Encounter) -> None:
-    argument = met.bound.argument
+def _wait_event(jobs: _Jobs, met: Visit) -> None:
+    argument = met.argument
     name = _text(argument.get("name") if isinstance(argument, Mapping) else argument)
     if "JOB" in (name or "JOB"):
         named = set(_texts(argument)) & jobs.started
         jobs.seen(met.vm, named if named and not argument.dynamic else None)
 
 
-def _hmp(jobs: _Jobs, met: Encounter) -> None:
-    texts = " ".join(_texts(met.bound.argument))
-    if "job" in texts or "quit" in texts or met.bound.argument.dynamic:
+def _hmp(jobs: _Jobs, met: Visit) -> None:
+    texts = " ".join(_texts(met.argument))
+    if "job" in texts or "quit" in texts or met.argument.dynamic:
         jobs.seen(met.vm)
 
 
-def _qmp(jobs: _Jobs, met: Encounter) -> None:
-    message = met.bound.argument
+def _qmp(jobs: _Jobs, met: Visit) -> None:
+    message = met.argument
     if not isinstance(message, Mapping):
         _command(jobs, met, _text(message), None)
         return
@@ -104,7 +105,7 @@ def _qmp(jobs: _Jobs, met: Encounter) -> None:
     _command(jobs, met, _text(name.value) if name else None, message.get("arguments"))
 
 
-def _command(jobs: _Jobs, met: Encounter, name: str | None, arguments: Node | None) -> None:
+def _command(jobs: _Jobs, met: Visit, name: str | None, arguments: Node | None) -> None:
     if name == "transaction":
         for action in _actions(arguments):
             _start(jobs, met, _text(action.get("type")), action.get("data"))
@@ -125,7 +126,7 @@ def _actions(arguments: Node | None) -> Iterator[Mapping]:
             yield action
 
 
-def _start(jobs: _Jobs, met: Encounter, name: str | None, arguments: Node | None) -> None:
+def _start(jobs: _Jobs, met: Visit, name: str | None, arguments: Node | None) -> None:
     if name not in STARTING or not isinstance(arguments, Mapping):
         return
     given = arguments.get("job-id")
@@ -150,7 +151,7 @@ def _texts(node: Node) -> Iterator[str]:
                 yield from _texts(entry.value)
 
 
-SEEING: dict[str, Callable[[_Jobs, Encounter], None]] = {
+SEEING: dict[str, Callable[[_Jobs, Visit], None]] = {
     "hmp": _hmp,
     "kill": _all_seen,
     "qmp": _qmp,

@@ -126,7 +126,7 @@ def _is_meant(name: str) -> bool:
 
 
 def _names(steps: Iterable[Step]) -> set[str]:
-    return {name for step in every_step(steps) for node in values_of(step) for name in _named(node)}
+    return {name for step in every_step(steps) for node in values_of(step) if node.dynamic for name in _named(node)}
 
 
 def _named(node: Node) -> set[str]:

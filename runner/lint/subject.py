@@ -1,4 +1,4 @@
-"""What rules look at: the steps of a file as written, and as a dry walk meets them. Imports plan and validate."""
+"""What rules look at: the steps of a file as written, and as the dry walks met them. Imports plan and validate."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.errors import Source, Span
-from runner.nodes import UNKNOWN, Node, Scalar
-from runner.plan import VISITED, Bound, Case, bind, modifier
-from runner.steps.base import DEFAULT_VM, FlowVerb, Procedure, Scope, Step
-from runner.steps.eventually import Eventually
-from runner.steps.for_each import ForEach
+from runner.nodes import Node
+from runner.plan import Walk
+from runner.steps.base import Procedure, Step
 from runner.validate import Library, Scenario
 
 
@@ -21,26 +19,6 @@ class Finding:
     span: Span
     message: str
     hint: str
-
-
-@dataclass(frozen=True)
-class Encounter:
-    """A step as a dry walk meets it.
-
-    :param vm: the VM it is about, None if that is not known.
-    :param top: the step of the scenario itself, or of the procedure looked at, that leads to it.
-    :param certain: whether a run is known to come here, and just once in this place of the walk.
-    """
-
-    step: Step
-    bound: Bound
-    vm: str | None
-    top: Step
-    certain: bool
-
-    def place(self, span: Span) -> Span:
-        """Return `span` if it is in the file looked at, else the step there that leads to it."""
-        return span if span.source == self.top.span.source else self.top.span
 
 
 @dataclass(frozen=True)
@@ -55,7 +33,7 @@ class Subject:
     source: Source
     scenario: Scenario | None
     procedures: tuple[Procedure, ...]
-    walks: tuple[tuple[Encounter, ...], ...]
+    walks: tuple[Walk, ...]
 
     def steps(self) -> Iterator[Step]:
         """Yield every step written in the file, however deep in blocks."""
@@ -65,19 +43,17 @@ class Subject:
             yield from every_step(self.scenario.steps)
 
 
-def scenario_subject(scenario: Scenario, cases: Iterable[Case]) -> Subject:
+def scenario_subject(scenario: Scenario, walks: Iterable[Walk]) -> Subject:
     """Return a scenario's file, once planning has found nothing wrong with it."""
     source = scenario.span.source
     own = tuple(each for each in scenario.procedures.values() if each.span.source == source)
-    return Subject(source, scenario, own, tuple(tuple(_walk(scenario.steps, case.scope())) for case in cases))
+    return Subject(source, scenario, own, tuple(walks))
 
 
-def library_subject(library: Library) -> Subject:
+def library_subject(library: Library, walks: Iterable[Walk]) -> Subject:
     """Return a file of procedures, once planning has found nothing wrong with it."""
     own = tuple(library.own.values())
-    scopes = (Scope(dict.fromkeys(each.parameters, UNKNOWN), each.visible) for each in own)
-    walks = tuple(tuple(_walk(each.steps, scope)) for each, scope in zip(own, scopes, strict=True))
-    return Subject(own[0].span.source, None, own, walks)
+    return Subject(own[0].span.source, None, own, tuple(walks))
 
 
 def every_step(steps: Iterable[Step]) -> Iterator[Step]:
@@ -90,33 +66,6 @@ def every_step(steps: Iterable[Step]) -> Iterator[Step]:
 def values_of(step: Step) -> Iterator[Node]:
     """Yield the argument of a step and what is beside it, its block left out."""
     yield step.argument
-    for name in VISITED:
-        node = getattr(step, name)
+    for node in (step.when, step.name, step.vm, step.timeout, step.error, step.expect):
         if node is not None:
             yield node
-
-
-def _walk(steps: Iterable[Step], scope: Scope, top: Step | None = None, certain: bool = True) -> Iterator[Encounter]:
-    for step in steps:
-        when = modifier(step, "when", scope)
-        if isinstance(when, Scalar) and when.value is False:
-            continue
-        bound = bind(step, scope)
-        sure = certain and isinstance(when, Scalar | None)
-        yield Encounter(step, bound, _vm(step, scope), top or step, sure)
-        if isinstance(bound.verb, FlowVerb):
-            for block in bound.verb.unfold(scope, step.body):
-                yield from _walk(block.steps, block.scope, top or step, sure and _runs_once(bound.verb))
-        if step.save:
-            scope.set(step.save, UNKNOWN)
-
-
-def _runs_once(verb: FlowVerb) -> bool:
-    return not isinstance(verb, Eventually) and not (isinstance(verb, ForEach) and verb.items == (UNKNOWN,))
-
-
-def _vm(step: Step, scope: Scope) -> str | None:
-    node = modifier(step, "vm", scope)
-    if node is None:
-        return DEFAULT_VM
-    return str(node.value) if isinstance(node, Scalar) else None

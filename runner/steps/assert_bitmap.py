@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runner.errors import Span, StepFailed, did_you_mean, mistake
 from runner.match import describe, require_match
 from runner.nodes import JsonObject, JsonValue, Mapping, Scalar, mapping, to_json
-from runner.qemu import Machine
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.disk import RANGE, Range, range_of
 from runner.steps.shapes import BOOLEAN, TEXT, described, list_of, matcher_of, record, text_of
+
+if TYPE_CHECKING:
+    from runner.qemu import Machine
 
 STATUS = ("count", "granularity", "busy", "recording", "persistent", "inconsistent")
 INTEGER = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object"}]}

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from runner.errors import Span, StepFailed, did_you_mean
 from runner.expressions import Variables
 from runner.nodes import JsonValue, Node, UnknownValue
-from runner.process import Child, Completed, Processes
-from runner.programs import Programs
-from runner.qemu import Machine
-from runner.trace import Trace
+
+if TYPE_CHECKING:
+    # What a running step uses; it is not needed to check one.
+    from runner.process import Child, Completed, Processes
+    from runner.programs import Programs
+    from runner.qemu import Machine
+    from runner.trace import Trace
 
 DEFAULT_VM = "vm"
 
@@ -74,6 +77,7 @@ class Step:
 
     :param confined: whether its files must stay in the case's directory.
     :param saved_at: where the name in `save` was written.
+    :param parsed: the verb, unless its argument has expressions.
     """
 
     verb: type[Verb]
@@ -89,6 +93,7 @@ class Step:
     saved_at: Span | None = None
     error: Node | None = None
     expect: Node | None = None
+    parsed: Verb | None = None
 
 
 class Context(Protocol):

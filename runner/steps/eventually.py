@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -53,6 +52,8 @@ class Eventually(FlowVerb):
         yield Block(body, Scope(scope.variables, scope.procedures))
 
     async def run(self, context: Context) -> JsonValue:
+        import asyncio
+
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.within_s
         tries = 0

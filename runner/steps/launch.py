@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed, mistake
 from runner.nodes import JsonObject, JsonValue, Node, to_json
 from runner.programs import QUIET
-from runner.qemu import Machine
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import FILE, FORMAT, TEXT, argv_of, described, list_of, object_of, one_of, record, text_of
 
@@ -100,6 +99,8 @@ class Launch(Verb):
         return cls(program, text_of(argument.get("machine")), tuple(options))
 
     async def run(self, context: Context) -> JsonValue:
+        from runner.qemu import Machine
+
         name = context.vm_name
         previous = context.machines.get(name)
         if previous and previous.status is None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runner.errors import StepFailed
+from runner.exit_status import describe_status
 from runner.nodes import JsonValue, Mapping
-from runner.process import describe_status
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import (
     BOOLEAN,
@@ -28,6 +27,9 @@ from runner.steps.shapes import (
     record,
     text_of,
 )
+
+if TYPE_CHECKING:
+    import socket
 
 SOCKET = "nbd.sock"
 # Python, for the shell cannot: a POSIX shell need not take descriptors above 9 in a redirection.
@@ -81,6 +83,8 @@ class ServeNbd(Verb):
         )
 
     async def run(self, context: Context) -> JsonValue:
+        import socket
+
         path = context.directory / self.socket
         if path.exists():
             raise StepFailed(f"'{self.socket}' exists already", hint="stop the other server, or name another socket")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed
+from runner.exit_status import describe_status
 from runner.nodes import JsonValue
-from runner.process import describe_status
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import NOTHING
 

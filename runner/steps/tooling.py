@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import CommandFailed
-from runner.process import Completed, describe_status
+from runner.exit_status import describe_status
 from runner.steps.base import Context
+
+if TYPE_CHECKING:
+    from runner.process import Completed
 
 TOOL_FAILURE = "`{status, stdout, stderr}` of the tool"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed
+from runner.exit_status import describe_status
 from runner.nodes import JsonValue, to_json
-from runner.process import describe_status
 from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import described, record
 

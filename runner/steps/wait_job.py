@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runner.errors import StepFailed, mistake
 from runner.match import describe, require_match
 from runner.nodes import JsonObject, JsonValue, Mapping, Node
-from runner.qemu import Machine
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, one_of, record, text_of
+
+if TYPE_CHECKING:
+    from runner.qemu import Machine
 
 OUTCOMES = ("completed", "failed", "cancelled")
 STOPS = ("ready", "paused", "standby", "waiting", "pending", "concluded", "null")

@@ -1,0 +1,20 @@
+"""Which names are those of files in a case's own directory. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def local_problem(name: str) -> str:
+    """Return what is wrong with a file name that should stay in the case's directory, "" if nothing is."""
+    path = PurePosixPath(name)
+    if path.is_absolute():
+        return f"'{name}' is an absolute path"
+    if ".." in path.parts:
+        return f"'{name}' leads out of the case's directory"
+    if PROTOCOL.match(name):
+        return f"'{name}' names a protocol, not a file"
+    return ""
