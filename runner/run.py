@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -45,6 +46,8 @@ def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Inte
         return None
     began = time.monotonic()
     programs = programs_of(options)
+    # Every case is there to the end: the collector need not go through all of them again and again.
+    gc.freeze()
     with _settings(options) as settings:
         _emit_start(collection, options.jobs, emit)
         try:
