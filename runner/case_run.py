@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.errors import CommandFailed, Diagnostic, SetupError, Span, StepFailed
 from runner.guardian import Guardian
 from runner.match import require_match
 from runner.model import Emit, Failure, Outcome, Result, StepFinished, StepStarted
-from runner.nodes import JsonValue, to_json, to_partial
+from runner.nodes import JsonValue, to_json
 from runner.plan import bind, modifier
 from runner.process import Child, Completed, Processes
 from runner.programs import Programs
@@ -30,6 +29,7 @@ from runner.workdir import Directories, Workspace
 
 STEP_TIMEOUT_S = 60.0
 CASE_TIMEOUT_S = 180.0
+T = TypeVar("T")
 # A wrapper script may turn the signal into a status.
 ENDS_WHEN_ASKED = (0, -SIGTERM, -SIGKILL, 128 + SIGTERM)
 
@@ -121,7 +121,8 @@ class CaseRun:
         except Exception as error:
             result = self._broken(error)
         finally:
-            result = self._leave(directories, result)
+            # Removing files takes the file system's time, which the other cases need not wait for.
+            result = await _to_the_end(asyncio.to_thread(self._leave, directories, result))
         return result
 
     async def _traced(self, directories: Directories) -> Result:
@@ -176,7 +177,7 @@ class CaseRun:
     async def _step(self, step: Step, scope: Scope) -> None:
         self.number += 1
         index, number, began, previous = self.task.index, self.number, time.monotonic(), self.current
-        self.current = Blame(step, number, self.stack, "", step.span)
+        self.current = Blame(step, number, self.stack, None, step.span)
         self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
         passed = False
         try:
@@ -216,7 +217,7 @@ class CaseRun:
         bound = bind(step, scope)
         assert bound.verb and self.current
         self.waiting_for = f"'{step.verb.NAME}'"
-        self.current.rendered = json.dumps({step.verb.NAME: to_partial(bound.argument)}, default=str)
+        self.current.argument = bound.argument
         error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
         try:
             with self._nested(step):
@@ -268,7 +269,7 @@ class CaseRun:
     def _failure(self, error: BaseException, limit: float | None) -> Failure:
         return failure_of(
             error,
-            self.blame or Blame(None, 0, (), "", self.task.case.scenario.span),
+            self.blame or Blame(None, 0, (), None, self.task.case.scenario.span),
             traffic=self.trace.last() if self.trace else (),
             stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
             limit_s=limit,
@@ -288,11 +289,11 @@ class CaseRun:
         return time.monotonic() - self.began
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Wait for work that must not be left half done, even if the waiting is cancelled."""
     task = asyncio.create_task(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await task
         raise

@@ -1,52 +1,65 @@
 """A second process that ends the children and removes the directories of a run that was killed outright.
 
-It waits on a pipe whose only writer is the runner, so it notices even SIGKILL. Imports nothing of ours.
+It waits on a pipe whose only writer is the runner, so it notices even SIGKILL. Directories are told through the pipe.
+Children come and go too often for that, each message would wake it up: they are in memory that both share, for it to
+look at in the end. Imports nothing of ours.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import shutil
 import signal
 from pathlib import Path
 
+MOST_PROCESSES = 1 << 16
+"""How many children can be watched at a time; the memory for them is only taken as it is used."""
+
 
 class Guardian:
     """The runner's end: tells the second process what would be left behind."""
 
-    def __init__(self, pipe: int, pid: int) -> None:
+    def __init__(self, pipe: int, pid: int, table: memoryview) -> None:
         self._pipe = pipe
         self._pid = pid
+        self._table = table
+        self._places: dict[int, int] = {}
+        self._free: list[int] = []
 
     @classmethod
     def start(cls) -> Guardian:
         """Fork the second process. Must happen before any thread or event loop."""
         reader, writer = os.pipe()
+        table = memoryview(mmap.mmap(-1, 4 * MOST_PROCESSES)).cast("i")
         pid = os.fork()
         if pid == 0:
             try:
-                _guard(reader)
+                _guard(reader, table)
             finally:
                 os._exit(0)
         os.close(reader)
-        return cls(writer, pid)
+        return cls(writer, pid, table)
 
     def watch_process(self, pid: int) -> None:
         """Have this process group killed if the runner dies."""
-        self._tell(f"+p {pid}")
+        place = self._places[pid] = self._free.pop() if self._free else len(self._places)
+        self._table[place] = pid
 
     def forget_process(self, pid: int) -> None:
         """Take back `watch_process`."""
-        self._tell(f"-p {pid}")
+        place = self._places.pop(pid)
+        self._table[place] = 0
+        self._free.append(place)
 
     def watch_directory(self, path: Path) -> None:
         """Have this directory removed if the runner dies; its path must be absolute."""
-        self._tell(f"+d {path}")
+        self._tell(f"+{path}")
 
     def forget_directory(self, path: Path) -> None:
         """Take back `watch_directory`."""
-        self._tell(f"-d {path}")
+        self._tell(f"-{path}")
 
     def stop(self) -> None:
         """End the second process; what is still watched goes."""
@@ -59,21 +72,19 @@ class Guardian:
             os.write(self._pipe, os.fsencode(line) + b"\0")
 
 
-def _guard(reader: int) -> None:
+def _guard(reader: int, table: memoryview) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     os.setsid()
     os.chdir("/")
     _release_files(reader)
-    watched = _watched_at_the_end(reader)
-    for kind, name in watched:
-        if kind == "p":
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(int(name), signal.SIGKILL)
-    for kind, name in watched:
-        if kind == "d":
-            _kill_those_in(Path(name))
-            shutil.rmtree(name, ignore_errors=True)
+    directories = _directories_in_the_end(reader)
+    for pid in filter(None, table):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    for directory in directories:
+        _kill_those_in(Path(directory))
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _kill_those_in(directory: Path) -> None:
@@ -84,18 +95,17 @@ def _kill_those_in(directory: Path) -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-def _watched_at_the_end(reader: int) -> set[tuple[str, str]]:
-    """Follow what the runner tells until it has gone, and return what is left to clean up."""
-    watched: set[tuple[str, str]] = set()
+def _directories_in_the_end(reader: int) -> set[str]:
+    """Follow what the runner tells until it has gone, and return the directories that are left to remove."""
+    watched: set[str] = set()
     rest = b""
     while chunk := os.read(reader, 65536):
         *lines, rest = (rest + chunk).split(b"\0")
         for line in map(os.fsdecode, lines):
-            thing = (line[1], line[3:])
             if line[0] == "+":
-                watched.add(thing)
+                watched.add(line[1:])
             else:
-                watched.discard(thing)
+                watched.discard(line[1:])
     return watched
 
 

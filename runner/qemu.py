@@ -153,7 +153,7 @@ class Machine:
         :raise StepFailed: if that is because QEMU has ended well.
         """
         try:
-            return await self._session.execute_msg(Message(message))  # type: ignore[return-value]
+            return await self._session.execute_msg(Message(message, eager=False))  # type: ignore[return-value]
         except ExecuteError as error:
             reply: dict[str, object] = {"class": error.error_class, "desc": error.error.error.desc}
             command = message.get("execute", message.get("exec-oob"))
@@ -267,10 +267,16 @@ class Machine:
 
     def _see(self, kind: str, message: Message, trace: Trace) -> None:
         content: Any = dict(message)
-        trace.record(kind, self.name, content)
+        trace.record(kind, self.name, content, _as_received(message) if kind == "recv" else "")
         if kind == "recv" and "event" in content:
             self.events.append(content)
             self._news.set()
+
+
+def _as_received(message: Message) -> str:
+    """Return a message as it came, "" if it is not plain ASCII as all that QEMU writes."""
+    line = bytes(message).strip()
+    return line.decode("ascii") if line.isascii() else ""
 
 
 def _read_on(file: IO[bytes]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -46,6 +47,8 @@ def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Inte
         return None
     began = time.monotonic()
     programs = Programs(named_programs(options)) if options.cluster else programs_of(options)
+    # Every case is there to the end: the collector need not go through all of them again and again.
+    gc.freeze()
     with _settings(options) as settings:
         _emit_start(collection, options.jobs, emit)
         try:

@@ -25,12 +25,16 @@ class Trace:
         self._file: IO[str] = file.open("w", encoding="utf-8")
         self._last: deque[tuple[str | None, str, object]] = deque(maxlen=LAST_SHOWN)
 
-    def record(self, kind: str, vm: str | None, data: object) -> None:
-        """Append one record."""
+    def record(self, kind: str, vm: str | None, data: object, text: str = "") -> None:
+        """Append one record.
+
+        :param text: `data` as one line of JSON, if it is known already.
+        """
         moment = round(time.monotonic() - self._began, 6)
         self._last.append((vm, kind, data))
         if not self._file.closed:
-            self._file.write(json.dumps({"t": moment, "vm": vm, "kind": kind, "data": data}) + "\n")
+            text = text or json.dumps(data)
+            self._file.write(f'{{"t": {moment!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n')
 
     def last(self) -> tuple[str, ...]:
         """Return the last records as text, oldest first, each cut to a readable length."""

@@ -10,7 +10,7 @@ from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, S
 from runner.exit_status import signal_name
 from runner.match import describe, require_match
 from runner.model import Failure, Outcome
-from runner.nodes import JsonValue, Node, to_json
+from runner.nodes import JsonValue, Node, to_json, to_partial
 from runner.steps.base import Step
 
 
@@ -20,18 +20,26 @@ class StepTimedOut(RunnerError):
 
 @dataclass
 class Blame:
-    """The step that was running when a case failed, None before the first; `span` is where to point then."""
+    """The step that was running when a case failed, None before the first; `span` is where to point then.
+
+    :param argument: the step's argument with its values in place, None before it had them.
+    """
 
     step: Step | None
     number: int
     stack: tuple[Span, ...]
-    rendered: str
+    argument: Node | None
     span: Span
 
     @property
     def verb(self) -> str:
         """The step's verb, "" where there is no step."""
         return self.step.verb.NAME if self.step else ""
+
+    @property
+    def rendered(self) -> str:
+        """The step as it ran, as JSON; "" if it has not come to that."""
+        return json.dumps({self.verb: to_partial(self.argument)}, default=str) if self.argument else ""
 
 
 def failure_of(

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ class Workspace:
         self._keep = keep
         self._guardian = guardian
         self._kept: Path | None = None
+        self._making_kept = threading.Lock()
         guardian.watch_directory(self._root)
 
     def open(self, index: int) -> Directories:
@@ -60,6 +62,8 @@ class Workspace:
 
     def close(self, directories: Directories, name: str, *, failed: bool) -> str:
         """Remove the directories of a case, and return where its artifacts are kept, "" if they are not.
+
+        May be called in any thread.
 
         :raise SetupError: if the artifacts cannot be written.
         """
@@ -113,9 +117,10 @@ class Workspace:
     def _place(self) -> Path:
         if self._artifacts:
             return self._artifacts
-        if self._kept is None:
-            self._kept = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
-        return self._kept
+        with self._making_kept:
+            if self._kept is None:
+                self._kept = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
+            return self._kept
 
 
 def _make_root(test_dir: Path) -> Path:
