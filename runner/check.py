@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.collect import Collection, check_qmp
+from runner.collect import Collection, collect
 from runner.errors import SetupError
 from runner.introspection import Schemas, load_schemas, save_schemas
 from runner.options import programs_of
@@ -13,13 +13,13 @@ from runner.programs import Programs
 from runner.qapi import Schema
 from runner.qmp_check import QmpCheck
 from runner.requirements import unmet
-from runner.validate import Requirements
+from runner.scenario import Requirements
 
 
-def check(options: argparse.Namespace, collection: Collection) -> str:
-    """Check the QMP of every scenario, and return why that was not possible, "" if it was.
+def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
+    """Collect what the options name and check its QMP; return also why that was not possible, "" if it was.
 
-    No program is started for it unless something is to be run, or `--check` asks for it.
+    No program is started for it unless there is a scenario to check.
 
     :raise SetupError: if the file that `--qmp-schema` names is none.
     """
@@ -27,10 +27,10 @@ def check(options: argparse.Namespace, collection: Collection) -> str:
     try:
         programs = programs_of(options) if saved is None else None
     except SetupError as error:
-        return str(error)
-    schemas = Schemas(programs, saved, may_ask=options.check or bool(collection.cases))
-    check_qmp(collection, QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema)))
-    return schemas.problem
+        return collect(options.paths), str(error)
+    schemas = Schemas(programs, saved, may_ask=True)
+    check = QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
+    return collect(options.paths, check), schemas.problem
 
 
 def qmp_at_hand(options: argparse.Namespace) -> Schema:

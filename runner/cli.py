@@ -117,16 +117,14 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 def _check(options: argparse.Namespace, stderr: LineStream) -> int:
     """Check everything and run nothing; or save what QEMU speaks."""
-    from runner.check import check, save
-    from runner.collect import collect
+    from runner.check import collect_checked, save
     from runner.model import Findings
     from runner.outputs import messages
 
     if options.save_qmp_schema:
         save(options, options.save_qmp_schema)
         return 0
-    collection = collect(options.paths)
-    problem = check(options, collection)
+    collection, problem = collect_checked(options)
     messages(stderr)(Findings(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
@@ -137,15 +135,13 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the reports say so."""
-    from runner.check import check
-    from runner.collect import collect
+    from runner.check import collect_checked
     from runner.model import Findings, NothingToRun
     from runner.outputs import Broadcast, reports
     from runner.run import Status, run
 
     with reports(options, stdout, stderr) as emit:
-        collection = collect(options.paths)
-        check(options, collection)
+        collection, _ = collect_checked(options)
         emit(Findings(tuple(collection.findings)))
         if not collection.points:
             emit(NothingToRun(f"no scenarios in {' '.join(options.paths)}", allowed=options.allow_empty))

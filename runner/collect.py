@@ -1,121 +1,106 @@
-"""Paths on the command line to the cases to run, and the files that cannot. Imports discover, lint and plan."""
+"""Paths on the command line to the cases to run, and the files that cannot. Imports discover, examine and forked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from runner.discover import Found, discover
-from runner.errors import Diagnostic, ScenarioError, did_you_mean, mistake
-from runner.lint import lint_library, lint_scenario
+from runner.errors import Diagnostic
+from runner.examine import Examined, examine
+from runner.forked import spread
 from runner.model import Point
-from runner.plan import Case, Visit, Walk, dry_run, walk_procedures
-from runner.qmp_check import QmpCheck, speaks_qmp
-from runner.validate import BadFile, Library, Reader, Scenario
+from runner.plan import Case
+from runner.qmp_check import QmpCheck
+from runner.scenario import BadFile
+from runner.validate import Reader
 
-
-@dataclass(frozen=True)
-class Walked:
-    """A scenario that could be read, and the steps of each of its cases that the dry walk came by and speak QMP."""
-
-    scenario: Scenario
-    cases: list[list[Visit]]
+WORTH_A_PROCESS = 150
+"""How many files take as long to read as a process takes to start and to hand over what it has read."""
 
 
 @dataclass
 class Collection:
     """What is to be run, and what cannot be."""
 
-    bad: list[BadFile] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
-    walked: list[Walked] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
+    wrong: dict[str, dict[Diagnostic, None]] = field(default_factory=dict)
+    deprecated: dict[str, Diagnostic] = field(default_factory=dict)
+
+    @property
+    def bad(self) -> list[BadFile]:
+        """The files that cannot be run, and why."""
+        return [BadFile(path, tuple(found)) for path, found in self.wrong.items()]
 
     @property
     def points(self) -> tuple[Point, ...]:
         """Every line of the report, wrong files first."""
-        wrong = (Point(f"{bad.path} (invalid scenario file)", bad.path) for bad in self.bad)
+        wrong = (Point(f"{path} (invalid scenario file)", path) for path in self.wrong)
         return (*wrong, *(case.point for case in self.cases))
 
     @property
     def findings(self) -> list[Diagnostic]:
         """Everything found, each once, by its place."""
-        every = dict.fromkeys([*self.warnings, *(each for bad in self.bad for each in bad.diagnostics)])
+        wrong = (each for found in self.wrong.values() for each in found)
+        every = dict.fromkeys([*self.warnings, *self.deprecated.values(), *wrong])
         return sorted(every, key=lambda each: each.place)
 
-    def add_bad(self, path: str, diagnostics: tuple[Diagnostic, ...]) -> None:
-        """Add a file that cannot be run, unless it is there already."""
-        if not any(bad.path == path for bad in self.bad):
-            self.bad.append(BadFile(path, diagnostics))
+    def refuse(self, path: str, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add to what is wrong with a file."""
+        self.wrong.setdefault(path, {}).update(dict.fromkeys(diagnostics))
 
-    def refuse(self, path: str, diagnostics: tuple[Diagnostic, ...]) -> None:
-        """Add to what is wrong with a file, and take its cases out."""
-        known = [each for bad in self.bad if bad.path == path for each in bad.diagnostics]
-        self.bad = [bad for bad in self.bad if bad.path != path]
-        self.bad.append(BadFile(path, tuple(dict.fromkeys((*known, *diagnostics)))))
-        self.cases = [case for case in self.cases if case.scenario.path != path]
-
-
-def check_qmp(collection: Collection, check: QmpCheck) -> None:
-    """Check the QMP of every scenario that could be read, and refuse those where it is wrong."""
-    for walked in collection.walked:
-        found = check.check(walked.scenario, walked.cases)
-        if found:
-            collection.refuse(walked.scenario.path, tuple(found))
-    collection.warnings += check.warnings
+    def add(self, file: Examined) -> None:
+        """Add what came of a file; what is deprecated is told once for each name."""
+        for path, diagnostics in file.wrong.items():
+            self.refuse(path, diagnostics)
+        self.cases += file.cases
+        self.warnings += file.warnings
+        for each in file.deprecated:
+            self.deprecated.setdefault(each.message, each)
 
 
-def collect(paths: Iterable[str]) -> Collection:
-    """Load, validate and plan every file the paths mean; all mistakes are collected before anything runs.
+def collect(paths: Iterable[str], check: QmpCheck | None = None) -> Collection:
+    """Load, validate, plan and check every file the paths mean; all mistakes are collected before anything runs.
 
     A directory without a scenario is a mistake only where something else was found.
+
+    :param check: what checks the QMP of scenarios, None if it is not to be checked.
     """
-    collection, reader = Collection(), Reader()
+    collection = Collection()
     found, missing = discover(paths)
     for lost in missing:
         if found or not lost.is_empty_directory:
-            collection.add_bad(lost.path, (lost.diagnostic,))
-    for file in found:
-        try:
-            _add(file, collection, reader)
-        except ScenarioError as error:
-            collection.add_bad(file.shown_as, error.diagnostics)
+            collection.refuse(lost.path, (lost.diagnostic,))
+    with _no_garbage():
+        for file in _examined(found, check):
+            collection.add(file)
+    collection.cases = [case for case in collection.cases if case.file.path not in collection.wrong]
     return collection
 
 
-def _add(file: Found, collection: Collection, reader: Reader) -> None:
-    match reader.read(file.path, file.shown_as):
-        case BadFile() as bad:
-            collection.add_bad(bad.path, bad.diagnostics)
-        case Scenario() as scenario:
-            planned = dry_run(scenario)
-            speaking = [[each for each in walk if speaks_qmp(each)] for walk in planned.walks]
-            collection.walked.append(Walked(scenario, speaking))
-            if planned.found:
-                raise ScenarioError(*planned.found)
-            collection.warnings += lint_scenario(scenario, planned.walks)
-            collection.cases += _selected(planned.cases, file)
-        case Library() as library:
-            walks = _library_walks(library, file)
-            collection.warnings += lint_library(library, walks)
+def _examined(files: Sequence[Found], check: QmpCheck | None) -> Iterator[Examined]:
+    work = partial(examine, reader=Reader(), check=check)
+    processes = min(len(os.sched_getaffinity(0)), len(files) // WORTH_A_PROCESS)
+    if processes < 2:
+        return map(work, files)
+    if check:
+        check.prepare()
+    return spread(work, files, processes)
 
 
-def _library_walks(library: Library, file: Found) -> list[Walk]:
-    wrong, walks = walk_procedures(library.own.values())
-    if wrong:
-        raise ScenarioError(*wrong)
-    if file.named:
-        first = next(iter(library.own.values()))
-        raise mistake(first.span, "the file holds procedures and no scenario", "name a scenario that imports it")
-    return walks
-
-
-def _selected(cases: list[Case], file: Found) -> list[Case]:
-    if not file.selector:
-        return cases
-    chosen = [case for case in cases if case.label == file.selector]
-    if not chosen:
-        labels = [case.label for case in cases if case.label]
-        hint = did_you_mean(file.selector, labels, f"cases: {', '.join(labels) or 'one only, without a name'}")
-        raise mistake(cases[0].scenario.span, f"there is no case '{file.selector}'", hint)
-    return chosen
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Spare Python the search for circles among the millions of values that nodes are made of: they have none."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -63,7 +63,7 @@ def load_file(path: Path, shown_as: str) -> Node:
     :param shown_as: the name that messages give the file.
     :raise ScenarioError: if the file cannot be read, is not UTF-8, or is not the YAML that scenarios are written in.
     """
-    return load_text(_read(path, shown_as))
+    return load_text(read_source(path, shown_as))
 
 
 def load_text(source: Source) -> Node:
@@ -80,7 +80,11 @@ def load_text(source: Source) -> Node:
         raise _bad_syntax(source, error) from None
 
 
-def _read(path: Path, shown_as: str) -> Source:
+def read_source(path: Path, shown_as: str) -> Source:
+    """Return the text of a file.
+
+    :raise ScenarioError: if the file cannot be read, is too large, or is not UTF-8.
+    """
     empty = Source(shown_as, "")
     try:
         with path.open("rb") as file:

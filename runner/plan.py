@@ -20,10 +20,11 @@ from runner.match import describe, same
 from runner.model import Point
 from runner.nodes import UNKNOWN, Entry, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, to_json
 from runner.read_steps import Findings, argument_problems, check_modifier, refuse_reserved
+from runner.scenario import Scenario, ScenarioFile
 from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Procedure, Scope, Step, Verb
 from runner.steps.eventually import Eventually
 from runner.steps.for_each import ForEach
-from runner.validate import Scenario
+from runner.validate import reopened
 
 MAX_CASES = 2_000
 MAX_STEPS = 50_000
@@ -35,30 +36,42 @@ VISITED = ("when", "name", "vm", "timeout", "error", "expect")
 class Case:
     """One run of a scenario: a combination of its matrix.
 
+    It holds the text of the scenario and not what was made of it: of ten thousand cases, only a few run at a time.
+
     :param number: its position among the scenario's cases, from 0.
     """
 
-    scenario: Scenario
+    file: ScenarioFile
     number: int
     variables: JsonObject
     label: str
 
     @property
+    def scenario(self) -> Scenario:
+        """What there is to run; the last few that were asked for are at hand."""
+        return _opened(self.file)
+
+    @property
     def point(self) -> Point:
         """The case as reports name it."""
-        stem = self.scenario.path.removesuffix(".yaml")
-        selector = f"{self.scenario.path}::{self.label}" if self.label else self.scenario.path
+        stem = self.file.path.removesuffix(".yaml")
+        selector = f"{self.file.path}::{self.label}" if self.label else self.file.path
         return Point(
             name=f"{stem}[{self.label}]" if self.label else stem,
-            path=self.scenario.path,
-            title=self.scenario.title,
+            path=self.file.path,
+            title=self.file.title,
             rerun=f"run-scenarios {shlex.quote(selector)}",
-            tags=self.scenario.tags,
+            tags=self.file.tags,
         )
 
     def scope(self) -> Scope:
         """Return a new scope for the case's first step."""
         return Scope(self.variables, self.scenario.procedures)
+
+
+@lru_cache(maxsize=64)
+def _opened(file: ScenarioFile) -> Scenario:
+    return reopened(file)
 
 
 @value_type
@@ -131,7 +144,7 @@ def dry_run(scenario: Scenario) -> Planned:
     for case in cases:
         walk = _Walk(budget)
         walks.append(walk.visits)
-        walk.whole(scenario.steps, case.scope())
+        walk.whole(scenario.steps, Scope(case.variables, scenario.procedures))
         found |= walk.found
         if walk.is_exhausted:
             break
@@ -310,14 +323,14 @@ def _runs_once(verb: FlowVerb) -> bool:
 
 def _cases(scenario: Scenario) -> list[Case]:
     if scenario.matrix is None:
-        return [Case(scenario, 0, {}, "")]
+        return [Case(scenario.file, 0, {}, "")]
     rows = _rows(scenario.matrix)
     cases: dict[str, Case] = {}
     for number, (variables, span) in enumerate(rows):
         label = ",".join(f"{key}={_shown(variables[key])}" for key in sorted(variables))
         if label in cases:
             raise mistake(span, f"a second case called '{label}'", "a case is named by its values")
-        cases[label] = Case(scenario, number, variables, label)
+        cases[label] = Case(scenario.file, number, variables, label)
     return list(cases.values())
 
 

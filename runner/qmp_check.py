@@ -19,8 +19,8 @@ from runner.nodes import Sequence as Items
 from runner.plan import Visit
 from runner.qapi import Schema
 from runner.qapi_check import check_arguments, check_event, check_event_name, check_message, check_result
+from runner.scenario import Requirements, Scenario
 from runner.steps.base import Procedure, Step
-from runner.validate import Requirements, Scenario
 
 Schemas = Callable[[str], Schema | None]
 Unmet = Callable[[Requirements, Schema], str]
@@ -28,26 +28,27 @@ Unmet = Callable[[Requirements, Schema], str]
 REFUSAL = re.compile(
     r"[Ii]nvalid parameter|does not accept value|unexpected|missing|expected:|expects u?int|not been found|support OOB"
 )
+PROGRAMS = ("qemu", "qemu-storage-daemon")
 LAUNCHED = {"blockdev": "blockdev-add", "objects": "object-add", "export": "block-export-add"}
 TYPO = 0.85
 
 
 class QmpCheck:
-    """The check of a whole run; what is deprecated is gathered in `warnings`, once for each name.
+    """The check of a whole run; what is deprecated is gathered, once for each name, until it is `told`.
 
     :param schemas: gives the schema of a program, None if it is not known.
     :param unmet: tells which requirement a schema does not meet; steps that are skipped are not checked.
     """
 
     def __init__(self, schemas: Schemas, unmet: Unmet) -> None:
-        self.warnings: list[Diagnostic] = []
+        self._deprecated: dict[str, Diagnostic] = {}
         self._schemas = schemas
         self._unmet = unmet
 
     def check(self, scenario: Scenario, cases: Iterable[Sequence[Visit]]) -> list[Diagnostic]:
         """Return what is wrong with a scenario.
 
-        :param cases: the steps of each of its cases, in the order they would run.
+        :param cases: the steps of each of its cases, in the order they would run; those that speak QMP will do.
         """
         schema = self._schemas("qemu")
         if schema is None:
@@ -58,9 +59,20 @@ class QmpCheck:
                 found |= dict.fromkeys(self._check_case(visits))
         return list(found)
 
+    def told(self) -> list[Diagnostic]:
+        """Return what is deprecated and was not told yet."""
+        told = list(self._deprecated.values())
+        self._deprecated.clear()
+        return told
+
+    def prepare(self) -> None:
+        """Have every schema ready that may be needed."""
+        for program in PROGRAMS:
+            self._schemas(program)
+
     def _check_case(self, visits: Sequence[Visit]) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
-        for visit in visits:
+        for visit in filter(speaks_qmp, visits):
             vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
                 programs[vm] = _program(visit.argument)
@@ -78,8 +90,7 @@ class QmpCheck:
                 yield each
 
     def _warn(self, diagnostic: Diagnostic) -> None:
-        if all(each.message != diagnostic.message for each in self.warnings):
-            self.warnings.append(diagnostic)
+        self._deprecated.setdefault(diagnostic.message, diagnostic)
 
 
 def speaks_qmp(visit: Visit) -> bool:

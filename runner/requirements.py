@@ -7,7 +7,7 @@ from collections.abc import Container
 
 from runner.programs import Programs
 from runner.qapi import Schema
-from runner.validate import Requirements
+from runner.scenario import Requirements
 
 
 def unmet(requires: Requirements, programs: Programs | None, schema: Schema) -> str:

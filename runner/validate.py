@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Mapping as AbstractMapping
+from functools import lru_cache
 from pathlib import Path
 
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake
 from runner.language import LIBRARY, SCENARIO
-from runner.load import load_file
+from runner.load import load_text, read_source
 from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, to_json
 from runner.read_steps import Findings, check_expressions, expressions_in, read_steps, refuse_reserved
+from runner.scenario import BadFile, Library, Requirements, Scenario, ScenarioFile, Text
 from runner.schema import problems
 from runner.steps.base import Parameter, Procedure, Step
 from runner.steps.call import PARAMETER_TYPES, check_type
@@ -24,64 +26,25 @@ MAX_CALLS = 50
 MAX_IMPORTS = 20
 
 
-@dataclass(frozen=True)
-class Requirements:
-    """What a scenario needs of the QEMU under test, and where each name in one of the lists was written."""
-
-    qemu: str = ""
-    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    places: dict[str, Span] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.qemu or self.lists)
-
-
-@dataclass(frozen=True, eq=False)
-class Scenario:
-    """One checked scenario file."""
-
-    path: str
-    title: str
-    span: Span
-    summary: str
-    tags: tuple[str, ...]
-    requires: Requirements
-    matrix: Mapping | None
-    timeout_s: float | None
-    expected_failure: str
-    steps: tuple[Step, ...]
-    procedures: dict[str, Procedure]
-
-
-@dataclass(eq=False)
-class Library:
-    """The procedures that a file declares, and those it sees; filled while its imports are resolved."""
-
-    own: dict[str, Procedure] = field(default_factory=dict)
-    visible: dict[str, Procedure] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BadFile:
-    """A file that cannot be run, and why."""
-
-    path: str
-    diagnostics: tuple[Diagnostic, ...]
-
-
 class Reader:
-    """Reads files once each, whoever imports them."""
+    """Reads files once each, whoever imports them.
 
-    def __init__(self) -> None:
-        self._libraries: dict[Path, Library | BadFile] = {}
-        self._reading: list[Path] = []
+    :param texts: the files, by absolute path, if they are not to be looked for.
+    """
+
+    def __init__(self, texts: AbstractMapping[str, Text] | None = None) -> None:
+        self._texts = dict(texts or {})
+        self._may_look = texts is None
+        self._libraries: dict[str, Library | BadFile] = {}
+        self._reading: list[str] = []
 
     def read(self, path: Path, shown_as: str) -> Scenario | Library | BadFile:
         """Return what a file holds: a scenario, procedures only, or mistakes."""
-        if path.resolve() in self._libraries:
-            return self._libraries[path.resolve()]
+        known = self._libraries.get(self._identity(path))
+        if known is not None:
+            return known
         try:
-            root = _root(load_file(path, shown_as))
+            root = _root(self._load(path, shown_as))
             if root.get("scenario") is None and root.get("procedures") is not None and root.get("steps") is None:
                 return self._library(path, shown_as)
             return self._scenario(root, path, shown_as)
@@ -99,10 +62,11 @@ class Reader:
         with found:
             _refuse_recursion(library.own.values())
         found.raise_any()
-        return _scenario_of(root, shown_as, steps, library.visible)
+        texts = {_absolute(path): self._texts.pop(_absolute(path)), **library.texts}
+        return _scenario_of(root, _file_of(root, path, shown_as, texts), steps, library.visible)
 
     def _library(self, path: Path, shown_as: str) -> Library | BadFile:
-        key = path.resolve()
+        key = self._identity(path)
         if key not in self._libraries:
             self._reading.append(key)
             try:
@@ -114,18 +78,28 @@ class Reader:
         return self._libraries[key]
 
     def _read_library(self, path: Path, shown_as: str) -> Library:
-        root = _root(load_file(path, shown_as))
+        root = _root(self._load(path, shown_as))
         _refuse_scenario(root)
         found = Findings()
         found.extend(problems(root, LIBRARY, "the file of procedures"))
         _refuse_expressions(root, found)
-        library = Library()
+        library = Library(texts={_absolute(path): self._texts[_absolute(path)]})
         with found:
             self._declare(root, path, shown_as, library, found)
         with found:
             _refuse_recursion(library.own.values())
         found.raise_any()
         return library
+
+    def _identity(self, path: Path) -> str:
+        known = self._texts.get(_absolute(path))
+        return known.identity if known else _resolved(path)
+
+    def _load(self, path: Path, shown_as: str) -> Node:
+        name = _absolute(path)
+        if self._may_look:
+            self._texts[name] = Text(_resolved(path), read_source(path, shown_as))
+        return load_text(self._texts[name].source)
 
     def _declare(self, root: Mapping, path: Path, shown_as: str, library: Library, found: Findings) -> None:
         imports, procedures = root.get("import"), root.get("procedures")
@@ -150,11 +124,11 @@ class Reader:
             raise mistake(node.span, f"'{name}' is an absolute path", "import by a path relative to this file")
         target = path.parent / name
         shown = os.path.normpath(Path(shown_as).parent / name)
-        if target.resolve() in self._reading or target.resolve() == path.resolve():
+        if self._identity(target) in (*self._reading, self._identity(path)):
             raise mistake(node.span, f"'{name}' is imported in a circle", "move what both need into a third file")
         if len(self._reading) > MAX_IMPORTS:
             raise mistake(node.span, f"imports nested more than {MAX_IMPORTS} deep")
-        if not target.is_file():
+        if self._may_look and not target.is_file():
             raise mistake(node.span, f"no such file: '{shown}'", _near(target))
         library = self._library(target, shown)
         if isinstance(library, Library):
@@ -163,6 +137,29 @@ class Reader:
             raise ScenarioError(*library.diagnostics)
         here = Diagnostic(node.span, f"'{name}' cannot be imported", f"see {library.diagnostics[0].span}")
         raise ScenarioError(*library.diagnostics, here)
+
+
+def reopened(file: ScenarioFile) -> Scenario:
+    """Return what is in a file that was read before and found right."""
+    scenario = Reader(file.texts).read(Path(file.at), file.path)
+    assert isinstance(scenario, Scenario), "its text has not changed"
+    return scenario
+
+
+def _absolute(path: Path) -> str:
+    return os.path.normpath(path.absolute())
+
+
+@lru_cache(maxsize=1024)
+def _resolved_directory(name: str) -> str:
+    return os.path.realpath(name)
+
+
+def _resolved(path: Path) -> str:
+    """Return the path without symbolic links; those in directories are looked for once."""
+    name = _absolute(path)
+    directory, _, last = name.rpartition("/")
+    return os.path.realpath(name) if Path(name).is_symlink() else f"{_resolved_directory(directory or '/')}/{last}"
 
 
 def _near(target: Path) -> str:
@@ -209,18 +206,26 @@ def _merge(library: Library, imported: Library, node: Node) -> None:
         if known is not None and known is not procedure:
             raise mistake(node.span, f"procedure '{name}' is imported twice", f"from {known.span} as well")
         library.visible[name] = procedure
+    library.texts.update(imported.texts)
 
 
-def _scenario_of(root: Mapping, path: str, steps: tuple[Step, ...], procedures: dict[str, Procedure]) -> Scenario:
+def _file_of(root: Mapping, path: Path, shown_as: str, texts: dict[str, Text]) -> ScenarioFile:
+    return ScenarioFile(_absolute(path), shown_as, _text(root.get("scenario")), _texts(root.get("tags")), texts)
+
+
+def _scenario_of(
+    root: Mapping, file: ScenarioFile, steps: tuple[Step, ...], procedures: dict[str, Procedure]
+) -> Scenario:
     title, timeout, matrix = root.entry("scenario"), root.get("timeout"), root.get("matrix")
     assert title
     requires = root.get("requires")
     return Scenario(
-        path=path,
-        title=_text(title.value),
+        file=file,
+        path=file.path,
+        title=file.title,
         span=title.span,
         summary=_text(root.get("summary")),
-        tags=_texts(root.get("tags")),
+        tags=file.tags,
         requires=_requirements(requires) if isinstance(requires, Mapping) else Requirements(),
         matrix=matrix if isinstance(matrix, Mapping) else None,
         timeout_s=seconds_of(timeout) if timeout else None,

@@ -23,6 +23,7 @@ FOUNDATION = [
     {"steps"},
     {"language"},
     {"read_steps"},
+    {"scenario"},
     {"validate"},
     {"plan"},
     {"execute"},

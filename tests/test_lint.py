@@ -17,8 +17,9 @@ from runner.lint.explain import NothingToExplain, explain, rule_reference
 from runner.lint.rules import BY_CODE, RULES, Rule
 from runner.plan import dry_run, plan, walk_procedures
 from runner.reference import step_reference
+from runner.scenario import BadFile, Library
 from runner.steps import VERBS
-from runner.validate import BadFile, Library, Reader
+from runner.validate import Reader
 from tests.support import RunSteps, write_scenario
 
 LINT = Path(__file__).parent / "lint"

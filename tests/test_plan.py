@@ -8,7 +8,8 @@ import pytest
 
 from runner.errors import ScenarioError
 from runner.plan import MAX_CASES, MAX_STEPS, Case, plan
-from runner.validate import Reader, Scenario
+from runner.scenario import Scenario
+from runner.validate import Reader
 
 
 def planned(directory: Path, text: str) -> list[Case]:

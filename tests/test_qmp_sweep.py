@@ -22,13 +22,14 @@ from runner.errors import Diagnostic, Span
 from runner.guardian import Guardian
 from runner.nodes import Entry, Mapping, Node, Scalar
 from runner.nodes import Sequence as Items
-from runner.plan import Visit
+from runner.plan import Visit, dry_run
 from runner.probe import ask_qmp
 from runner.programs import Programs, find_programs
 from runner.qapi import Schema, parse_schema
 from runner.qmp_check import QmpCheck
 from runner.requirements import unmet
-from runner.validate import Scenario
+from runner.scenario import Scenario
+from runner.validate import reopened
 from tests.support import RunSteps
 
 ROOT = Path(__file__).parent.parent
@@ -85,11 +86,12 @@ def qemu(request: pytest.FixtureRequest) -> Qemu:
 def visited(qemu: Qemu) -> list[Visited]:
     """Every step that speaks QMP, once for each scenario and each of its values; what this QEMU skips left out."""
     seen: list[Visited] = []
-    for walked in collect([str(ROOT / "scenarios")]).walked:
-        if unmet(walked.scenario.requires, qemu.programs, qemu.schema):
+    for file in dict.fromkeys(case.file for case in collect([str(ROOT / "scenarios")]).cases):
+        scenario = reopened(file)
+        if unmet(scenario.requires, qemu.programs, qemu.schema):
             continue
-        for visit in (visit for case in walked.cases for visit in case):
-            each = Visited(walked.scenario, visit)
+        for visit in (visit for walk in dry_run(scenario).walks for visit in walk):
+            each = Visited(scenario, visit)
             if visit.step.verb.NAME in ("qmp", "wait-event") and each not in seen:
                 seen.append(each)
     return seen

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.validate import BadFile, Library, Reader, Scenario
+from runner.scenario import BadFile, Library, Scenario
+from runner.validate import Reader
 
 ONE_STEP = "scenario: a\nsteps: [launch]\n"
 

@@ -9,7 +9,7 @@ from runner.lint.rules import RULES, Rule
 from runner.lint.silence import silence
 from runner.lint.subject import Subject, library_subject, scenario_subject
 from runner.plan import Walk
-from runner.validate import Library, Scenario
+from runner.scenario import Library, Scenario
 
 
 def lint_scenario(scenario: Scenario, walks: Iterable[Walk]) -> list[Diagnostic]:

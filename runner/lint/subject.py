@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from runner.errors import Source, Span
 from runner.nodes import Node
 from runner.plan import Walk
+from runner.scenario import Library, Scenario
 from runner.steps.base import Procedure, Step
-from runner.validate import Library, Scenario
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""What a file holds once it was read: a scenario, procedures only, or mistakes. Imports steps.base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runner.errors import Diagnostic, Source, Span
+from runner.nodes import Mapping
+from runner.steps.base import Procedure, Step
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What a scenario needs of the QEMU under test, and where each name in one of the lists was written."""
+
+    qemu: str = ""
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    places: dict[str, Span] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.qemu or self.lists)
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a file, and the path by which the file is told from others, whatever names lead to it."""
+
+    identity: str
+    source: Source
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioFile:
+    """A scenario file as it was read: all that it takes to read it again, here or elsewhere.
+
+    :param at: its absolute path.
+    :param path: its name in messages and reports.
+    :param texts: its own text and those of the files that it imports, by absolute path.
+    """
+
+    at: str
+    path: str
+    title: str
+    tags: tuple[str, ...]
+    texts: dict[str, Text]
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """One checked scenario file."""
+
+    file: ScenarioFile
+    path: str
+    title: str
+    span: Span
+    summary: str
+    tags: tuple[str, ...]
+    requires: Requirements
+    matrix: Mapping | None
+    timeout_s: float | None
+    expected_failure: str
+    steps: tuple[Step, ...]
+    procedures: dict[str, Procedure]
+
+
+@dataclass(eq=False)
+class Library:
+    """The procedures that a file declares, those it sees, and the texts they come from; filled by its imports."""
+
+    own: dict[str, Procedure] = field(default_factory=dict)
+    visible: dict[str, Procedure] = field(default_factory=dict)
+    texts: dict[str, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be run, and why."""
+
+    path: str
+    diagnostics: tuple[Diagnostic, ...]
