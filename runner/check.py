@@ -19,7 +19,7 @@ from runner.scenario import Requirements
 def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
     """Collect what the options name and check its QMP; return also why that was not possible, "" if it was.
 
-    No program is started for it unless there is a scenario to check.
+    No program is started for it unless something is to be run, or `--check` asks for it.
 
     :raise SetupError: if the file that `--qmp-schema` names is none.
     """
@@ -28,7 +28,7 @@ def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
         programs = programs_of(options) if saved is None else None
     except SetupError as error:
         return collect(options.paths), str(error)
-    schemas = Schemas(programs, saved, may_ask=True)
+    schemas = Schemas(programs, saved, may_ask=options.check)
     check = QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
     return collect(options.paths, check), schemas.problem
 

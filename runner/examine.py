@@ -68,7 +68,7 @@ def _scenario(scenario: Scenario, file: Found, check: QmpCheck | None) -> Examin
             cases = _selected(planned, scenario, file)
     except ScenarioError as error:
         wrong += error.diagnostics
-    found = check.check(scenario, walks) if check else []
+    found = check.check(scenario, walks, bool(cases)) if check else []
     deprecated = check.told() if check else []
     wrong += found
     refused = {scenario.path: tuple(dict.fromkeys(wrong))} if wrong else {}

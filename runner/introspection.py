@@ -29,7 +29,7 @@ class Schemas:
     """The schemas to check against, by program: those of a file, or of the programs themselves.
 
     :param saved: what `load_schemas` returned; the programs do not matter then.
-    :param may_ask: whether a program may be started for what the cache does not have.
+    :param may_ask: whether a program may be started for what the cache does not have although no case is to be run.
     """
 
     def __init__(self, programs: Programs | None, saved: dict[str, Schema] | None, *, may_ask: bool) -> None:
@@ -39,24 +39,30 @@ class Schemas:
         self._may_ask = may_ask
         self._known: dict[str, Schema | None] = dict.fromkeys(PROGRAMS) | saved if saved else {}
 
-    def __call__(self, program: str) -> Schema | None:
-        """Return the schema of a program, None if it is not known and cannot be asked for."""
+    def __call__(self, program: str, to_run: bool = True) -> Schema | None:
+        """Return the schema of a program, None if it is not known and cannot be asked for.
+
+        :param to_run: whether there is a case to run, for which a program may be started anyway.
+        """
         if program not in self._known:
-            self._known[program] = self._find(program)
+            found = self._find(program, self._may_ask or to_run)
+            if found is None and not (self._may_ask or to_run):
+                return None
+            self._known[program] = found
         return self._known[program]
 
-    def _find(self, program: str) -> Schema | None:
+    def _find(self, program: str, may_ask: bool) -> Schema | None:
         try:
-            return self._ask(program) if self._programs else None
+            return self._ask(program, may_ask) if self._programs else None
         except SetupError as error:
             if program == "qemu":
                 self.problem = str(error)
             return None
 
-    def _ask(self, program: str) -> Schema | None:
+    def _ask(self, program: str, may_ask: bool) -> Schema | None:
         assert self._programs
         known = cached(self._programs, program)
-        if known is not None or not self._may_ask:
+        if known is not None or not may_ask:
             return known
         import asyncio
 

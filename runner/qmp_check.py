@@ -22,7 +22,7 @@ from runner.qapi_check import check_arguments, check_event, check_event_name, ch
 from runner.scenario import Requirements, Scenario
 from runner.steps.base import Procedure, Step
 
-Schemas = Callable[[str], Schema | None]
+Schemas = Callable[[str, bool], Schema | None]
 Unmet = Callable[[Requirements, Schema], str]
 # Source: qapi/qobject-input-visitor.c, qapi/qapi-visit-core.c, qapi/qmp-dispatch.c.
 REFUSAL = re.compile(
@@ -36,7 +36,7 @@ TYPO = 0.85
 class QmpCheck:
     """The check of a whole run; what is deprecated is gathered, once for each name, until it is `told`.
 
-    :param schemas: gives the schema of a program, None if it is not known.
+    :param schemas: gives the schema of a program, None if it is not known; told also whether there is a case to run.
     :param unmet: tells which requirement a schema does not meet; steps that are skipped are not checked.
     """
 
@@ -45,18 +45,19 @@ class QmpCheck:
         self._schemas = schemas
         self._unmet = unmet
 
-    def check(self, scenario: Scenario, cases: Iterable[Sequence[Visit]]) -> list[Diagnostic]:
+    def check(self, scenario: Scenario, cases: Iterable[Sequence[Visit]], to_run: bool = True) -> list[Diagnostic]:
         """Return what is wrong with a scenario.
 
         :param cases: the steps of each of its cases, in the order they would run; those that speak QMP will do.
+        :param to_run: whether one of them is to be run, if nothing is wrong.
         """
-        schema = self._schemas("qemu")
+        schema = self._schemas("qemu", to_run)
         if schema is None:
             return []
         found = dict.fromkeys(_misspelt_requirements(scenario, schema))
         if not self._unmet(scenario.requires, schema):
             for visits in cases:
-                found |= dict.fromkeys(self._check_case(visits))
+                found |= dict.fromkeys(self._check_case(visits, to_run))
         return list(found)
 
     def told(self) -> list[Diagnostic]:
@@ -68,16 +69,16 @@ class QmpCheck:
     def prepare(self) -> None:
         """Have every schema ready that may be needed."""
         for program in PROGRAMS:
-            self._schemas(program)
+            self._schemas(program, True)
 
-    def _check_case(self, visits: Sequence[Visit]) -> Iterator[Diagnostic]:
+    def _check_case(self, visits: Sequence[Visit], to_run: bool) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
         for visit in filter(speaks_qmp, visits):
             vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
                 programs[vm] = _program(visit.argument)
             program = programs.get(vm, "qemu")
-            schema = self._schemas(program) if program else None
+            schema = self._schemas(program, to_run) if program else None
             if schema is not None and not _may_be_wrong(visit.modifiers.get("error")):
                 yield from self._errors(visit, schema)
 
