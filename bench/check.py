@@ -1,4 +1,4 @@
-"""What comes before a run: `--help`, `--list`, and `--check`, against the start of Python; and `--check` of 10,000 files.
+"""What comes before a run: `--help`, `--list` and `--check` beside the start of Python; `--check` of 10,000 files.
 
     python -m bench.check [--pairs N] [--files N]
 

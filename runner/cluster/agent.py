@@ -28,8 +28,8 @@ from runner.programs import Programs, find_programs
 from runner.qapi import Schema
 from runner.qmp_check import QmpCheck, speaks_qmp
 from runner.requirements import unmet
+from runner.scenario import Requirements
 from runner.task import Task
-from runner.validate import Requirements
 from runner.workdir import Workspace
 
 FILE_LIMIT = 64 << 20
