@@ -65,12 +65,14 @@ def check_qmp(collection: Collection, check: QmpCheck) -> None:
     collection.warnings += check.warnings
 
 
-def collect(paths: Iterable[str]) -> Collection:
+def collect(paths: Iterable[str], *, allow_outside: bool = False) -> Collection:
     """Load, validate and plan every file the paths mean; all mistakes are collected before anything runs.
 
     A directory without a scenario is a mistake only where something else was found.
+
+    :param allow_outside: let the files that say so leave the case's directory.
     """
-    collection, reader = Collection(), Reader()
+    collection, reader = Collection(), Reader(allow_outside=allow_outside)
     found, missing = discover(paths)
     for lost in missing:
         if found or not lost.is_empty_directory:

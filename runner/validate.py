@@ -22,6 +22,7 @@ from runner.steps.shapes import seconds_of
 
 MAX_CALLS = 50
 MAX_IMPORTS = 20
+UNTRUSTED = "this file's steps may leave the case's directory, which only the user can let them"
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,13 @@ class BadFile:
 
 
 class Reader:
-    """Reads files once each, whoever imports them."""
+    """Reads files once each, whoever imports them.
 
-    def __init__(self) -> None:
+    :param allow_outside: whether the user lets files say `allow-outside-paths`.
+    """
+
+    def __init__(self, *, allow_outside: bool = False) -> None:
+        self._allow_outside = allow_outside
         self._libraries: dict[Path, Library | BadFile] = {}
         self._reading: list[Path] = []
 
@@ -95,7 +100,7 @@ class Reader:
         library = Library()
         with found:
             self._declare(root, path, shown_as, library, found)
-        steps = read_steps(root.get("steps"), library.visible, _confined(root), found)
+        steps = read_steps(root.get("steps"), library.visible, not _leaves(root), found)
         with found:
             _refuse_recursion(library.own.values())
         found.raise_any()
@@ -128,6 +133,9 @@ class Reader:
         return library
 
     def _declare(self, root: Mapping, path: Path, shown_as: str, library: Library, found: Findings) -> None:
+        entry = root.entry("allow-outside-paths")
+        if entry and _leaves(root) and not self._allow_outside:
+            found.extend([Diagnostic(entry.span, UNTRUSTED, "if you trust the file, run with --allow-outside")])
         imports, procedures = root.get("import"), root.get("procedures")
         for node in imports if isinstance(imports, Sequence) else ():
             if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
@@ -138,7 +146,7 @@ class Reader:
             if not isinstance(entry.value, Mapping):
                 continue
             with found:
-                procedure = _procedure(entry, library.visible, _confined(root), found)
+                procedure = _procedure(entry, library.visible, not _leaves(root), found)
                 if entry.key in library.visible:
                     other = library.visible[entry.key].span
                     raise mistake(entry.span, f"procedure '{entry.key}' is there already", f"imported from {other}")
@@ -198,9 +206,10 @@ def _root(node: Node) -> Mapping:
     return node
 
 
-def _confined(root: Mapping) -> bool:
-    allowed = root.get("allow-outside-paths")
-    return not (isinstance(allowed, Scalar) and allowed.value is True)
+def _leaves(root: Mapping) -> bool:
+    """Tell whether a file says that its steps may leave the case's directory."""
+    says = root.get("allow-outside-paths")
+    return isinstance(says, Scalar) and says.value is True
 
 
 def _merge(library: Library, imported: Library, node: Node) -> None:
