@@ -21,9 +21,9 @@ BLOCK_DRIVERS = _names(
 OBJECTS = _names(
     "acpi-generic-initiator acpi-generic-port authz-list authz-listfile authz-simple can-bus colo-compare "
     "cryptodev-backend cryptodev-backend-builtin filter-buffer filter-dump filter-mirror filter-redirector "
-    "filter-replay filter-rewriter iothread main-loop memory-backend-file memory-backend-memfd memory-backend- "
-    "ram memory-backend-shm pr-manager-helper rng-builtin secret thread-context throttle-group tls-cipher- "
-    "suites tls-creds-anon tls-creds-psk tls-creds-x509"
+    "filter-replay filter-rewriter iothread main-loop memory-backend-file memory-backend-memfd "
+    "memory-backend-ram memory-backend-shm pr-manager-helper rng-builtin secret thread-context throttle-group "
+    "tls-cipher-suites tls-creds-anon tls-creds-psk tls-creds-x509"
 )
 HOST_DEVICE = re.compile(r"vfio|vhost|vdpa|xen|usb-host|passthru|input-host|ccid-card-emul|extern|redir|proxy|tpm")
 COMMANDS_OUTSIDE = frozenset({"add_client", "chardev-add", "chardev-change", "display-update", "netdev_add"})
