@@ -106,7 +106,7 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
     from runner.model import Findings
     from runner.report.console import ConsoleReport
 
-    collection = collect(options.paths)
+    collection = collect(options.paths, allow_outside=options.allow_outside)
     errors = tuple(each for each in collection.findings if each.severity == "error")
     ConsoleReport(stderr)(Findings(errors))
     stdout.write(*(case.point.name for case in collection.cases))
@@ -125,7 +125,7 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
     if options.save_qmp_schema:
         save(options, options.save_qmp_schema)
         return 0
-    collection = collect(options.paths)
+    collection = collect(options.paths, allow_outside=options.allow_outside)
     problem = check(options, collection)
     messages(stderr)(Findings(tuple(collection.findings)))
     if problem:
@@ -144,7 +144,7 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
     from runner.run import Status, run
 
     with reports(options, stdout, stderr) as emit:
-        collection = collect(options.paths)
+        collection = collect(options.paths, allow_outside=options.allow_outside)
         check(options, collection)
         emit(Findings(tuple(collection.findings)))
         if not collection.points:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from runner.bounded import TooMuch, bounded
 from runner.discover import Found, discover
-from runner.errors import Diagnostic, ScenarioError, did_you_mean, mistake
+from runner.errors import Diagnostic, ScenarioError, Source, Span, did_you_mean, mistake
 from runner.lint import lint_library, lint_scenario
 from runner.model import Point
 from runner.plan import Case, Visit, Walk, dry_run, walk_procedures
 from runner.qmp_check import QmpCheck, speaks_qmp
 from runner.validate import BadFile, Library, Reader, Scenario
+
+FILE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,11 @@ def collect(paths: Iterable[str], *, allow_outside: bool = False) -> Collection:
             collection.add_bad(lost.path, (lost.diagnostic,))
     for file in found:
         try:
-            _add(file, collection, reader)
+            with bounded("checking this file", FILE_S):
+                _add(file, collection, reader)
+        except TooMuch as error:
+            whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
+            collection.add_bad(file.shown_as, (whole,))
         except ScenarioError as error:
             collection.add_bad(file.shown_as, error.diagnostics)
     return collection

@@ -130,6 +130,8 @@ def _is_address_outside(key: str, value: object) -> bool:
 def _kind(name: str, span: Span, kind: str) -> Findings:
     if kind == "device" and HOST_DEVICE.search(name):
         yield Diagnostic(span, f"the device '{name}' reaches outside the case's directory", KIND_HINT)
+    elif kind == "device":
+        yield from _text(name, span)
     elif kind in KINDS:
         what, known = KINDS[kind]
         yield from _unless_known(name, known, what, span)
