@@ -50,6 +50,8 @@ MAX_DEPTH = 100
 MAX_SIZE = (1 << 63) - 1
 MAX_TEXT = 1 << 13
 MAX_PARTS = 100
+# A filter of Jinja's does not look what type it is given.
+FAILS = (jinja2.TemplateError, ArithmeticError, AttributeError, TypeError, ValueError, LookupError, RecursionError)
 NO_CALLS = "an expression cannot call functions or methods; use a filter"
 SYNTAX_HINTS = {
     "&": "write 'and'",
@@ -391,7 +393,7 @@ class _Renderer:
                     raise ValueError(f"'{name}' is too large to be mentioned {template.uses[name]} times")
             result = template.evaluate(values)
             return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.span)
-        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+        except FAILS as error:
             raise mistake(node.span, f"the expression fails: {error}") from None
 
     def _json_of(self, value: object, depth: int = 0) -> JsonValue:
