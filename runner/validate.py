@@ -157,9 +157,6 @@ class Reader:
         if Path(name).is_absolute():
             raise mistake(node.span, f"'{name}' is an absolute path", "import by a path relative to this file")
         target = path.parent / name
-        if not {target.suffix, target.resolve().suffix} <= {".yaml", ".yml"}:
-            # What is wrong with a file is shown with the line: nobody shall have any file shown by importing it.
-            raise mistake(node.span, f"'{name}' is no YAML file", "the name of a file of procedures ends in .yaml")
         shown = os.path.normpath(Path(shown_as).parent / name)
         if target.resolve() in self._reading or target.resolve() == path.resolve():
             raise mistake(node.span, f"'{name}' is imported in a circle", "move what both need into a third file")
@@ -167,6 +164,9 @@ class Reader:
             raise mistake(node.span, f"imports nested more than {MAX_IMPORTS} deep")
         if not target.is_file():
             raise mistake(node.span, f"no such file: '{shown}'", _near(target))
+        if not {target.suffix, target.resolve().suffix} <= {".yaml", ".yml"}:
+            # What is wrong with a file is shown with the line: nobody shall have any file shown by importing it.
+            raise mistake(node.span, f"'{name}' is no YAML file", "the name of a file of procedures ends in .yaml")
         library = self._library(target, shown)
         if isinstance(library, Library):
             return library

@@ -15,8 +15,9 @@ from runner.guardian import Guardian
 from runner.inside import BLOCK_DRIVERS, COMMANDS_OUTSIDE, HOST_DEVICE, MONITOR_COMMANDS, OBJECTS
 from runner.introspection import introspect
 from runner.nodes import JsonObject, JsonValue, from_json
-from runner.programs import TOOLS, Programs, find_programs
+from runner.programs import Programs, find_programs
 from runner.qapi import Alternate, Array, Builtin, Enum, Object, Schema
+from runner.tools import TOOLS
 from tests.support import RunSteps
 
 NOWHERE = Span(Source("case.yaml", ""), 1, 1)

@@ -17,7 +17,7 @@ from runner.confine import reaches_outside
 from runner.errors import RunnerError, ScenarioError, Source, Span, StepFailed
 from runner.expressions import render
 from runner.match import check_matcher, mismatches
-from runner.model import CaseFinished, Event, Outcome, Point, Result, RunStarted
+from runner.model import CaseFinished, Event, Outcome, Point, Result, RunAborted, RunStarted
 from runner.nodes import Expression, JsonObject, JsonValue, from_json, to_json
 from runner.qemu import Machine, _Session
 from runner.report.stream import LineStream
@@ -49,7 +49,7 @@ def check_report(events: list[Event]) -> None:
     report = TapReport(LineStream(stream))
     for event in events:
         report(event)
-    report.cannot_go_on("the end")
+    report(RunAborted("the end"))
     assert not lint(stream.getvalue()), lint(stream.getvalue())
 
 
