@@ -4,7 +4,7 @@ NODE := .node
 SECOND := $(CURDIR)/.qemu-second
 PATHS ?= scenarios/
 
-.PHONY: run test lint check-types pytest run-second test-second generated clean
+.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
@@ -21,6 +21,19 @@ check-types:
 
 pytest:
 	$(VENV)/bin/python -m pytest -q
+
+SECONDS ?= 3600
+TARGET ?= a_file_by_the_grammar
+
+fuzz: $(VENV)/.dev ## feed the checks, QMP and the report what nobody would write, for less than a minute
+	$(VENV)/bin/python -m tests.fuzz 45
+
+fuzz-long: $(VENV)/.dev ## the same for SECONDS
+	$(VENV)/bin/python -m tests.fuzz $(SECONDS)
+
+fuzz-guided: $(VENV)/.dev ## let coverage choose the inputs of TARGET, until it is stopped
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'atheris>=2.3'
+	$(VENV)/bin/python -m tests.fuzz --guided $(TARGET)
 
 # The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
 run-second test-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64

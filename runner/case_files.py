@@ -6,6 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+LOCAL_HINT = "files live in the case's own directory: use a plain relative name; to leave it, see --allow-outside"
 
 
 def local_problem(name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Any, TypeVar
 
+from runner.confine import link_outside
 from runner.errors import CommandFailed, Diagnostic, SetupError, Span, StepFailed
 from runner.guardian import Guardian
 from runner.match import require_match
@@ -219,6 +220,7 @@ class CaseRun:
         self.waiting_for = f"'{step.verb.NAME}'"
         self.current.argument = bound.argument
         error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
+        self._refuse_links(step)
         try:
             with self._nested(step):
                 result = await bound.verb.run(self._context(step, scope))
@@ -229,6 +231,12 @@ class CaseRun:
         if expect is not None:
             require_match(expect, result, f"the result of '{step.verb.NAME}'")
         return result
+
+    def _refuse_links(self, step: Step) -> None:
+        """Refuse to go on in a directory from which something that ran there has made a way out."""
+        link = link_outside(self.directories.work) if step.confined else ""
+        if link:
+            raise StepFailed(f"'{link}' is a link out of the case's directory", hint="a program made it")
 
     @contextmanager
     def _nested(self, step: Step) -> Iterator[None]:

@@ -27,10 +27,10 @@ def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
     try:
         programs = programs_of(options) if saved is None else None
     except SetupError as error:
-        return collect(options.paths), str(error)
+        return collect(options.paths, allow_outside=options.allow_outside), str(error)
     schemas = Schemas(programs, saved, may_ask=options.check)
     check = QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
-    return collect(options.paths, check), schemas.problem
+    return collect(options.paths, check, allow_outside=options.allow_outside), schemas.problem
 
 
 def qmp_at_hand(options: argparse.Namespace) -> Schema:

@@ -106,7 +106,7 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
     from runner.model import Findings
     from runner.report.console import ConsoleReport
 
-    collection = collect(options.paths)
+    collection = collect(options.paths, allow_outside=options.allow_outside)
     errors = tuple(each for each in collection.findings if each.severity == "error")
     ConsoleReport(stderr)(Findings(errors))
     stdout.write(*(case.point.name for case in collection.cases))

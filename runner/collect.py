@@ -64,12 +64,13 @@ class Collection:
             self.deprecated.setdefault(each.message, each)
 
 
-def collect(paths: Iterable[str], check: QmpCheck | None = None) -> Collection:
+def collect(paths: Iterable[str], check: QmpCheck | None = None, *, allow_outside: bool = False) -> Collection:
     """Load, validate, plan and check every file the paths mean; all mistakes are collected before anything runs.
 
     A directory without a scenario is a mistake only where something else was found.
 
     :param check: what checks the QMP of scenarios, None if it is not to be checked.
+    :param allow_outside: let the files that say so leave the case's directory.
     """
     collection = Collection()
     found, missing = discover(paths)
@@ -77,14 +78,14 @@ def collect(paths: Iterable[str], check: QmpCheck | None = None) -> Collection:
         if found or not lost.is_empty_directory:
             collection.refuse(lost.path, (lost.diagnostic,))
     with _no_garbage():
-        for file in _examined(found, check):
+        for file in _examined(found, Reader(allow_outside=allow_outside), check):
             collection.add(file)
     collection.cases = [case for case in collection.cases if case.file.path not in collection.wrong]
     return collection
 
 
-def _examined(files: Sequence[Found], check: QmpCheck | None) -> Iterator[Examined]:
-    work = partial(examine, reader=Reader(), check=check)
+def _examined(files: Sequence[Found], reader: Reader, check: QmpCheck | None) -> Iterator[Examined]:
+    work = partial(examine, reader=reader, check=check)
     processes = min(len(os.sched_getaffinity(0)), len(files) // WORTH_A_PROCESS)
     if processes < 2:
         return map(work, files)

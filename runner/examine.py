@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from runner.bounded import TooMuch, bounded
 from runner.discover import Found
-from runner.errors import Diagnostic, ScenarioError, did_you_mean, mistake
+from runner.errors import Diagnostic, ScenarioError, Source, Span, did_you_mean, mistake
 from runner.lint import lint_library, lint_scenario
 from runner.plan import Case, Planned, Walk, dry_run, walk_procedures
 from runner.qmp_check import QmpCheck
 from runner.scenario import BadFile, Library, Scenario
 from runner.validate import Reader
+
+FILE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,46 +36,60 @@ def examine(file: Found, reader: Reader, check: QmpCheck | None) -> Examined:
 
     :param check: what checks the QMP of scenarios, None if it is not to be checked.
     """
-    match reader.read(file.path, file.shown_as):
-        case BadFile() as bad:
-            return Examined({bad.path: bad.diagnostics})
-        case Scenario() as scenario:
-            return _scenario(scenario, file, check)
-        case Library() as library:
-            return _library(library, file)
+    try:
+        with bounded("checking this file", FILE_S):
+            read = reader.read(file.path, file.shown_as)
+            looked_at = _library(read, file) if isinstance(read, Library) else _look_at(read, file)
+    except TooMuch as error:
+        whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
+        return Examined({file.shown_as: (whole,)})
+    if check is None or not isinstance(read, Scenario):
+        return looked_at.examined
+    return _check(read, looked_at, check)
 
 
-def _library(library: Library, file: Found) -> Examined:
+@dataclass(frozen=True)
+class _LookedAt:
+    """What came of a file but for its QMP, and the dry walks through its cases."""
+
+    examined: Examined
+    walks: Sequence[Walk] = ()
+
+
+def _library(library: Library, file: Found) -> _LookedAt:
     wrong, walks = walk_procedures(library.own.values())
     if wrong:
-        return Examined({file.shown_as: tuple(wrong)})
+        return _LookedAt(Examined({file.shown_as: tuple(wrong)}))
     warnings = tuple(lint_library(library, walks))
     if file.named:
         first = next(iter(library.own.values()))
         error = mistake(first.span, "the file holds procedures and no scenario", "name a scenario that imports it")
-        return Examined({file.shown_as: error.diagnostics})
-    return Examined(warnings=warnings)
+        return _LookedAt(Examined({file.shown_as: error.diagnostics}))
+    return _LookedAt(Examined(warnings=warnings))
 
 
-def _scenario(scenario: Scenario, file: Found, check: QmpCheck | None) -> Examined:
-    wrong: list[Diagnostic] = []
-    warnings: list[Diagnostic] = []
-    cases: list[Case] = []
-    walks: list[Walk] = []
+def _look_at(read: Scenario | BadFile, file: Found) -> _LookedAt:
+    if isinstance(read, BadFile):
+        return _LookedAt(Examined({read.path: read.diagnostics}))
+    walks: Sequence[Walk] = ()
     try:
-        planned = dry_run(scenario)
+        planned = dry_run(read)
         walks = planned.walks
-        wrong += planned.found
-        if not wrong:
-            warnings += lint_scenario(scenario, walks)
-            cases = _selected(planned, scenario, file)
+        if planned.found:
+            return _LookedAt(Examined({read.path: tuple(planned.found)}), walks)
+        warnings = tuple(lint_scenario(read, walks))
+        return _LookedAt(Examined(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
     except ScenarioError as error:
-        wrong += error.diagnostics
-    found = check.check(scenario, walks, bool(cases)) if check else []
-    deprecated = check.told() if check else []
-    wrong += found
-    refused = {scenario.path: tuple(dict.fromkeys(wrong))} if wrong else {}
-    return Examined(refused, tuple(cases), tuple(warnings), tuple(deprecated))
+        return _LookedAt(Examined({read.path: error.diagnostics}), walks)
+
+
+def _check(scenario: Scenario, looked_at: _LookedAt, check: QmpCheck) -> Examined:
+    """Add what the check of the QMP finds; not bounded, for it may have to start QEMU."""
+    before = looked_at.examined
+    found = check.check(scenario, looked_at.walks, bool(before.cases))
+    wrong = dict.fromkeys((*before.wrong.get(scenario.path, ()), *found))
+    refused = {scenario.path: tuple(wrong)} if wrong else {}
+    return replace(before, wrong=refused, deprecated=tuple(check.told()))
 
 
 def _selected(planned: Planned, scenario: Scenario, file: Found) -> list[Case]:

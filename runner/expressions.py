@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
@@ -42,11 +43,15 @@ Variables = AbstractMapping[str, JsonValue | UnknownValue]
 
 MAX_LENGTH = 1 << 16
 MAX_BITS = 1024
-MAX_VALUES = 50_000
+MAX_VALUES = 20_000
+MAX_DIGITS = 20
+MAX_MENTIONED = 500_000
 MAX_DEPTH = 100
 MAX_SIZE = (1 << 63) - 1
 MAX_TEXT = 1 << 13
 MAX_PARTS = 100
+# A filter of Jinja's does not look what type it is given.
+FAILS = (jinja2.TemplateError, ArithmeticError, AttributeError, TypeError, ValueError, LookupError, RecursionError)
 NO_CALLS = "an expression cannot call functions or methods; use a filter"
 SYNTAX_HINTS = {
     "&": "write 'and'",
@@ -73,20 +78,15 @@ KEPT_FILTERS = [
     "last",
     "length",
     "list",
-    "lower",
     "map",
     "max",
     "min",
     "reject",
     "rejectattr",
-    "round",
     "select",
     "selectattr",
     "sort",
-    "string",
-    "sum",
     "unique",
-    "upper",
 ]
 
 
@@ -135,12 +135,34 @@ class _Environment(ImmutableSandboxedEnvironment):
         except (LookupError, TypeError):
             return self.undefined(_no_such_item(obj, argument))
 
+    left = 0
+    """How much the operators of the expression at hand may still make."""
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "%" and isinstance(left, str):
             raise SecurityError("'%' formats no text here; write the text around the expression")
         if _result_bound(operator, left, right) > MAX_LENGTH:
             raise SecurityError(f"the result of '{operator}' would be too large")
-        return super().call_binop(context, operator, left, right)
+        result = super().call_binop(context, operator, left, right)
+        self.left -= _weight(result, self.left)
+        if self.left < 0:
+            raise SecurityError("the expression makes too much on its way")
+        return result
+
+
+def _weight(value: object, limit: int) -> int:
+    """Return how many values and characters there are in a value, however often the same; enough above a limit."""
+    count, left = 0, [value]
+    while left and count <= limit:
+        match left.pop():
+            case str() as text:
+                count += len(text)
+            case list() | tuple() as items:
+                left.extend(items)
+            case dict() as items:
+                left.extend(items.values())
+        count += 1
+    return count
 
 
 def _no_such_item(obj: object, argument: object) -> str:
@@ -178,6 +200,30 @@ def _to_text(value: object) -> str:
     raise TypeError(f"{type_name(value)} cannot become part of a text; let the expression be the whole value")
 
 
+def _round(value: float, precision: int = 0, method: str = "common") -> float:
+    if abs(precision) > MAX_DIGITS:
+        raise ValueError(f"no number has more than {MAX_DIGITS} digits to round to")
+    return FILTERS["round"](value, precision, method)  # type: ignore[no-any-return]
+
+
+@jinja2.pass_environment
+def _sum(environment: _Environment, items: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> Any:
+    if not isinstance(start, int | float):
+        raise TypeError("'sum' adds numbers only")
+    return FILTERS["sum"](environment, items, attribute, start)
+
+
+SAFE_FILTERS: dict[str, Callable[..., Any]] = {
+    "bytes": _bytes,
+    "lower": lambda value: _to_text(value).lower(),
+    "round": _round,
+    "string": lambda value: _to_text(value),
+    "sum": _sum,
+    "upper": lambda value: _to_text(value).upper(),
+}
+"""Ours, or in the place of Jinja's that build something huge of something small."""
+
+
 class _Omitted:
     """The value of `omit`: the key that gets it is left out."""
 
@@ -200,7 +246,7 @@ def _environment() -> _Environment:
     )
     environment.globals.clear()
     environment.globals["omit"] = OMIT
-    environment.filters = {**{name: FILTERS[name] for name in KEPT_FILTERS}, "bytes": _bytes}
+    environment.filters = {**{name: FILTERS[name] for name in KEPT_FILTERS}, **SAFE_FILTERS}
     return environment
 
 
@@ -209,9 +255,10 @@ ENVIRONMENT = _environment()
 
 @dataclass(frozen=True)
 class Template:
-    """A compiled string: the names it needs, and how to evaluate it."""
+    """A compiled string: the names it needs, how often it says each, and how to evaluate it."""
 
     names: frozenset[str]
+    uses: Counter[str]
     evaluate: Callable[[AbstractMapping[str, Any]], object]
 
 
@@ -227,13 +274,14 @@ def compile_text(text: str) -> Template:
         tree = ENVIRONMENT.parse(text)
         _refuse_nodes(tree)
         names = frozenset(jinja2.meta.find_undeclared_variables(tree) - {"omit"})
+        uses = Counter(node.name for node in tree.find_all(jinja2.nodes.Name))
         whole = _whole_expression(text)
         if whole is None:
-            return Template(names, _text_of(ENVIRONMENT.from_string(text)))
+            return Template(names, uses, _text_of(ENVIRONMENT.from_string(text)))
         expression = ENVIRONMENT.compile_expression(whole, undefined_to_none=False)
     except (RecursionError, MemoryError, SyntaxError):
         raise jinja2.TemplateError("it is nested too deep") from None
-    return Template(names, lambda variables: expression(variables))
+    return Template(names, uses, lambda variables: expression(variables))
 
 
 def _refuse_nodes(tree: jinja2.nodes.Template) -> None:
@@ -339,9 +387,13 @@ class _Renderer:
         if any(isinstance(value, UnknownValue) for value in values.values()):
             return Unknown(node.span)
         try:
+            ENVIRONMENT.left = MAX_LENGTH
+            for name, value in values.items():
+                if template.uses[name] * _weight(value, MAX_MENTIONED) > MAX_MENTIONED:
+                    raise ValueError(f"'{name}' is too large to be mentioned {template.uses[name]} times")
             result = template.evaluate(values)
             return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.span)
-        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+        except FAILS as error:
             raise mistake(node.span, f"the expression fails: {error}") from None
 
     def _json_of(self, value: object, depth: int = 0) -> JsonValue:
@@ -356,17 +408,21 @@ class _Renderer:
                 return str(value)
             case float() if not math.isfinite(value):
                 raise ValueError(f"JSON has no number '{value}'")
-            case None | bool() | int() | float():
-                return value
-            case str() if len(value) > MAX_LENGTH:
-                raise ValueError(f"the text is longer than {MAX_LENGTH} characters")
-            case str():
-                return str(value)
+            case None | bool() | int() | float() | str():
+                return _short(value)
             case dict():
                 return {_key_of(key): self._json_of(item, depth + 1) for key, item in value.items()}
             case list() | tuple() | Iterator():
                 return [self._json_of(item, depth + 1) for item in value]
         raise TypeError(f"the result is {type_name(value)}, which JSON does not have")
+
+
+def _short(value: float | str | None) -> JsonValue:
+    if isinstance(value, str) and len(value) > MAX_LENGTH:
+        raise ValueError(f"the text is longer than {MAX_LENGTH} characters")
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise ValueError(f"a number of more than {MAX_BITS} bits")
+    return str(value) if isinstance(value, str) else value
 
 
 def _key_of(key: object) -> str:

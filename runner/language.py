@@ -78,7 +78,9 @@ PROCEDURES: dict[str, Any] = {
 SHARED: dict[str, Any] = {
     "import_": described(list_of(TEXT), "files of procedures, relative to this one"),
     "procedures": PROCEDURES,
-    "allow_outside_paths": described(BOOLEAN, "let files of this file's steps be outside the case's directory"),
+    "allow_outside_paths": described(
+        BOOLEAN, "steps of this file reach outside the case's directory; needs `--allow-outside`"
+    ),
 }
 SCENARIO: dict[str, Any] = record(
     ["scenario", "steps"],
@@ -95,10 +97,15 @@ SCENARIO: dict[str, Any] = record(
     **SHARED,
 )
 LIBRARY: dict[str, Any] = record(["procedures"], summary=described(TEXT, "what the file offers"), **SHARED)
+# Files are named after a VM: its name must be no path.
+VM_NAME: dict[str, Any] = {
+    "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$",
+    "title": "a name of up to 64 ASCII letters, digits, '_', '.' and '-'",
+}
 MODIFIERS: dict[str, Any] = {
     "name": described(TEXT, "what the step is for, shown in reports"),
     "when": described({"anyOf": [{"type": "boolean"}]}, "run the step only if this expression is true"),
-    "vm": described(TEXT, "the VM that the step is about; `vm` by default"),
+    "vm": described({"type": "string", **VM_NAME}, "the VM that the step is about; `vm` by default"),
     "timeout": described(DURATION_SCHEMA, "how long the step may take; 60 s by default"),
     "save": described({"type": "string", **VARIABLE}, "a variable for the step's result"),
     "error": {

@@ -7,7 +7,9 @@ them), `0644` is not octal and `1:30` not a number of minutes. Source: YAML 1.2.
 from __future__ import annotations
 
 import math
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +89,9 @@ def read_source(path: Path, shown_as: str) -> Source:
     """
     empty = Source(shown_as, "")
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise mistake(Span(empty, 1, 1), "not a regular file", "save the scenario as a file")
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise mistake(Span(empty, 1, 1), f"cannot read the file: {error.strerror}") from None
@@ -102,6 +106,11 @@ def read_source(path: Path, shown_as: str) -> Source:
         raise mistake(
             Span(source, line, column), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8"
         ) from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; one that would wait for a writer, or is a terminal, is only opened to be refused."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _bad_character(source: Source, error: yaml.reader.ReaderError) -> ScenarioError:

@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runner.bounded import TooMuch, bounded
 from runner.errors import Span, StepFailed, did_you_mean, mistake, type_name
 from runner.nodes import JsonValue, Mapping, Node, Scalar, Sequence, to_json
 
+REGEX_S = 0.5
 SHOWN = 400
 OPPOSITES = {
     "$any": "'$absent: true' asks for the opposite",
@@ -225,8 +227,9 @@ def _check_regex(operand: Node, name: str) -> None:
     if not isinstance(operand, Scalar) or not isinstance(operand.value, str):
         raise mistake(operand.span, f"'{name}' takes a string, not {type_name(to_json(operand))}")
     try:
-        re.compile(operand.value)
-    except (re.error, RecursionError, OverflowError) as error:
+        with bounded("it", REGEX_S):
+            re.compile(operand.value)
+    except (re.error, RecursionError, OverflowError, TooMuch) as error:
         raise mistake(operand.span, f"bad regular expression: {error}") from None
 
 
@@ -260,7 +263,14 @@ def _children(node: Node) -> tuple[Node, ...]:
 
 
 def _regex(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    matches = isinstance(actual, str) and re.search(str(to_json(operand)), actual) is not None
+    pattern = str(to_json(operand))
+    try:
+        with bounded(f"the regular expression {describe(pattern)}", REGEX_S):
+            matches = isinstance(actual, str) and re.search(pattern, actual) is not None
+    except TooMuch as error:
+        raise StepFailed(
+            str(error), span=operand.span, hint="do not repeat what repeats itself, as in '(a+)+'"
+        ) from None
     return _one(matches, operand, actual, path, "text matching")
 
 

@@ -35,6 +35,7 @@ def _selection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     group.add_argument("paths", nargs="*", metavar="PATH", help="a scenario file, a directory of them, or FILE::CASE")
     group.add_argument("--list", action="store_true", help="print the names of the cases, and run none")
+    group.add_argument("--allow-outside", action="store_true", help="trust files that say 'allow-outside-paths'")
     group.add_argument("--allow-empty", action="store_true", help="finding nothing to run is no failure")
 
 

@@ -378,6 +378,7 @@ def _named(node: Mapping) -> JsonObject:
 
 def _refuse_too_many(matrix: Mapping, dimensions: list[Entry]) -> None:
     count = math.prod(len(entry.value.items) for entry in dimensions if isinstance(entry.value, Sequence))
+    count += len(_items(matrix.get("include"))) - (0 if dimensions else 1)
     if count > MAX_CASES:
         raise mistake(matrix.span, f"the matrix has {count} combinations, more than {MAX_CASES}", "split the scenario")
 

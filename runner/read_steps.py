@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from runner.confine import reaches_outside
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, type_name
 from runner.expressions import template_of
 from runner.language import MODIFIERS, RESERVED, modifiers_of
@@ -130,9 +131,13 @@ def refuse_reserved(name: str, span: Span) -> None:
 
 
 def argument_problems(verb: type[Verb], argument: Node, *, confined: bool) -> list[Diagnostic]:
-    """Return what the schemas of a verb refuse in its argument; an expression not evaluated yet is not refused."""
+    """Return what is refused in a verb's argument: by its schemas, and because it reaches outside if it is `confined`.
+
+    An expression not evaluated yet is not refused.
+    """
+    outside = reaches_outside(verb.NAME, argument) if confined else []
     if not verb.COMPANIONS:
-        return problems(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
+        return list(dict.fromkeys([*problems(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined), *outside]))
     assert isinstance(argument, Mapping)
     schemas = {verb.NAME: verb.SCHEMA, **verb.COMPANIONS}
     return [

@@ -15,11 +15,10 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from runner.case_files import local_problem
+from runner.case_files import LOCAL_HINT, local_problem
 from runner.errors import Diagnostic, Span, closest, did_you_mean, type_name
 from runner.nodes import UNKNOWN, Expression, Node, Scalar, Unknown, at_path, to_partial
 
-LOCAL_HINT = "files live in the case's own directory: use a plain relative name, or say 'allow-outside-paths: true'"
 TYPES = {
     "string": "a string",
     "integer": "an integer",

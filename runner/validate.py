@@ -24,17 +24,20 @@ from runner.steps.shapes import seconds_of
 
 MAX_CALLS = 50
 MAX_IMPORTS = 20
+UNTRUSTED = "this file's steps may leave the case's directory, which only the user can let them"
 
 
 class Reader:
     """Reads files once each, whoever imports them.
 
-    :param texts: the files, by absolute path, if they are not to be looked for.
+    :param texts: the files, by absolute path, if they are not to be looked for; who read them first has judged them.
+    :param allow_outside: whether the user lets files say `allow-outside-paths`.
     """
 
-    def __init__(self, texts: AbstractMapping[str, Text] | None = None) -> None:
+    def __init__(self, texts: AbstractMapping[str, Text] | None = None, *, allow_outside: bool = False) -> None:
         self._texts = dict(texts or {})
         self._may_look = texts is None
+        self._allow_outside = allow_outside or texts is not None
         self._libraries: dict[str, Library | BadFile] = {}
         self._reading: list[str] = []
 
@@ -58,7 +61,7 @@ class Reader:
         library = Library()
         with found:
             self._declare(root, path, shown_as, library, found)
-        steps = read_steps(root.get("steps"), library.visible, _confined(root), found)
+        steps = read_steps(root.get("steps"), library.visible, not _leaves(root), found)
         with found:
             _refuse_recursion(library.own.values())
         found.raise_any()
@@ -102,6 +105,9 @@ class Reader:
         return load_text(self._texts[name].source)
 
     def _declare(self, root: Mapping, path: Path, shown_as: str, library: Library, found: Findings) -> None:
+        entry = root.entry("allow-outside-paths")
+        if entry and _leaves(root) and not self._allow_outside:
+            found.extend([Diagnostic(entry.span, UNTRUSTED, "if you trust the file, run with --allow-outside")])
         imports, procedures = root.get("import"), root.get("procedures")
         for node in imports if isinstance(imports, Sequence) else ():
             if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
@@ -112,7 +118,7 @@ class Reader:
             if not isinstance(entry.value, Mapping):
                 continue
             with found:
-                procedure = _procedure(entry, library.visible, _confined(root), found)
+                procedure = _procedure(entry, library.visible, not _leaves(root), found)
                 if entry.key in library.visible:
                     other = library.visible[entry.key].span
                     raise mistake(entry.span, f"procedure '{entry.key}' is there already", f"imported from {other}")
@@ -130,6 +136,9 @@ class Reader:
             raise mistake(node.span, f"imports nested more than {MAX_IMPORTS} deep")
         if self._may_look and not target.is_file():
             raise mistake(node.span, f"no such file: '{shown}'", _near(target))
+        if not {target.suffix, target.resolve().suffix} <= {".yaml", ".yml"}:
+            # What is wrong with a file is shown with the line: nobody shall have any file shown by importing it.
+            raise mistake(node.span, f"'{name}' is no YAML file", "the name of a file of procedures ends in .yaml")
         library = self._library(target, shown)
         if isinstance(library, Library):
             return library
@@ -195,9 +204,10 @@ def _root(node: Node) -> Mapping:
     return node
 
 
-def _confined(root: Mapping) -> bool:
-    allowed = root.get("allow-outside-paths")
-    return not (isinstance(allowed, Scalar) and allowed.value is True)
+def _leaves(root: Mapping) -> bool:
+    """Tell whether a file says that its steps may leave the case's directory."""
+    says = root.get("allow-outside-paths")
+    return isinstance(says, Scalar) and says.value is True
 
 
 def _merge(library: Library, imported: Library, node: Node) -> None:

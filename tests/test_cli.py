@@ -157,11 +157,11 @@ def test_the_trace_has_every_process_and_message(run_command: RunSteps, place: P
 
 
 def test_qemus_stderr_is_kept(run_command: RunSteps, place: Path) -> None:
-    (place / "complains.yaml").write_text("scenario: c\nsteps:\n  - launch: {arguments: [-no-such-option]}\n")
+    (place / "complains.yaml").write_text("scenario: c\nsteps:\n  - launch: {arguments: [-accel, no-such-one]}\n")
     run = run_command("--artifacts", "kept", "complains.yaml")
     assert run.status == 1
-    assert "no-such-option" in (place / "kept/complains/vm.stderr").read_text()
-    assert "no-such-option" in run.only.block["hint"]
+    assert "no-such-one" in (place / "kept/complains/vm.stderr").read_text()
+    assert "no-such-one" in run.only.block["hint"]
 
 
 def test_keep_keeps_the_images(run_command: RunSteps, place: Path) -> None:
@@ -427,7 +427,7 @@ def test_a_reader_of_the_errors_that_goes_away_stops_nothing(place: Path) -> Non
 
 
 def test_a_bug_of_ours_is_3_and_fit_for_an_issue(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError("oops")
 
     monkeypatch.setattr("runner.collect.discover", broken)
@@ -441,7 +441,7 @@ def test_a_bug_of_ours_is_3_and_fit_for_an_issue(run_command: RunSteps, monkeypa
 
 
 def test_a_bug_of_ours_in_the_middle_ends_the_report(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError("oops")
 
     monkeypatch.setattr("runner.report.console.describe_failure", broken)

@@ -29,7 +29,6 @@ def test_a_line_has_its_effect_and_its_output_is_the_result(run_steps: RunSteps)
     ("line", "said"),
     [
         ("savevm snap0", "Error: no block device can store vmstate for snapshot"),
-        ("infoo block", "unknown command: 'infoo'"),
         ("info nosuch", "unknown command: 'info nosuch'"),
         ("drive_del", 'drive_del: block device name expected\nTry "help drive_del" for more information'),
         ("drive_del nosuch", "Device 'nosuch' not found"),

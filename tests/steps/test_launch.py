@@ -123,8 +123,8 @@ def test_a_command_line_that_qemu_refuses_fails_it(run_steps: RunSteps) -> None:
 
 def test_a_refusal_may_be_what_is_expected(run_steps: RunSteps) -> None:
     run = run_steps("""
-        - launch: {arguments: [-nosuch]}
-          error: {status: 1, stderr: {$contains: "-nosuch: invalid option"}}
+        - launch: {arguments: [-accel, nosuch]}
+          error: {status: 1, stderr: {$contains: "invalid accelerator nosuch"}}
           save: refusal
         - assert: "{{ refusal.status == 1 }}"
         - launch
@@ -135,10 +135,10 @@ def test_a_refusal_may_be_what_is_expected(run_steps: RunSteps) -> None:
 
 def test_the_words_of_an_earlier_vm_of_the_same_name_are_not_matched(run_steps: RunSteps) -> None:
     run = run_steps("""
-        - launch: {arguments: [-nosuch]}
-          error: {stderr: {$contains: invalid option}}
+        - launch: {arguments: [-accel, nosuch]}
+          error: {stderr: {$contains: invalid accelerator}}
         - launch: {drives: [{id: drive0, file: nosuch.qcow2, format: qcow2}]}
-          error: {stderr: {$contains: invalid option}}
+          error: {stderr: {$contains: invalid accelerator}}
     """)
     assert run.status == 1
     assert run.message.startswith(
@@ -191,7 +191,7 @@ def test_a_refused_relaunch_is_a_failure_like_any_other(run_steps: RunSteps) -> 
     run = run_steps("""
         - launch
         - shutdown
-        - launch: {arguments: [-nosuch]}
+        - launch: {arguments: [-accel, nosuch]}
     """)
     assert run.status == 1
     assert run.message == "step 3 (launch): VM 'vm' exited with status 1 before it greeted us"

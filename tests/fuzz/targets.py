@@ -1,0 +1,120 @@
+"""What is fuzzed: each takes one input, and raises nothing whatever it is; what comes out is checked to be sane."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import socket
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from runner.collect import collect
+from runner.confine import reaches_outside
+from runner.errors import RunnerError, ScenarioError, Source, Span, StepFailed
+from runner.expressions import render
+from runner.match import check_matcher, mismatches
+from runner.model import CaseFinished, Event, Outcome, Point, Result, RunAborted, RunStarted
+from runner.nodes import Expression, JsonObject, JsonValue, from_json, to_json
+from runner.qemu import Machine, _Session
+from runner.report.stream import LineStream
+from runner.report.tap import TapReport
+from runner.trace import Trace
+from tests.report.taplint import lint
+
+NOWHERE = Span(Source("case.yaml", ""), 1, 1)
+GREETING = b'{"QMP": {"version": {"qemu": {"major": 9}, "package": ""}, "capabilities": []}}\n{"return": {}}\n'
+PLACE = Path(tempfile.mkdtemp(prefix="run-scenarios-fuzz-"))
+
+
+def check_file(content: bytes) -> None:
+    """Load, validate, plan and lint a file, and show and report what was found."""
+    file = PLACE / "case.yaml"
+    file.write_bytes(content)
+    collection = collect([str(file)])
+    for finding in collection.findings:
+        assert finding.render()
+    assert len(collection.bad) <= 1
+    assert bool(collection.bad) == any(each.severity == "error" for each in collection.findings)
+    invalid = [CaseFinished(index, Result(Outcome.INVALID, note="wrong")) for index, _ in enumerate(collection.points)]
+    check_report([RunStarted(collection.points), *invalid] if collection.points else [])
+
+
+def check_report(events: list[Event]) -> None:
+    """Report events as TAP, every line of which must be well-formed; a report that breaks off must be so too."""
+    stream = io.StringIO()
+    report = TapReport(LineStream(stream))
+    for event in events:
+        report(event)
+    report(RunAborted("the end"))
+    assert not lint(stream.getvalue()), lint(stream.getvalue())
+
+
+def check_result(points: list[Point], results: list[Result]) -> None:
+    """Report any results, in any order."""
+    named = [
+        Point(f"{number} {point.name}", point.path, point.title, point.rerun) for number, point in enumerate(points)
+    ]
+    finished = [CaseFinished(index, result) for index, result in enumerate(results[: len(named)])]
+    check_report([RunStarted(tuple(named)), *reversed(finished)] if named else [])
+
+
+def check_expression(text: str, variables: JsonObject) -> None:
+    """Evaluate an expression; what it gives must be JSON."""
+    with contextlib.suppress(ScenarioError):
+        to_json(render(Expression(Span(Source("case.yaml", text), 1, 1), text), variables))
+
+
+def check_match(expected: JsonValue, actual: JsonValue) -> None:
+    """Match any value against any expected value."""
+    node = from_json(expected, NOWHERE)
+    with contextlib.suppress(ScenarioError, StepFailed):
+        check_matcher(node)
+        for each in mismatches(node, actual):
+            assert str(each)
+
+
+def check_confinement(verb: str, argument: JsonValue) -> None:
+    """Look for ways outside in any argument."""
+    for each in reaches_outside(verb, from_json(argument, NOWHERE)):
+        assert each.render()
+
+
+def check_qmp(greets: bool, answer: bytes) -> None:
+    """Talk QMP to a peer that says anything at all, and then hangs up."""
+    asyncio.run(_talk((GREETING if greets else b"") + answer))
+
+
+async def _talk(says: bytes) -> None:
+    for name in ("vm.stdout", "vm.stderr"):
+        (PLACE / name).touch()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.sendall(says)
+    theirs.shutdown(socket.SHUT_WR)
+    with contextlib.closing(Trace(PLACE / "trace.jsonl")) as trace:
+        session = _Session("vm", lambda kind, message: machine._see(kind, message, trace))
+        machine = Machine("vm", cast(Any, _Ended()), session, PLACE, (0, 0))
+        try:
+            await machine._connect(ours)
+            for _ in itertools.repeat(None, 3):
+                await machine.execute({"execute": "query-status"})
+            await machine.next_event(lambda event: True)
+        except RunnerError:
+            assert machine.status == -9
+        finally:
+            await machine.close()
+            theirs.close()
+
+
+class _Ended(SimpleNamespace):
+    """A child that was killed."""
+
+    status = -9
+
+    async def wait(self) -> int:
+        """Return at once."""
+        return -9
