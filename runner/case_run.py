@@ -145,7 +145,7 @@ class CaseRun:
         return replace(result, artifacts=kept)
 
     async def _attempt(self) -> tuple[Outcome, Failure | None]:
-        limit = self.task.case.scenario.timeout_s or CASE_TIMEOUT_S
+        limit = self.task.case.timeout_s or CASE_TIMEOUT_S
         try:
             async with asyncio.timeout(limit) as deadline:
                 await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from runner.collect import Collection, collect
-from runner.errors import SetupError
+from runner.errors import SetupError, UsageError
 from runner.introspection import Schemas, load_schemas, save_schemas
-from runner.options import programs_of
+from runner.options import builds_of
 from runner.programs import Programs
 from runner.qapi import Schema
 from runner.qmp_check import QmpCheck
@@ -22,15 +22,26 @@ def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
     No program is started for it unless something is to be run, or `--check` asks for it.
 
     :raise SetupError: if the file that `--qmp-schema` names is none.
+    :raise UsageError: if tools are named as often as fits no number of builds.
     """
     saved = load_schemas(options.qmp_schema) if options.qmp_schema else None
     try:
-        programs = programs_of(options) if saved is None else None
+        builds = builds_of(options) if saved is None else ()
+    except UsageError:
+        raise
     except SetupError as error:
-        return collect(options.paths, allow_outside=options.allow_outside), str(error)
-    schemas = Schemas(programs, saved, may_ask=options.check)
-    check = QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
-    return collect(options.paths, check, allow_outside=options.allow_outside), schemas.problem
+        return collect(options.paths, options.define, allow_outside=options.allow_outside), str(error)
+    under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
+    schemas = {label: Schemas(each, saved, may_ask=options.check) for label, each in under_test.items()}
+    checks = {label: _check_on(under_test[label], each) for label, each in schemas.items()}
+    collection = collect(options.paths, options.define, checks, allow_outside=options.allow_outside)
+    known = [each("qemu", False) for each in schemas.values()] if saved is None else []
+    collection.qemus += [str(schema) for schema in known if schema]
+    return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
+
+
+def _check_on(programs: Programs | None, schemas: Schemas) -> QmpCheck:
+    return QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
 
 
 def qmp_at_hand(options: argparse.Namespace) -> Schema:
@@ -39,7 +50,7 @@ def qmp_at_hand(options: argparse.Namespace) -> Schema:
     :raise SetupError: if QEMU cannot be asked, or the file is none.
     """
     saved = load_schemas(options.qmp_schema) if options.qmp_schema else None
-    schemas = Schemas(None if saved else programs_of(options), saved, may_ask=True)
+    schemas = Schemas(None if saved else builds_of(options)[0].programs, saved, may_ask=True)
     schema = schemas("qemu")
     if schema is None:
         raise SetupError(schemas.problem)
@@ -55,7 +66,7 @@ def save(options: argparse.Namespace, file: Path) -> None:
 
     from runner.guardian import Guardian
 
-    programs, guardian = programs_of(options), Guardian.start()
+    programs, guardian = builds_of(options)[0].programs, Guardian.start()
     try:
         asyncio.run(save_schemas(programs, guardian, file))
     finally:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.options import read_options
+from runner.options import builds_of, make_parser, read_options
 
 if TYPE_CHECKING:
     from runner.editor_schema import JsonSchema
@@ -27,22 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     possible, or a bug of ours; 5 nothing to run; 128+N stopped by signal N.
     """
     options = read_options(arguments)
-    from runner.report.stream import LineStream
     from runner.signals import Interrupted, raising_interrupted
+    from runner.terminal import standard_error, standard_output
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
-    stdout, stderr = LineStream(sys.stdout), LineStream(sys.stderr)
+    stdout, stderr = standard_output(sys.stdout, os.environ), standard_error(sys.stderr, os.environ)
     try:
         with raising_interrupted():
             return _command(options, stdout, stderr)
     except Interrupted as stop:
         return stop.exit_status
     except Exception as error:
+        from runner.errors import UsageError
         from runner.outputs import OUTSIDE
 
         stderr.write(f"run-scenarios: error: {error}" if isinstance(error, OUTSIDE) else _bug_report(error))
-        return BROKEN
+        return USAGE if isinstance(error, UsageError) else BROKEN
 
 
 def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
@@ -58,6 +61,8 @@ def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream
         from runner.lint.explain import rule_reference
 
         return _print(stdout, [rule_reference()])
+    if options.print_completion or options.complete:
+        return _complete(options, stdout)
     if options.explain is not None or options.new:
         return _help(options, stdout, stderr)
     if options.list:
@@ -65,6 +70,18 @@ def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream
     if options.check or options.save_qmp_schema:
         return _check(options, stderr)
     return _report(options, stdout, stderr)
+
+
+def _complete(options: argparse.Namespace, stdout: LineStream) -> int:
+    """Print what completes the command in a shell, or what that asks for as its user types."""
+    if options.print_completion:
+        from runner.completion import completion
+
+        return _print(stdout, [completion(make_parser(), options.print_completion)])
+    from runner.collect import collect
+    from runner.listing import candidates
+
+    return _print(stdout, candidates(options.complete, collect(options.paths).cases))
 
 
 def _print(stdout: LineStream, lines: Sequence[str]) -> int:
@@ -103,16 +120,23 @@ def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 
 def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     from runner.collect import collect
+    from runner.history import load_history
+    from runner.listing import listed
     from runner.model import Findings
     from runner.report.console import ConsoleReport
+    from runner.select import select
 
-    collection = collect(options.paths, allow_outside=options.allow_outside)
+    collection = collect(options.paths, options.define, allow_outside=options.allow_outside)
     errors = tuple(each for each in collection.findings if each.severity == "error")
     ConsoleReport(stderr)(Findings(errors))
-    stdout.write(*(case.point.name for case in collection.cases))
+    selection = select(options, collection, builds_of(options, must_be_there=False), load_history(Path.cwd()))
+    stderr.write(*(f"run-scenarios: {note}" for note in selection.notes))
+    stdout.write(*(listed(task, as_json=bool(options.json)) for task in selection.tasks))
     if collection.bad:
         return USAGE
-    return 0 if collection.cases or options.allow_empty else NOTHING
+    if not selection.tasks:
+        stderr.write(f"run-scenarios: nothing to run: {selection.reason}")
+    return 0 if selection.tasks or options.allow_empty else NOTHING
 
 
 def _check(options: argparse.Namespace, stderr: LineStream) -> int:
@@ -136,18 +160,29 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the reports say so."""
     from runner.check import collect_checked
-    from runner.model import Findings, NothingToRun
+    from runner.history import Recorder, load_history
+    from runner.model import Findings, NothingToRun, Notice
     from runner.outputs import Broadcast, reports
     from runner.run import Status, run
+    from runner.select import select
+    from runner.shards import load_durations
 
-    with reports(options, stdout, stderr) as emit:
+    history = load_history(Path.cwd())
+    with reports(options, stdout, stderr, history.durations) as emit:
         collection, _ = collect_checked(options)
         emit(Findings(tuple(collection.findings)))
-        if not collection.points:
-            emit(NothingToRun(f"no scenarios in {' '.join(options.paths)}", allowed=options.allow_empty))
+        durations = load_durations(options.durations)
+        # A cluster has programs of its own.
+        builds = builds_of(options, must_be_there=not options.cluster) if collection.cases else ()
+        selection = select(options, collection, builds, history)
+        for note in selection.notes:
+            emit(Notice(note))
+        if not selection.points:
+            emit(NothingToRun(selection.reason, allowed=options.allow_empty))
             return 0 if options.allow_empty else NOTHING
         status = Status()
-        stopped = run(options, collection, Broadcast(emit, status))
+        recorder = Recorder(Path.cwd(), history, options.save_durations, durations)
+        stopped = run(options, selection, Broadcast(emit, status, recorder))
         return stopped.exit_status if stopped else status.code
 
 

@@ -4,44 +4,47 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
+from runner.definitions import Definitions, read_definitions
 from runner.discover import Found, discover
 from runner.errors import Diagnostic
 from runner.examine import Examined, examine
 from runner.forked import spread
-from runner.model import Point
+from runner.nodes import JsonObject
 from runner.plan import Case
 from runner.qmp_check import QmpCheck
 from runner.scenario import BadFile
 from runner.validate import Reader
 
+NO_CHECKS: Mapping[str, QmpCheck] = MappingProxyType({})
 WORTH_A_PROCESS = 150
 """How many files take as long to read as a process takes to start and to hand over what it has read."""
 
 
 @dataclass
 class Collection:
-    """What is to be run, and what cannot be."""
+    """What can be run, and what cannot be.
 
+    :param wrong: what is wrong with files, by their name, and the label of the one build it is wrong for or "".
+    :param qemus: what the builds under test say they are.
+    """
+
+    definitions: Definitions = field(default_factory=lambda: Definitions({}))
     cases: list[Case] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
-    wrong: dict[str, dict[Diagnostic, None]] = field(default_factory=dict)
+    wrong: dict[tuple[str, str], dict[Diagnostic, None]] = field(default_factory=dict)
     deprecated: dict[str, Diagnostic] = field(default_factory=dict)
+    qemus: list[str] = field(default_factory=list)
 
     @property
     def bad(self) -> list[BadFile]:
         """The files that cannot be run, and why."""
-        return [BadFile(path, tuple(found)) for path, found in self.wrong.items()]
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """Every line of the report, wrong files first."""
-        wrong = (Point(f"{path} (invalid scenario file)", path) for path in self.wrong)
-        return (*wrong, *(case.point for case in self.cases))
+        return [BadFile(path, tuple(found), label) for (path, label), found in self.wrong.items()]
 
     @property
     def findings(self) -> list[Diagnostic]:
@@ -50,46 +53,62 @@ class Collection:
         every = dict.fromkeys([*self.warnings, *self.deprecated.values(), *wrong])
         return sorted(every, key=lambda each: each.place)
 
-    def refuse(self, path: str, diagnostics: Iterable[Diagnostic]) -> None:
-        """Add to what is wrong with a file."""
-        self.wrong.setdefault(path, {}).update(dict.fromkeys(diagnostics))
+    def refuse(self, path: str, diagnostics: Iterable[Diagnostic], label: str = "") -> None:
+        """Add to what is wrong with a file, on the build of this label or on any."""
+        self.wrong.setdefault((path, label), {}).update(dict.fromkeys(diagnostics))
+
+    def runs_on(self, case: Case, label: str) -> bool:
+        """Tell whether a case was not refused for the build of this label."""
+        return (case.file.path, label) not in self.wrong
 
     def add(self, file: Examined) -> None:
         """Add what came of a file; what is deprecated is told once for each name."""
-        for path, diagnostics in file.wrong.items():
-            self.refuse(path, diagnostics)
-        self.cases += file.cases
+        for (path, label), diagnostics in file.wrong.items():
+            self.refuse(path, diagnostics, label)
+        self.cases += self.definitions.restrict(file.cases)
         self.warnings += file.warnings
         for each in file.deprecated:
             self.deprecated.setdefault(each.message, each)
 
 
-def collect(paths: Iterable[str], check: QmpCheck | None = None, *, allow_outside: bool = False) -> Collection:
+def collect(
+    paths: Iterable[str],
+    definitions: Iterable[str] = (),
+    checks: Mapping[str, QmpCheck] = NO_CHECKS,
+    *,
+    allow_outside: bool = False,
+) -> Collection:
     """Load, validate, plan and check every file the paths mean; all mistakes are collected before anything runs.
 
     A directory without a scenario is a mistake only where something else was found.
 
-    :param check: what checks the QMP of scenarios, None if it is not to be checked.
+    :param definitions: `name=value` texts: what the command line gives for variables, and wants of a matrix.
+    :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
     :param allow_outside: let the files that say so leave the case's directory.
+    :raise UsageError: if a definition cannot be read.
     """
-    collection = Collection()
+    collection = Collection(Definitions(read_definitions(definitions)))
     found, missing = discover(paths)
     for lost in missing:
         if found or not lost.is_empty_directory:
             collection.refuse(lost.path, (lost.diagnostic,))
     with _no_garbage():
-        for file in _examined(found, Reader(allow_outside=allow_outside), check):
+        for file in _examined(found, Reader(allow_outside=allow_outside), checks, collection.definitions.values):
             collection.add(file)
-    collection.cases = [case for case in collection.cases if case.file.path not in collection.wrong]
+    right = {case.selector: case for case in collection.cases if collection.runs_on(case, "")}
+    # A file may have been named as a whole, and for one of its cases too.
+    collection.cases = list(right.values())
     return collection
 
 
-def _examined(files: Sequence[Found], reader: Reader, check: QmpCheck | None) -> Iterator[Examined]:
-    work = partial(examine, reader=reader, check=check)
+def _examined(
+    files: Sequence[Found], reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject
+) -> Iterator[Examined]:
+    work = partial(examine, reader=reader, checks=checks, given=given)
     processes = min(len(os.sched_getaffinity(0)), len(files) // WORTH_A_PROCESS)
     if processes < 2:
         return map(work, files)
-    if check:
+    for check in checks.values():
         check.prepare()
     return spread(work, files, processes)
 

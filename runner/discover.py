@@ -45,7 +45,12 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
     for argument in arguments:
         name, _, selector = argument.partition("::")
         path = Path(name)
-        if path.is_dir():
+        if path.is_dir() and selector:
+            hint = f"a case is in a file: name that, or choose with -k '{selector}'"
+            missing.append(
+                Missing(argument, _diagnostic(argument, f"'{name}' is a directory, which has no cases", hint))
+            )
+        elif path.is_dir():
             files = list(_files_below(path))
             if not files:
                 empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")

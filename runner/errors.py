@@ -139,6 +139,10 @@ class SetupError(RunnerError):
     """The run cannot start or go on for a reason outside every scenario: no QEMU, no space."""
 
 
+class UsageError(SetupError):
+    """The run cannot start, for the command line asks for what there is not."""
+
+
 def mistake(span: Span, message: str, hint: str = "", code: str = "") -> ScenarioError:
     """Return the error for one wrong place in a scenario."""
     return ScenarioError(Diagnostic(span, message, hint, code=code))

@@ -9,6 +9,7 @@ from runner.bounded import TooMuch, bounded
 from runner.discover import Found
 from runner.errors import Diagnostic, ScenarioError, Source, Span, did_you_mean, mistake
 from runner.lint import lint_library, lint_scenario
+from runner.nodes import JsonObject
 from runner.plan import Case, Planned, Walk, dry_run, walk_procedures
 from runner.qmp_check import QmpCheck
 from runner.scenario import BadFile, Library, Scenario
@@ -21,31 +22,30 @@ FILE_S = 1.0
 class Examined:
     """What came of one file.
 
-    :param wrong: what is wrong, by the file that cannot be run for it.
+    :param wrong: what is wrong, by the file that cannot be run for it, and the label of the build or "" for any.
     :param deprecated: what QEMU says it may do without one day.
     """
 
-    wrong: Mapping[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    wrong: Mapping[tuple[str, str], tuple[Diagnostic, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     deprecated: tuple[Diagnostic, ...] = ()
 
 
-def examine(file: Found, reader: Reader, check: QmpCheck | None) -> Examined:
+def examine(file: Found, reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject) -> Examined:
     """Return what there is to run in a file, or what is wrong with it.
 
-    :param check: what checks the QMP of scenarios, None if it is not to be checked.
+    :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
+    :param given: values of variables that take the place of the scenario's own.
     """
     try:
         with bounded("checking this file", FILE_S):
             read = reader.read(file.path, file.shown_as)
-            looked_at = _library(read, file) if isinstance(read, Library) else _look_at(read, file)
+            looked_at = _library(read, file) if isinstance(read, Library) else _look_at(read, file, given)
     except TooMuch as error:
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
-        return Examined({file.shown_as: (whole,)})
-    if check is None or not isinstance(read, Scenario):
-        return looked_at.examined
-    return _check(read, looked_at, check)
+        return Examined({(file.shown_as, ""): (whole,)})
+    return _check(read, looked_at, checks) if isinstance(read, Scenario) else looked_at.examined
 
 
 @dataclass(frozen=True)
@@ -59,37 +59,46 @@ class _LookedAt:
 def _library(library: Library, file: Found) -> _LookedAt:
     wrong, walks = walk_procedures(library.own.values())
     if wrong:
-        return _LookedAt(Examined({file.shown_as: tuple(wrong)}))
+        return _LookedAt(Examined({(file.shown_as, ""): tuple(wrong)}))
     warnings = tuple(lint_library(library, walks))
     if file.named:
         first = next(iter(library.own.values()))
         error = mistake(first.span, "the file holds procedures and no scenario", "name a scenario that imports it")
-        return _LookedAt(Examined({file.shown_as: error.diagnostics}))
+        return _LookedAt(Examined({(file.shown_as, ""): error.diagnostics}))
     return _LookedAt(Examined(warnings=warnings))
 
 
-def _look_at(read: Scenario | BadFile, file: Found) -> _LookedAt:
+def _look_at(read: Scenario | BadFile, file: Found, given: JsonObject) -> _LookedAt:
     if isinstance(read, BadFile):
-        return _LookedAt(Examined({read.path: read.diagnostics}))
+        return _LookedAt(Examined({(read.path, ""): read.diagnostics}))
     walks: Sequence[Walk] = ()
     try:
-        planned = dry_run(read)
+        planned = dry_run(read, given)
         walks = planned.walks
         if planned.found:
-            return _LookedAt(Examined({read.path: tuple(planned.found)}), walks)
+            return _LookedAt(Examined({(read.path, ""): tuple(planned.found)}), walks)
         warnings = tuple(lint_scenario(read, walks))
         return _LookedAt(Examined(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
     except ScenarioError as error:
-        return _LookedAt(Examined({read.path: error.diagnostics}), walks)
+        return _LookedAt(Examined({(read.path, ""): error.diagnostics}), walks)
 
 
-def _check(scenario: Scenario, looked_at: _LookedAt, check: QmpCheck) -> Examined:
-    """Add what the check of the QMP finds; not bounded, for it may have to start QEMU."""
+def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpCheck]) -> Examined:
+    """Add what the checks of the QMP find; not bounded, for they may have to start QEMU."""
     before = looked_at.examined
-    found = check.check(scenario, looked_at.walks, bool(before.cases))
-    wrong = dict.fromkeys((*before.wrong.get(scenario.path, ()), *found))
-    refused = {scenario.path: tuple(wrong)} if wrong else {}
-    return replace(before, wrong=refused, deprecated=tuple(check.told()))
+    wrong = {key: list(found) for key, found in before.wrong.items()}
+    deprecated: list[Diagnostic] = []
+    for label, check in checks.items():
+        found = check.check(scenario, looked_at.walks, bool(before.cases))
+        if found:
+            wrong.setdefault((scenario.path, label), []).extend(_labelled(each, label) for each in found)
+        deprecated += check.told()
+    by_build = {key: tuple(dict.fromkeys(found)) for key, found in wrong.items()}
+    return replace(before, wrong=by_build, deprecated=tuple(deprecated))
+
+
+def _labelled(found: Diagnostic, label: str) -> Diagnostic:
+    return replace(found, message=f"{found.message} [qemu={label}]") if label else found
 
 
 def _selected(planned: Planned, scenario: Scenario, file: Found) -> list[Case]:

@@ -14,12 +14,14 @@ from typing import Any, Protocol
 from runner.case_run import CaseRun, Settings
 from runner.guardian import Guardian
 from runner.introspection import introspect
-from runner.model import CaseFinished, CaseStarted, Emit, Result, RunStopped
+from runner.model import CaseFinished, CaseStarted, Emit, Outcome, Result, RunStopped
 from runner.programs import Programs
 from runner.qapi import Schema
 from runner.requirements import unmet
 from runner.signals import Interrupted
 from runner.task import Task
+
+NOT_STARTED = "not run, another case failed (--fail-fast)"
 
 
 class Running(Protocol):
@@ -61,21 +63,32 @@ class LocalPool:
 
 
 async def execute(
-    tasks: Sequence[Task], pool: Pool, emit: Emit, stop: asyncio.Future[Interrupted]
+    tasks: Sequence[Task],
+    pool: Pool,
+    emit: Emit,
+    stop: asyncio.Future[Interrupted],
+    failures_left: int | None = None,
 ) -> Interrupted | None:
     """Run tasks, as many at a time as the pool takes, in the order given.
 
     :param emit: called with each event as it happens, in this thread.
     :param stop: once it has a result, what runs is reported as interrupted for that reason, before it is cleaned up.
+    :param failures_left: after how many failures no further case is started, None for any number.
     :return: the result of `stop`, None if every case came to its end before.
     """
     running: dict[int, Running] = {}
     waiting = iter(tasks)
 
     async def work(slot: int) -> None:
+        nonlocal failures_left
         for task in waiting:
+            if failures_left is not None and failures_left < 1:
+                emit(CaseFinished(task.index, Result(Outcome.SKIPPED, note=NOT_STARTED)))
+                continue
             run = running[task.index] = pool.start(task, slot)
             result = await run.result()
+            if failures_left is not None and result.outcome.is_failure:
+                failures_left -= 1
             if running.pop(task.index, None):
                 emit(CaseFinished(task.index, result))
 

@@ -8,12 +8,11 @@ What starts programs is imported where it is used, for mostly the cache has the 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.cache import cache_file, write_whole
 from runner.errors import SetupError
 from runner.nodes import JsonObject, JsonValue
 from runner.programs import Programs
@@ -97,7 +96,7 @@ def cached(programs: Programs, program: str) -> Schema | None:
     """
     path = programs[program]
     try:
-        kept = json.loads(_cache_file(path).read_text(encoding="utf-8"))
+        kept = json.loads(cache_file("qmp", path).read_text(encoding="utf-8"))
         if kept["identity"] == _identity(path):
             return parse_schema(program, kept["version"], kept["schema"])
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, BadSchema):
@@ -152,34 +151,10 @@ def _keep(path: str, answer: JsonObject) -> None:
         with Path(path).open("rb") as program:
             if program.read(2) == b"#!":
                 return
-        file = _cache_file(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, {"identity": _identity(path), **answer})
+        file = cache_file("qmp", path)
+        write_whole(file, {"identity": _identity(path), **answer})
 
 
 def _identity(path: str) -> JsonValue:
     about = Path(path).stat()
     return [str(Path(path).resolve()), about.st_size, about.st_mtime_ns, about.st_ino]
-
-
-def _cache_file(path: str) -> Path:
-    """Return the file for a program: one per path, so that a new build takes the place of the one before."""
-    home = os.environ.get("XDG_CACHE_HOME") or ""
-    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
-    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    return base / "run-scenarios" / f"qmp-{Path(path).name}-{name}.json"
-
-
-def _write(file: Path, content: JsonValue) -> None:
-    """Write a file whole or not at all."""
-    import tempfile
-
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(content, stream)
-        part.replace(file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -41,6 +41,12 @@ MATRIX: dict[str, Any] = {
     "propertyNames": VARIABLE,
     "additionalProperties": list_of(SCALAR),
 }
+VARIABLES: dict[str, Any] = {
+    "type": "object",
+    "description": "variables with their values, which `-D name=value` on the command line replaces",
+    "minProperties": 1,
+    "propertyNames": VARIABLE,
+}
 FEATURE: dict[str, Any] = {"type": "string", "pattern": "^[^/]+/[^/]+$", "title": "a `command/feature`"}
 REQUIRES: dict[str, Any] = record(
     [],
@@ -88,6 +94,7 @@ SCENARIO: dict[str, Any] = record(
     summary=described(TEXT, "what it shows"),
     tags=described(list_of(TEXT), "words to select it by"),
     requires=described(REQUIRES, "what the QEMU under test must offer; without it the cases are skipped"),
+    variables=VARIABLES,
     matrix=MATRIX,
     timeout=described(DURATION_SCHEMA, "how long one case may take; 180 s by default"),
     expected_failure=described(

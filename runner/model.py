@@ -75,11 +75,12 @@ class Result:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """One line of the plan: a case, or a file that cannot be run.
 
     :param name: unique in the run, and the same in every run from the same directory.
+    :param case: the name without the round, which all rounds of a case share.
     :param path: the scenario file.
     :param rerun: the command that runs it again, "" if there is none.
     """
@@ -89,6 +90,7 @@ class Point:
     title: str = ""
     rerun: str = ""
     tags: tuple[str, ...] = field(default=())
+    case: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,12 @@ class RunStarted:
     """The plan is made.
 
     :param workers: how many cases run at a time.
+    :param qemus: the builds under test, as far as they said what they are: "QEMU 10.0.2".
     """
 
     points: tuple[Point, ...]
     workers: int = 1
+    qemus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

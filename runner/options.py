@@ -1,23 +1,37 @@
-"""The options of the command. Imports tools only, for `--help` is to be fast."""
+"""The options of the command. Imports keywords and tools only, for `--help` is to be fast."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import __version__
+from runner.keywords import BadKeywords, parse_keywords
 from runner.tools import TOOLS
 
 if TYPE_CHECKING:
-    from runner.programs import Programs
+    from runner.builds import Build
+
+SHELLS = ("bash", "zsh", "fish")
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, `sys.argv` by default; wrong usage ends the command with status 2."""
+    parser = make_parser()
+    options = parser.parse_args(_unambiguous(sys.argv[1:] if arguments is None else arguments))
+    _refuse_contradictions(parser, options)
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; abbreviated options are refused, for a new option would break them."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="run-scenarios",
         description="Run declarative test scenarios against QEMU's block layer, and report TAP on standard output.",
         epilog="TEST_DIR is where case directories are made. Exit status: 0 passed, 1 failed, 2 wrong usage or "
@@ -26,15 +40,47 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for add in (_selection, _running, _reports, _debugging, _checking, _printing):
         add(parser)
     parser.add_argument("--version", action="version", version=f"run-scenarios {__version__}")
-    options = parser.parse_args(arguments)
-    _refuse_contradictions(parser, options)
-    return options
+    return parser
+
+
+def _unambiguous(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with no option left that could take the PATH behind it for its optional value."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    alone = {"--shuffle": "--shuffle="} | ({"--json": "--json=-"} if "--list" in arguments[:end] else {})
+    return [*(alone.get(each, each) for each in arguments[:end]), *arguments[end:]]
 
 
 def _selection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     group.add_argument("paths", nargs="*", metavar="PATH", help="a scenario file, a directory of them, or FILE::CASE")
-    group.add_argument("--list", action="store_true", help="print the names of the cases, and run none")
+    group.add_argument(
+        "--list", action="store_true", help="print the names of the cases, and run none; with --json too"
+    )
+    group.add_argument(
+        "-k",
+        type=_keywords,
+        action="append",
+        default=[],
+        dest="keywords",
+        metavar="EXPRESSION",
+        help="cases whose name or tags contain these words: 'mirror and not (nbd or slow)'",
+    )
+    group.add_argument("--tag", action="append", default=[], help="cases with this tag, or another one so given")
+    group.add_argument("--not-tag", action="append", default=[], metavar="TAG", help="cases without this tag")
+    group.add_argument("--rerun-failed", action="store_true", help="cases that failed when last run in this directory")
+    group.add_argument("--shard", type=_shard, metavar="I/N", help="part I of N parts of the cases, of like duration")
+    group.add_argument(
+        "--durations", type=Path, action="append", default=[], metavar="FILE", help="balance shards by these durations"
+    )
+    group.add_argument(
+        "-D",
+        type=_definition,
+        action="append",
+        default=[],
+        dest="define",
+        metavar="NAME=VALUE",
+        help="set a variable of the scenarios, or run only this value of a matrix",
+    )
     group.add_argument("--allow-outside", action="store_true", help="trust files that say 'allow-outside-paths'")
     group.add_argument("--allow-empty", action="store_true", help="finding nothing to run is no failure")
 
@@ -43,12 +89,25 @@ def _running(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run it")
     group.add_argument("-j", "--jobs", type=_positive, default=default_jobs(), help="cases at a time (%(default)s)")
     group.add_argument("--cluster", metavar="ADDRESS", help="run the cases on the workers of this Dask scheduler")
+    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="cap on each case (180 s where it has none)")
+    group.add_argument("--fail-fast", action="store_true", help="start no further case after the first failure")
+    group.add_argument("--repeat", type=_positive, default=1, metavar="N", help="run every case N times, in rounds")
+    group.add_argument(
+        "--shuffle", nargs="?", type=_seed, metavar="SEED", help="in another order; --shuffle=SEED repeats one"
+    )
     for tool, variable in TOOLS.items():
-        group.add_argument(f"--{tool}", metavar="PROG", help=f"the {tool} under test (else {variable}, else on PATH)")
+        where = "PATH" if tool == "qemu" else "beside --qemu, or on PATH"
+        several = "; several times for several builds" if tool == "qemu" else ""
+        shown = f"the {tool} under test (else {variable}, {where}{several})"
+        group.add_argument(f"--{tool}", action="append", default=[], metavar="PROG", help=shown)
 
 
 def _reports(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("reports")
+    group.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="with --list: print a line of JSON per case"
+    )
+    group.add_argument("--save-durations", type=Path, metavar="FILE", help="write what each case took, for --durations")
     group.add_argument("--tap", type=Path, metavar="FILE", help="write the TAP report to FILE once it is complete")
 
 
@@ -74,6 +133,8 @@ def _printing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--with-qmp", action="store_true", help="with --print-schema: and of the QMP of QEMU")
     group.add_argument("--print-reference", action="store_true", help="print the reference of all steps")
     group.add_argument("--print-rules", action="store_true", help="print the reference of all lint rules")
+    group.add_argument("--print-completion", choices=SHELLS, metavar="SHELL", help="print what completes in this shell")
+    group.add_argument("--complete", choices=("case", "tag"), help=argparse.SUPPRESS)
 
 
 def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -84,24 +145,31 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
     if options.with_qmp and not options.print_schema:
         parser.error("--with-qmp goes with --print-schema")
     prints = options.print_schema or options.print_reference or options.print_rules or options.explain is not None
+    prints = prints or options.print_completion is not None
+    if options.json == "-" and not options.list:
+        parser.error("--json needs a FILE; alone it goes with --list")
+    if options.json not in (None, "-") and options.list:
+        parser.error("--list prints; redirect it to write a file")
+    if len(options.qemu) > 1 and options.cluster:
+        parser.error("--cluster runs on one --qemu, as it is called on the workers")
+    if len(options.qemu) > 1 and (options.save_qmp_schema or options.with_qmp):
+        parser.error("one --qemu at a time has its QMP schema printed or saved")
     if not (options.paths or prints or options.new or options.save_qmp_schema):
         parser.error("no PATH given; try 'run-scenarios scenarios/'")
 
 
-def programs_of(options: argparse.Namespace) -> Programs:
-    """Find the programs under test.
+def builds_of(options: argparse.Namespace, *, must_be_there: bool = True) -> tuple[Build, ...]:
+    """Find the programs of each build under test.
 
+    :param must_be_there: whether to look for them even if there is one build, which needs no name.
     :raise SetupError: if one that was named cannot be run, or one that every run needs is not found.
     """
-    from runner.programs import find_programs
+    from runner.builds import find_builds, unknown_build
 
-    return find_programs(named_programs(options), os.environ)
-
-
-def named_programs(options: argparse.Namespace) -> dict[str, str]:
-    """Return the programs that options name, by tool."""
     named = {tool: getattr(options, tool.replace("-", "_")) for tool in TOOLS}
-    return {tool: program for tool, program in named.items() if program}
+    if len(options.qemu) < 2 and not must_be_there:
+        return (unknown_build(named),)
+    return find_builds(named, os.environ)
 
 
 def default_jobs() -> int:
@@ -111,6 +179,38 @@ def default_jobs() -> int:
     four; the bare processes and their QMP traffic alone show the same order.
     """
     return 2 * len(os.sched_getaffinity(0))
+
+
+def _keywords(text: str) -> str:
+    try:
+        parse_keywords(text)
+    except BadKeywords as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a part such as 1/5, 2/5, … 5/5")
+    return number, count
+
+
+def _definition(text: str) -> str:
+    if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return text
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
+    return float(text)
+
+
+def _seed(text: str) -> str:
+    return text or str(int.from_bytes(os.urandom(3), "big"))
 
 
 def _positive(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from runner.errors import SetupError
 from runner.model import Emit, Event, RunAborted
 from runner.report.annotations import Annotations
 from runner.report.console import ConsoleReport
+from runner.report.screen import Screen
 from runner.report.stream import LineStream
+from runner.report.summary import Summary
 from runner.report.tap import TapReport
 from runner.signals import Interrupted
 
@@ -37,9 +39,12 @@ def messages(stderr: LineStream) -> Broadcast:
 
 
 @contextlib.contextmanager
-def reports(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> Iterator[Broadcast]:
+def reports(
+    options: argparse.Namespace, stdout: LineStream, stderr: LineStream, expected: Mapping[str, float]
+) -> Iterator[Broadcast]:
     """Yield what hands the events of a run to every report; whatever ends the run, the reports say so.
 
+    :param expected: seconds that cases took before, by name.
     :raise OSError: if a report cannot be written.
     """
     with ExitStack() as files:
@@ -48,7 +53,12 @@ def reports(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
         except OSError as error:
             TapReport(stdout)(RunAborted(str(error)))
             raise
-        every = Broadcast(TapReport(tap), ConsoleReport(stderr), Annotations(stderr))
+        watched: list[Emit] = [TapReport(tap), ConsoleReport(stderr), Annotations(stderr)]
+        if isinstance(stderr, Screen) and not (tap is stdout and stdout.is_terminal):
+            from runner.report.progress import Progress
+
+            watched.append(Progress(stderr, expected))
+        every = Broadcast(*watched, Summary(stderr))
         try:
             yield every
         except (Exception, Interrupted) as error:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import shlex
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, value_type
 from runner.expressions import render
 from runner.match import describe, same
-from runner.model import Point
 from runner.nodes import UNKNOWN, Entry, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, to_json
 from runner.read_steps import Findings, argument_problems, check_modifier, refuse_reserved
 from runner.scenario import Scenario, ScenarioFile
@@ -29,6 +29,7 @@ from runner.validate import reopened
 MAX_CASES = 2_000
 MAX_STEPS = 50_000
 MAX_CALL_DEPTH = 50
+EMPTY: AbstractMapping[str, JsonValue] = MappingProxyType({})
 VISITED = ("when", "name", "vm", "timeout", "error", "expect")
 
 
@@ -39,12 +40,17 @@ class Case:
     It holds the text of the scenario and not what was made of it: of ten thousand cases, only a few run at a time.
 
     :param number: its position among the scenario's cases, from 0.
+    :param dimensions: the value of each dimension of the matrix.
+    :param variables: the values of the scenario's own variables.
+    :param cap_s: the most that it may take, whatever its scenario says, None for no such limit.
     """
 
     file: ScenarioFile
     number: int
-    variables: JsonObject
+    dimensions: JsonObject
     label: str
+    variables: JsonObject
+    cap_s: float | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -52,21 +58,30 @@ class Case:
         return _opened(self.file)
 
     @property
-    def point(self) -> Point:
-        """The case as reports name it."""
+    def selector(self) -> str:
+        """The argument of the command that means this case alone."""
+        return f"{self.file.path}::{self.label}" if self.label else self.file.path
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long it may take: what its scenario says, and no longer than the cap; None if neither says anything."""
+        own = self.scenario.timeout_s
+        return min(own, self.cap_s) if own and self.cap_s else own or self.cap_s
+
+    def name(self, *labels: str) -> str:
+        """Return the case's name in reports, with these labels behind the values of its matrix."""
+        every = ",".join(each for each in (self.label, *labels) if each)
         stem = self.file.path.removesuffix(".yaml")
-        selector = f"{self.file.path}::{self.label}" if self.label else self.file.path
-        return Point(
-            name=f"{stem}[{self.label}]" if self.label else stem,
-            path=self.file.path,
-            title=self.file.title,
-            rerun=f"run-scenarios {shlex.quote(selector)}",
-            tags=self.file.tags,
-        )
+        return f"{stem}[{every}]" if every else stem
 
     def scope(self) -> Scope:
         """Return a new scope for the case's first step."""
-        return Scope(self.variables, self.scenario.procedures)
+        return scope_of(self, self.scenario)
+
+
+def scope_of(case: Case, scenario: Scenario) -> Scope:
+    """Return a new scope for the first step of a case of a scenario that is open."""
+    return Scope({**case.variables, **case.dimensions}, scenario.procedures)
 
 
 @lru_cache(maxsize=64)
@@ -132,19 +147,20 @@ def plan(scenario: Scenario) -> list[Case]:
     return planned.cases
 
 
-def dry_run(scenario: Scenario) -> Planned:
+def dry_run(scenario: Scenario, given: AbstractMapping[str, JsonValue] = EMPTY) -> Planned:
     """Walk through each case of a scenario.
 
+    :param given: values that take the place of those the scenario gives its variables; other names do not matter.
     :raise ScenarioError: if its matrix is wrong, for then there are no cases.
     """
-    cases = _cases(scenario)
+    cases = _cases(scenario, given)
     walks: list[Walk] = []
     found: dict[Diagnostic, None] = {}
     budget = _Budget()
     for case in cases:
         walk = _Walk(budget)
         walks.append(walk.visits)
-        walk.whole(scenario.steps, Scope(case.variables, scenario.procedures))
+        walk.whole(scenario.steps, scope_of(case, scenario))
         found |= walk.found
         if walk.is_exhausted:
             break
@@ -321,16 +337,17 @@ def _runs_once(verb: FlowVerb) -> bool:
     return not isinstance(verb, Eventually) and not (isinstance(verb, ForEach) and verb.items == (UNKNOWN,))
 
 
-def _cases(scenario: Scenario) -> list[Case]:
+def _cases(scenario: Scenario, given: AbstractMapping[str, JsonValue]) -> list[Case]:
+    own = {each.key: given.get(each.key, to_json(each.value)) for each in scenario.variables}
     if scenario.matrix is None:
-        return [Case(scenario.file, 0, {}, "")]
+        return [Case(scenario.file, 0, {}, "", own)]
     rows = _rows(scenario.matrix)
     cases: dict[str, Case] = {}
     for number, (variables, span) in enumerate(rows):
         label = ",".join(f"{key}={_shown(variables[key])}" for key in sorted(variables))
         if label in cases:
             raise mistake(span, f"a second case called '{label}'", "a case is named by its values")
-        cases[label] = Case(scenario.file, number, variables, label)
+        cases[label] = Case(scenario.file, number, variables, label, own)
     return list(cases.values())
 
 

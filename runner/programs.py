@@ -43,6 +43,12 @@ class Programs:
         return self.paths[tool]
 
     @cached_property
+    def version(self) -> str:
+        """The version of this QEMU, "" if it prints none. Source: `qemu-system-x86_64 --version`."""
+        found = re.search(r"version (\d+(?:\.\d+)+)", _output_of([self["qemu"], "--version"]))
+        return found[1] if found else ""
+
+    @cached_property
     def accelerators(self) -> frozenset[str]:
         """The accelerators this QEMU was built with."""
         output = _output_of([self["qemu"], "-accel", "help"])
@@ -63,14 +69,17 @@ class Programs:
 
 
 def find_programs(options: Mapping[str, str | None], environment: Mapping[str, str]) -> Programs:
-    """Find each tool by its option, else by QEMU's own environment variable, else on PATH.
+    """Find each tool by its option, else beside the QEMU that has one, else by QEMU's own variable, else on PATH.
+
+    The tools beside a QEMU are of the same build; others would have to be named on purpose.
 
     :param options: a program for a tool, or None; a name without a slash is looked up on PATH.
     :raise SetupError: if a program that was named cannot be run, or none is found for QEMU, qemu-img or qemu-io.
     """
-    paths = {}
+    paths: dict[str, str] = {}
     for tool, variable in TOOLS.items():
-        named = options.get(tool) or environment.get(variable)
+        beside = _beside(paths["qemu"], tool) if options.get("qemu") and tool != "qemu" else None
+        named = options.get(tool) or beside or environment.get(variable)
         path = _which(named, environment) if named else _first_of(tool, environment)
         if path:
             paths[tool] = path
@@ -80,6 +89,12 @@ def find_programs(options: Mapping[str, str | None], environment: Mapping[str, s
         elif tool in NEEDED:
             raise SetupError(_not_found(tool))
     return Programs(paths)
+
+
+def _beside(qemu: str, tool: str) -> str | None:
+    """Return a tool in the directory of a QEMU: that of the file itself first, where the path is a link."""
+    directories = (Path(qemu).resolve().parent, Path(qemu).parent)
+    return next((path for each in directories if (path := _which(str(each / tool), {}))), None)
 
 
 def _first_of(tool: str, environment: Mapping[str, str]) -> str | None:

@@ -13,15 +13,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from runner.case_run import Settings
-from runner.collect import Collection
 from runner.errors import SetupError
 from runner.execute import LocalPool, Pool, execute
 from runner.guardian import Guardian
 from runner.model import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
-from runner.options import named_programs, programs_of
-from runner.programs import Programs
+from runner.select import Selection
 from runner.signals import Interrupted, asked_to_stop, ignore_signals
-from runner.task import Task
 from runner.workdir import Workspace
 
 
@@ -37,22 +34,21 @@ class Status:
             self.code = max(self.code, event.result.outcome.exit_status)
 
 
-def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Interrupted | None:
-    """Run every case, and return what stopped the run before its end, if anything did.
+def run(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interrupted | None:
+    """Run what was selected, and return what stopped the run before its end, if anything did.
 
-    :raise SetupError: if QEMU or a place for the cases is missing; nothing was emitted then.
+    :raise SetupError: if a place for the cases is missing; nothing was emitted then.
     """
-    if not collection.cases:
-        _emit_start(collection, options.jobs, emit)
+    if not selection.tasks:
+        _emit_start(selection, options.jobs, emit)
         return None
     began = time.monotonic()
-    programs = Programs(named_programs(options)) if options.cluster else programs_of(options)
     # Every case is there to the end: the collector need not go through all of them again and again.
     gc.freeze()
     with _settings(options) as settings:
-        _emit_start(collection, options.jobs, emit)
+        _emit_start(selection, options.jobs, emit)
         try:
-            stopped = asyncio.run(_execute(options.cluster, _tasks(collection, programs), settings, emit))
+            stopped = asyncio.run(_execute(options, selection, settings, emit))
         finally:
             # What is left is short, and would be left lying about.
             ignore_signals()
@@ -60,15 +56,10 @@ def run(options: argparse.Namespace, collection: Collection, emit: Emit) -> Inte
     return stopped
 
 
-def _emit_start(collection: Collection, workers: int, emit: Emit) -> None:
-    emit(RunStarted(collection.points, workers))
-    for index, bad in enumerate(collection.bad):
+def _emit_start(selection: Selection, workers: int, emit: Emit) -> None:
+    emit(RunStarted(selection.points, workers, selection.qemus))
+    for index, bad in enumerate(selection.bad):
         emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
-
-
-def _tasks(collection: Collection, programs: Programs) -> list[Task]:
-    cases = enumerate(collection.cases, len(collection.bad))
-    return [Task(index, case, programs, case.point) for index, case in cases]
 
 
 @contextlib.contextmanager
@@ -84,11 +75,15 @@ def _settings(options: argparse.Namespace) -> Iterator[Settings]:
         guardian.stop()
 
 
-async def _execute(address: str | None, tasks: list[Task], settings: Settings, emit: Emit) -> Interrupted | None:
-    if address is None:
-        return await execute(tasks, LocalPool(settings, emit), emit, asked_to_stop())
-    async with _cluster(address, tasks[0].programs.paths, settings.workspace, emit) as pool:
-        return await execute(tasks, pool, emit, asked_to_stop())
+async def _execute(
+    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit
+) -> Interrupted | None:
+    failures_left = 1 - len(selection.bad) if options.fail_fast else None
+    tasks = selection.tasks
+    if options.cluster is None:
+        return await execute(tasks, LocalPool(settings, emit), emit, asked_to_stop(), failures_left)
+    async with _cluster(options.cluster, tasks[0].programs.paths, settings.workspace, emit) as pool:
+        return await execute(tasks, pool, emit, asked_to_stop(), failures_left)
 
 
 @contextlib.asynccontextmanager

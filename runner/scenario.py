@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runner.errors import Diagnostic, Source, Span
-from runner.nodes import Mapping
+from runner.nodes import Entry, Mapping
 from runner.steps.base import Procedure, Step
 
 
@@ -56,6 +56,7 @@ class Scenario:
     summary: str
     tags: tuple[str, ...]
     requires: Requirements
+    variables: tuple[Entry, ...]
     matrix: Mapping | None
     timeout_s: float | None
     expected_failure: str
@@ -74,7 +75,11 @@ class Library:
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file that cannot be run, and why."""
+    """A file that cannot be run, and why.
+
+    :param label: the build of QEMU that it cannot be run on, "" for any.
+    """
 
     path: str
     diagnostics: tuple[Diagnostic, ...]
+    label: str = ""

@@ -58,6 +58,7 @@ class Reader:
         found = Findings()
         found.extend(problems(root, SCENARIO, "the scenario"))
         _refuse_expressions(root, found)
+        _check_variables(root, found)
         library = Library()
         with found:
             self._declare(root, path, shown_as, library, found)
@@ -198,6 +199,28 @@ def _refuse_expressions(root: Mapping, found: Findings) -> None:
             found.extend([Diagnostic(expression.span, f"an expression within '{entry.key}'", "write the value out")])
 
 
+def _check_variables(root: Mapping, found: Findings) -> None:
+    matrix = root.get("matrix")
+    for entry in _declared_variables(root):
+        with found:
+            refuse_reserved(entry.key, entry.span)
+        if isinstance(matrix, Mapping) and entry.key in _dimensions(matrix):
+            found.extend([Diagnostic(entry.span, f"the matrix has a dimension '{entry.key}' as well", "remove one")])
+
+
+def _declared_variables(root: Mapping) -> Iterable[Entry]:
+    variables = root.get("variables")
+    return variables if isinstance(variables, Mapping) else ()
+
+
+def _dimensions(matrix: Mapping) -> set[str]:
+    """Return the names that a matrix gives values, in its combinations too."""
+    included = matrix.get("include")
+    combinations = [node for node in included if isinstance(node, Mapping)] if isinstance(included, Sequence) else []
+    every = {entry.key for node in (matrix, *combinations) for entry in node}
+    return every - {"include", "exclude", "because"}
+
+
 def _root(node: Node) -> Mapping:
     if not isinstance(node, Mapping):
         raise mistake(node.span, "a scenario file must be a mapping", "begin with 'scenario: a title'")
@@ -237,6 +260,7 @@ def _scenario_of(
         summary=_text(root.get("summary")),
         tags=file.tags,
         requires=_requirements(requires) if isinstance(requires, Mapping) else Requirements(),
+        variables=tuple(_declared_variables(root)),
         matrix=matrix if isinstance(matrix, Mapping) else None,
         timeout_s=seconds_of(timeout) if timeout else None,
         expected_failure=_text(root.get("expected-failure")),

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from runner.cli import main
 from tests.support import Run, RunSteps, write_scenario
+
+# The same examples in every run, none of them against the clock, and nothing left in the working directory.
+hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None, max_examples=60)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,7 +29,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shown(collection: Collection) -> tuple[list[str], list[str], list[str]]:
     """Return all that can be seen of a collection."""
     findings = [each.render() for each in collection.findings]
-    return findings, [each.path for each in collection.bad], [point.name for point in collection.points]
+    return findings, [each.path for each in collection.bad], [case.name() for case in collection.cases]
 
 
 def test_several_processes_find_what_one_finds(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,16 +29,16 @@ def refusal(directory: Path, text: str) -> list[str]:
 def test_a_file_without_matrix_is_one_case(tmp_path: Path) -> None:
     (case,) = planned(tmp_path, "scenario: a\nsteps: [launch]\n")
     assert case.label == ""
-    assert case.point.name == "a"
+    assert (case.name(), case.selector) == ("a", "a.yaml")
 
 
 def test_a_matrix_is_its_product_without_excluded_and_with_included_ones(tmp_path: Path) -> None:
     matrix = "{b: [1, 2], a: [x, true], exclude: [{a: true, b: 2}], include: [{a: y, b: 3, because: so}]}"
     cases = planned(tmp_path, f"scenario: a\nmatrix: {matrix}\nsteps: [launch]\n")
     assert [case.label for case in cases] == ["a=x,b=1", "a=true,b=1", "a=x,b=2", "a=y,b=3"]
-    assert cases[1].variables == {"a": True, "b": 1}
+    assert cases[1].dimensions == {"a": True, "b": 1}
     assert [case.number for case in cases] == [0, 1, 2, 3]
-    assert cases[-1].point.rerun == "run-scenarios a.yaml::a=y,b=3"
+    assert (cases[-1].name("on=x"), cases[-1].selector) == ("a[a=y,b=3,on=x]", "a.yaml::a=y,b=3")
 
 
 def test_exclude_compares_types(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class _Agent:
         """Have a case run, and wait for its delivery."""
         arrived: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._waiting[parcel.run, parcel.index] = arrived
-        limit = (parcel.case.scenario.timeout_s or CASE_TIMEOUT_S) + GRACE_S
+        limit = (parcel.case.timeout_s or CASE_TIMEOUT_S) + GRACE_S
         try:
             self.tell(parcel)
             delivery = None if self.has_ended else arrived.get(timeout=limit)

@@ -44,7 +44,8 @@ def saved_value_unused(subject: Subject) -> Iterator[Finding]:
 
 
 def variable_unused(subject: Subject) -> Iterator[Finding]:
-    """Yield the variables of `set` and `for-each` that nothing reads."""
+    """Yield the variables of the scenario, of `set` and of `for-each` that nothing reads."""
+    yield from _declared_unused(subject)
     for step, name in _unread(subject):
         entry = step.argument.entry(name) if isinstance(step.argument, Mapping) and not step.save else None
         if entry:
@@ -55,6 +56,15 @@ def variable_unused(subject: Subject) -> Iterator[Finding]:
             if _is_meant(entry.key) and entry.key not in _names(step.body):
                 hint = f"call it '_{entry.key}' if the steps are only to be repeated"
                 yield Finding(entry.span, f"the variable '{entry.key}' is never used", hint)
+
+
+def _declared_unused(subject: Subject) -> Iterator[Finding]:
+    if subject.scenario is None:
+        return
+    used = _names(subject.scenario.steps)
+    for entry in subject.scenario.variables:
+        if _is_meant(entry.key) and entry.key not in used:
+            yield Finding(entry.span, f"the variable '{entry.key}' is never used", "remove it")
 
 
 def _unread(subject: Subject) -> Iterator[tuple[Step, str]]:

@@ -154,9 +154,9 @@ meant, or the name is misspelt further on. A name that begins with `_` is not re
         "RS004",
         "variable-unused",
         """
-A variable of `set` or `for-each` that nothing reads before it is set anew or its block ends. In a `for-each` this means
-that every round does the same: often the variable was meant in one of the steps. A name that begins with `_` is not
-reported, so `for-each: {_round: [1, 2, 3]}` says that repeating is all that is meant.
+A variable of `variables`, `set` or `for-each` that nothing reads before it is set anew or its block ends. In a
+`for-each` this means that every round does the same: often the variable was meant in one of the steps. A name that
+begins with `_` is not reported, so `for-each: {_round: [1, 2, 3]}` says that repeating is all that is meant.
 """,
         """
 - for-each: {drive: [drive0, drive1]}

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+from collections.abc import Callable, Sequence
 from typing import IO
 
 
-class LineStream:
-    """Writes lines, each flushed; once its reader has gone away, it writes nothing more."""
+def unpainted(line: str) -> str:
+    """Return a line as it is."""
+    return line
 
-    def __init__(self, stream: IO[str]) -> None:
+
+class LineStream:
+    """Writes lines, each flushed; once its reader has gone away, it writes nothing more.
+
+    :param paint: puts a line in colours.
+    :param is_terminal: whether a person sees it at once.
+    """
+
+    def __init__(self, stream: IO[str], paint: Callable[[str], str] = unpainted, *, is_terminal: bool = False) -> None:
         self._stream = stream
+        self._paint = paint
+        self.is_terminal = is_terminal
         self.closed = False
 
     def write(self, *lines: str) -> None:
@@ -19,14 +32,21 @@ class LineStream:
 
         :raise OSError: if that is not possible for another reason than a reader gone, once.
         """
+        self._send(self._painted(lines))
+
+    def _painted(self, lines: Sequence[str]) -> str:
+        return "".join(f"{self._paint(part)}\n" for line in lines for part in line.split("\n"))
+
+    def _send(self, text: str) -> None:
         if self.closed:
             return
         try:
-            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.write(text)
             self._stream.flush()
         except OSError as error:
             self._close()
-            if not isinstance(error, BrokenPipeError):
+            hung_up = self.is_terminal and error.errno == errno.EIO
+            if not isinstance(error, BrokenPipeError) and not hung_up:
                 raise
 
     def _close(self) -> None:

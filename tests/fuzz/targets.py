@@ -39,8 +39,10 @@ def check_file(content: bytes) -> None:
         assert finding.render()
     assert len(collection.bad) <= 1
     assert bool(collection.bad) == any(each.severity == "error" for each in collection.findings)
-    invalid = [CaseFinished(index, Result(Outcome.INVALID, note="wrong")) for index, _ in enumerate(collection.points)]
-    check_report([RunStarted(collection.points), *invalid] if collection.points else [])
+    names = [*(each.path for each in collection.bad), *(case.selector for case in collection.cases)]
+    points = tuple(Point(name, "case.yaml") for name in names)
+    invalid = [CaseFinished(index, Result(Outcome.INVALID, note="wrong")) for index, _ in enumerate(points)]
+    check_report([RunStarted(points), *invalid] if points else [])
 
 
 def check_report(events: list[Event]) -> None:

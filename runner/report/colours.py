@@ -1,0 +1,52 @@
+"""Colours for the lines of a report, by what they begin with. Imports nothing of ours.
+
+Source: ECMA-48, SGR; the conventions of no-color.org and bixense.com/clicolors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
+TAP = [
+    (re.compile(r"not ok \d+ .* # TODO "), YELLOW),
+    (re.compile(r"ok \d+ .* # SKIP "), YELLOW),
+    (re.compile(r"not ok |Bail out!"), RED),
+    (re.compile(r"ok "), GREEN),
+    (re.compile(r"# "), BOLD),
+    (re.compile(r" |TAP version|1\.\."), DIM),
+]
+WARNING = re.compile(r"\S+:\d+:\d+: (warning|known failure)\b")
+CARET = re.compile(r" +\| +\^")
+SUMMARY_GOOD = re.compile(r"\d+ cases?: (?!.*(failed|not run))")
+FAILURE = re.compile(r"\S+:\d+:\d+: [a-z-]+: |failed:|rounds that failed:|\d+ cases?: |run-scenarios: error: ")
+
+
+def may_colour(environment: Mapping[str, str]) -> bool:
+    """Tell whether the user lets a terminal have colours."""
+    return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def must_colour(environment: Mapping[str, str]) -> bool:
+    """Tell whether the user wants colours where there is no terminal."""
+    forced = (environment.get(name, "") for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
+    return may_colour(environment) and any(value not in ("", "0", "false") for value in forced)
+
+
+def tap_line(line: str) -> str:
+    """Return a line of a TAP report in colours."""
+    return next((_in(colour, line) for begins, colour in TAP if begins.match(line)), line)
+
+
+def message_line(line: str) -> str:
+    """Return a line of what people read in colours."""
+    if WARNING.match(line):
+        return _in(YELLOW, line)
+    if CARET.match(line) or SUMMARY_GOOD.match(line):
+        return _in(GREEN, line)
+    return _in(RED, line) if FAILURE.match(line) else line
+
+
+def _in(colour: str, line: str) -> str:
+    return f"\x1b[{colour}m{line}\x1b[0m"
