@@ -54,6 +54,8 @@ BEGUN = {
     "did not find expected alphabetic or numeric character": "quote a text that begins with '{}'",
 }
 """What libyaml notices lines after the place to mend, which is where the construct begins; with the hint there."""
+TOO_DEEP = "exceeded maximum nesting depth"
+"""What libyaml says before its parser has given us anything to count, for it looks ahead."""
 QUOTE_IT = 'an expression must be quoted: "{{ … }}"'
 UNQUOTED = "RS002"
 """The lint rule that an expression without quotes breaks: YAML can make nothing of most of them."""
@@ -75,11 +77,22 @@ def load_text(source: Source) -> Node:
         and for anything too large or too deep to be meant.
     """
     try:
-        return _Builder(source).build(yaml.parse(source.text, Loader=yaml.CSafeLoader))
+        return _build(source, source.text)
     except yaml.reader.ReaderError as error:
         raise _bad_character(source, error) from None
     except yaml.MarkedYAMLError as error:
         raise _bad_syntax(source, error) from None
+
+
+def _build(source: Source, text: str) -> Node:
+    """Return the document in `text`, the beginning of `source` or all of it."""
+    try:
+        return _Builder(source).build(yaml.parse(text, Loader=yaml.CSafeLoader))
+    except yaml.MarkedYAMLError as error:
+        if error.problem != TOO_DEEP or error.problem_mark is None:
+            raise
+        # Without what is too deep for libyaml, it gets to where it is too deep for us.
+        return _build(source, text[: error.problem_mark.index])
 
 
 def read_source(path: Path, shown_as: str) -> Source:

@@ -138,6 +138,10 @@ def test_hostile_text_is_refused(text: str, said: str) -> None:
     assert said in refusal(text)
 
 
+def test_what_is_too_deep_for_libyaml_is_shown_where_it_is_too_deep_for_us() -> None:
+    assert "a.yaml:2:53: error: nested more than 50 deep" in refusal(f"# {'é' * 2000}\na: {'[' * 5000}")
+
+
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "large.yaml"
     with file.open("wb") as stream:
