@@ -37,11 +37,15 @@ ENDS_WHEN_ASKED = (0, -SIGTERM, -SIGKILL, 128 + SIGTERM)
 
 @dataclass(frozen=True)
 class Settings:
-    """What every case of a run shares."""
+    """What every case of a run shares.
+
+    :param tells_traffic: whether the events of steps are to hold their QMP messages and tools.
+    """
 
     workspace: Workspace
     guardian: Guardian
     jobs: int = 1
+    tells_traffic: bool = False
 
 
 @dataclass
@@ -127,7 +131,7 @@ class CaseRun:
         return result
 
     async def _traced(self, directories: Directories) -> Result:
-        with closing(Trace(directories.logs / "trace.jsonl")) as trace:
+        with closing(self._new_trace(directories)) as trace:
             self.trace, self.directories = trace, directories
             self.processes = Processes(directories.work, trace, self.settings.guardian)
             try:
@@ -135,6 +139,9 @@ class CaseRun:
             finally:
                 await _to_the_end(self._clean_up())
             return self._conclude(outcome, failure)
+
+    def _new_trace(self, directories: Directories) -> Trace:
+        return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.tells_traffic)
 
     def _leave(self, directories: Directories, result: Result) -> Result:
         failed = result.outcome.is_failure and result.outcome is not Outcome.INTERRUPTED
@@ -179,7 +186,9 @@ class CaseRun:
         self.number += 1
         index, number, began, previous = self.task.index, self.number, time.monotonic(), self.current
         self.current = Blame(step, number, self.stack, None, step.span)
+        assert self.trace
         self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
+        self.trace.begin_step()
         passed = False
         try:
             passed = await self._run_step(step, scope)
@@ -188,7 +197,9 @@ class CaseRun:
             raise
         finally:
             took = time.monotonic() - began
-            self.emit(StepFinished(index, number, step.verb.NAME, step.span, passed, began - self.began, took))
+            traffic, untold = self.trace.end_step()
+            at = began - self.began
+            self.emit(StepFinished(index, number, step.verb.NAME, step.span, passed, at, took, traffic, untold))
         self.current, self.blame = previous, None
 
     async def _run_step(self, step: Step, scope: Scope) -> bool:

@@ -158,14 +158,31 @@ class StepStarted:
     depth: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A QMP message, a program that was started, or how one ended.
+
+    :param at_s: seconds since the case began.
+    :param vm: the VM, "" for a tool.
+    :param kind: "send", "recv", "exec" or "exit", as in a trace.
+    :param text: the message as JSON, the command as one would type it, or the exit status; cut to a readable length.
+    """
+
+    at_s: float
+    vm: str
+    kind: str
+    text: str
+
+
 @dataclass(frozen=True)
 class StepFinished:
     """A step has ended, well or not; steps within a block end before the step that holds the block.
 
     :param number: as in its `StepStarted`.
     :param began_s: seconds since the case began.
-    :param traffic: the QMP messages and tools of this step, oldest first, without those of steps within it; empty
-        unless a report of the run wants them.
+    :param traffic: the messages and tools of this step, oldest first, without those of steps within it; empty unless a
+        report of the run wants them.
+    :param untold: how many more of them there were, which are not in `traffic`.
     """
 
     index: int
@@ -175,7 +192,8 @@ class StepFinished:
     passed: bool
     began_s: float
     duration_s: float
-    traffic: tuple[str, ...] = ()
+    traffic: tuple[Message, ...] = ()
+    untold: int = 0
 
 
 @dataclass(frozen=True)

@@ -82,15 +82,15 @@ async def _execute(
     tasks = selection.tasks
     if options.cluster is None:
         return await execute(tasks, LocalPool(settings, emit), emit, asked_to_stop(), failures_left)
-    async with _cluster(options.cluster, tasks[0].programs.paths, settings.workspace, emit) as pool:
+    async with _cluster(options.cluster, tasks[0].programs.paths, settings, emit) as pool:
         return await execute(tasks, pool, emit, asked_to_stop(), failures_left)
 
 
 @contextlib.asynccontextmanager
-async def _cluster(address: str, tools: Mapping[str, str], workspace: Workspace, emit: Emit) -> AsyncIterator[Pool]:
+async def _cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[Pool]:
     try:
         from runner.cluster.driver import cluster
     except ModuleNotFoundError as error:
         raise SetupError(f"--cluster needs Dask: pip install 'run-scenarios[cluster]' ({error})") from None
-    async with cluster(address, tools, workspace, emit) as pool:
+    async with cluster(address, tools, settings, emit) as pool:
         yield pool

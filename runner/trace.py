@@ -1,4 +1,4 @@
-"""The record of what a case did: `trace.jsonl`, one JSON object per line. Imports nodes.
+"""The record of what a case did: `trace.jsonl`, one JSON object per line. Imports model.
 
 Each record is `{"t": seconds since the case began, "vm": name or null, "kind": …, "data": …}`; `kind` is `exec` (data:
 a child's argv), `exit` (its status; minus the signal's number if one killed it), `send` or `recv` (a QMP message).
@@ -10,18 +10,29 @@ import json
 import shlex
 import time
 from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from runner.model import Message
+
 LAST_SHOWN = 12
 FIELD_LIMIT = 600
+MESSAGE_LIMIT = 4000
+TRAFFIC_LIMIT = 200
 
 
 class Trace:
-    """Writes records as they come and remembers the last few for a failure report."""
+    """Writes records as they come and remembers the last few for a failure report.
 
-    def __init__(self, file: Path) -> None:
-        self._began = time.monotonic()
+    :param began: when the case began, by the monotonic clock; now by default.
+    :param follows_steps: whether to remember what belongs to each step too.
+    """
+
+    def __init__(self, file: Path, began: float | None = None, *, follows_steps: bool = False) -> None:
+        self._began = time.monotonic() if began is None else began
+        self._follows_steps = follows_steps
+        self._steps: list[_Traffic] = []
         self._file: IO[str] = file.open("w", encoding="utf-8")
         self._last: deque[tuple[str | None, str, object]] = deque(maxlen=LAST_SHOWN)
 
@@ -32,9 +43,24 @@ class Trace:
         """
         moment = round(time.monotonic() - self._began, 6)
         self._last.append((vm, kind, data))
+        if self._steps:
+            self._steps[-1].add(moment, vm, kind, data)
         if not self._file.closed:
             text = text or json.dumps(data)
             self._file.write(f'{{"t": {moment!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n')
+
+    def begin_step(self) -> None:
+        """Have what is recorded from now on belong to a step, until that ends or one within it begins."""
+        if self._follows_steps:
+            self._steps.append(_Traffic())
+
+    def end_step(self) -> tuple[tuple[Message, ...], int]:
+        """Return the first messages of the step that began last, and how many more there were.
+
+        Nothing if steps are not followed.
+        """
+        traffic = self._steps.pop() if self._steps else _Traffic()
+        return tuple(traffic.messages), traffic.untold
 
     def last(self) -> tuple[str, ...]:
         """Return the last records as text, oldest first, each cut to a readable length."""
@@ -45,8 +71,25 @@ class Trace:
         self._file.close()
 
 
+@dataclass
+class _Traffic:
+    """What was sent, received, started and ended during a step, as far as there is room."""
+
+    messages: list[Message] = field(default_factory=list)
+    untold: int = 0
+
+    def add(self, moment: float, vm: str | None, kind: str, data: object) -> None:
+        if len(self.messages) < TRAFFIC_LIMIT:
+            self.messages.append(Message(moment, vm or "", kind, _text(data, MESSAGE_LIMIT)))
+        else:
+            self.untold += 1
+
+
 def _shown(vm: str | None, kind: str, data: object) -> str:
     arrow = {"send": "->", "recv": "<-", "exec": "$", "exit": "="}[kind]
+    return f"{vm or 'tool'} {arrow} {_text(data, FIELD_LIMIT)}"
+
+
+def _text(data: object, limit: int) -> str:
     text = shlex.join(data) if isinstance(data, list) else json.dumps(data)
-    text = text if len(text) <= FIELD_LIMIT else f"{text[:FIELD_LIMIT]}…"
-    return f"{vm or 'tool'} {arrow} {text}"
+    return text if len(text) <= limit else f"{text[:limit]}…"

@@ -49,7 +49,7 @@ def test_an_end_that_was_asked_for_is_no_crash(run_steps: RunSteps, tmp_path: Pa
 
 
 def test_a_case_without_room_is_no_failure_of_the_test(run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "trace.jsonl")
 
     monkeypatch.setattr("runner.case_run.Trace", full)

@@ -121,11 +121,12 @@ class _Agent:
         if wrong:
             return Result(Outcome.INVALID, failure=Failure(wrong[0]))
         task = Task(parcel.index, parcel.case, build.programs, parcel.point)
-        settings = Settings(Workspace(place, place / "logs", False, self._guardian), self._guardian)
+        workspace = Workspace(place, place / "logs", False, self._guardian)
+        settings = Settings(workspace, self._guardian, tells_traffic=parcel.tells_traffic)
         try:
             return await CaseRun(task, settings, events.append, self._probe.unmet).result()
         finally:
-            settings.workspace.remove()
+            workspace.remove()
 
     def _build(self, parcel: Parcel) -> _Build:
         key = frozenset(parcel.tools.items())

@@ -18,12 +18,12 @@ from typing import Any, Self
 from distributed import Client, KilledWorker
 
 from runner import __version__
+from runner.case_run import Settings
 from runner.cluster.parcel import Delivery, Parcel, pack, unpack
 from runner.cluster.worker import MAX_ATTEMPTS, Introduction, introduce, lost, run_case, stop_run
 from runner.errors import Diagnostic, SetupError
 from runner.model import CaseStarted, Emit, Failure, Notice, Outcome, Result
 from runner.task import Task
-from runner.workdir import Workspace
 
 IN_FLIGHT = 1_000
 CONNECT_S = 10
@@ -33,9 +33,7 @@ FREE = -1
 
 
 @contextlib.asynccontextmanager
-async def cluster(
-    address: str, tools: Mapping[str, str], workspace: Workspace, emit: Emit
-) -> AsyncIterator[ClusterPool]:
+async def cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[ClusterPool]:
     """Yield the pool of the workers that have joined a scheduler.
 
     :param address: `tcp://HOST:PORT`.
@@ -48,7 +46,7 @@ async def cluster(
         raise SetupError(f"no Dask scheduler answers at {address}: {error}") from None
     async with client:
         await _meet(client, address, tools, emit)
-        pool = ClusterPool(client, tools, workspace, emit)
+        pool = ClusterPool(client, tools, settings, emit)
         async with pool:
             yield pool
 
@@ -87,11 +85,11 @@ class ClusterPool:
 
     slots = IN_FLIGHT
 
-    def __init__(self, client: Client, tools: Mapping[str, str], workspace: Workspace, emit: Emit) -> None:
+    def __init__(self, client: Client, tools: Mapping[str, str], settings: Settings, emit: Emit) -> None:
         self.run = f"run-scenarios-{secrets.token_hex(8)}"
         self.client = client
         self.tools = tools
-        self.workspace = workspace
+        self.settings = settings
         self.emit = emit
         self.began = time.monotonic()
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -189,7 +187,7 @@ class RemoteCase:
         if not delivery.files:
             return delivery.result
         try:
-            kept = self.pool.workspace.receive(self.task.point.name, delivery.files)
+            kept = self.pool.settings.workspace.receive(self.task.point.name, delivery.files)
         except SetupError as error:
             return self._broken(str(error)).result
         return replace(delivery.result, artifacts=kept)
@@ -245,4 +243,5 @@ class RemoteCase:
 
     def _parcel(self) -> Parcel:
         pool, task = self.pool, self.task
-        return Parcel(pool.run, task.index, task.case, task.point, pool.tools, pool.workspace.keeps_all)
+        keeps_all, tells_traffic = pool.settings.workspace.keeps_all, pool.settings.tells_traffic
+        return Parcel(pool.run, task.index, task.case, task.point, pool.tools, keeps_all, tells_traffic)

@@ -26,6 +26,7 @@ class Parcel:
     :param run: tells the runs apart that one worker may serve.
     :param tools: the programs that were named for this run, by tool; they are looked up on the worker.
     :param keep_logs: whether the logs are wanted even if the case passes.
+    :param tells_traffic: whether the QMP messages and tools of each step are wanted.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Parcel:
     point: Point
     tools: Mapping[str, str]
     keep_logs: bool = False
+    tells_traffic: bool = False
 
 
 @dataclass(frozen=True)
