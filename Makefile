@@ -4,7 +4,7 @@ NODE := .node
 SECOND := $(CURDIR)/.qemu-second
 PATHS ?= scenarios/
 
-.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided generated clean
+.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided soak generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
@@ -34,6 +34,12 @@ fuzz-long: $(VENV)/.dev ## the same for SECONDS
 fuzz-guided: $(VENV)/.dev ## let coverage choose the inputs of TARGET, until it is stopped
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'atheris>=2.3'
 	$(VENV)/bin/python -m tests.fuzz --guided $(TARGET)
+
+ROUNDS ?= 1000
+LOAD ?= 4
+
+soak: $(VENV)/.dev ## run every case of PATHS for ROUNDS, with LOAD times as much to do as the processors can
+	$(VENV)/bin/python -m tests.soak --rounds $(ROUNDS) --load $(LOAD) $(PATHS)
 
 # The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
 run-second test-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64
