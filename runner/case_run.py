@@ -25,7 +25,17 @@ from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Scope, Step
 from runner.steps.shapes import seconds_of
 from runner.task import Task
 from runner.trace import Trace
-from runner.verdict import Blame, StepTimedOut, expected_failure, failure_of, outcome_of, plain_name, unexpected_success
+from runner.verdict import (
+    Blame,
+    StepTimedOut,
+    expected_failure,
+    fail_record,
+    failure_of,
+    outcome_of,
+    plain_name,
+    step_record,
+    unexpected_success,
+)
 from runner.workdir import Directories, Workspace
 
 STEP_TIMEOUT_S = 60.0
@@ -135,10 +145,12 @@ class CaseRun:
             self.trace, self.directories = trace, directories
             self.processes = Processes(directories.work, trace, self.settings.guardian)
             try:
-                outcome, failure = await self._attempt()
+                result = self._conclude(*await self._attempt())
+                if result.failure:
+                    trace.note("fail", None, fail_record(result))
             finally:
                 await _to_the_end(self._clean_up())
-            return self._conclude(outcome, failure)
+            return result
 
     def _new_trace(self, directories: Directories) -> Trace:
         return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.tells_traffic)
@@ -188,7 +200,7 @@ class CaseRun:
         self.current = Blame(step, number, self.stack, None, step.span)
         assert self.trace
         self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
-        self.trace.begin_step()
+        self.trace.begin_step(step_record(self.current, plain_name(step.name)))
         passed = False
         try:
             passed = await self._run_step(step, scope)

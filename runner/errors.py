@@ -172,6 +172,7 @@ class StepFailed(RunnerError):
     :param span: the exact place in the scenario, where it is narrower than the step.
     :param wanted: what was expected, as JSON or words; "" where that says nothing.
     :param found: what there was instead.
+    :param path: where in the value that was looked at that was, "" if it was all of it.
     :param details: further differences, a line each.
     """
 
@@ -183,6 +184,7 @@ class StepFailed(RunnerError):
         hint: str = "",
         wanted: str = "",
         found: str = "",
+        path: str = "",
         details: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
@@ -191,6 +193,7 @@ class StepFailed(RunnerError):
         self.hint = hint
         self.wanted = wanted
         self.found = found
+        self.path = path
         self.details = details
 
 

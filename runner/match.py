@@ -78,6 +78,7 @@ def require_match(expected: Node, actual: JsonValue, what: str) -> None:
             span=first.span,
             wanted=first.wanted,
             found=first.found,
+            path=first.path,
             details=(*map(str, differences), f"{what}: {describe(actual)}"),
         )
 

@@ -36,6 +36,7 @@ class Outcome(Enum):
 class Failure:
     """Why a case did not pass.
 
+    :param path: where in the value that was looked at `found` was, "" if it was all of it.
     :param step: the failed step's number in the order of running, from 1; 0 before the first.
     :param verb: the failed step's verb.
     :param name: what the scenario calls the step, "" if it has no name.
@@ -48,6 +49,7 @@ class Failure:
     diagnostic: Diagnostic
     wanted: str = ""
     found: str = ""
+    path: str = ""
     details: tuple[str, ...] = ()
     step: int = 0
     verb: str = ""

@@ -144,7 +144,9 @@ class Processes:
             finally:
                 await child.end(politely=False)
                 self._children.remove(child)
-            return Completed(tuple(argv), status, _content(stdout), _content(stderr))
+            done = Completed(tuple(argv), status, _content(stdout), _content(stderr))
+            self._trace.note_output(None, done.stdout, done.stderr)
+            return done
 
     async def end_all(self, *, politely: bool) -> None:
         """End every child that still runs, and wait until it has ended."""

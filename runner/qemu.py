@@ -85,7 +85,9 @@ class EventLog:
 class Machine:
     """A running QEMU; `Machine.start` makes one."""
 
-    def __init__(self, name: str, child: Child, session: _Session, logs: Path, earlier: tuple[int, int]) -> None:
+    def __init__(
+        self, name: str, child: Child, session: _Session, trace: Trace, logs: Path, earlier: tuple[int, int]
+    ) -> None:
         self.name = name
         self.events = EventLog()
         self.exit_expected = False
@@ -93,6 +95,7 @@ class Machine:
         self._last_words = ""
         self._child = child
         self._session = session
+        self._trace = trace
         self._stdout = (logs / f"{name}.stdout").open("rb")
         self._stderr = (logs / f"{name}.stderr").open("rb")
         self._stdout.seek(earlier[0])
@@ -118,8 +121,8 @@ class Machine:
             child = processes.start(
                 [*argv, *monitor], vm=name, stdout=stdout, stderr=stderr, pass_fds=[theirs.fileno()]
             )
-        session = _Session(name, lambda kind, message: machine._see(kind, message, trace))
-        machine = cls(name, child, session, logs, earlier)
+        session = _Session(name, lambda kind, message: machine._see(kind, message))
+        machine = cls(name, child, session, trace, logs, earlier)
         try:
             await machine._connect(ours)
         except BaseException:
@@ -190,6 +193,7 @@ class Machine:
             self._news.clear()
             event = self.events.take(wanted)
             if event is not None:
+                self._trace.note("take", self.name, event)
                 return event
             if self._session.runstate != Runstate.RUNNING:
                 raise await self.death()
@@ -200,7 +204,9 @@ class Machine:
 
         `qemu-io` in the human monitor prints there, not into its reply.
         """
-        return _read_on(self._stdout), _read_on(self._stderr)
+        printed, complained = _read_on(self._stdout), _read_on(self._stderr)
+        self._trace.note_output(self.name, printed, complained)
+        return printed, complained
 
     def stderr_tail(self) -> str:
         """Return the end of what QEMU wrote to standard error."""
@@ -267,9 +273,9 @@ class Machine:
             await self._session.runstate_changed()
         self._news.set()
 
-    def _see(self, kind: str, message: Message, trace: Trace) -> None:
+    def _see(self, kind: str, message: Message) -> None:
         content: Any = dict(message)
-        trace.record(kind, self.name, content, _as_received(message) if kind == "recv" else "")
+        self._trace.record(kind, self.name, content, _as_received(message) if kind == "recv" else "")
         if kind == "recv" and "event" in content:
             self.events.append(content)
             self._news.set()

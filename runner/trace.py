@@ -1,7 +1,10 @@
 """The record of what a case did: `trace.jsonl`, one JSON object per line. Imports model.
 
-Each record is `{"t": seconds since the case began, "vm": name or null, "kind": …, "data": …}`; `kind` is `exec` (data:
-a child's argv), `exit` (its status; minus the signal's number if one killed it), `send` or `recv` (a QMP message).
+Each record is `{"t": seconds since the case began, "vm": name or null, "kind": …, "data": …}`. What came and went has
+the kind `exec` (data: a child's argv), `exit` (its status; minus the signal's number if one killed it), `send` or
+`recv` (a QMP message). What it was for, and what came of it, has `step`, `take` (an event that a step consumed),
+`output` (what a tool or a monitor's `qemu-io` printed: `{"stdout": …, "stderr": …}`), `pause` (seconds between two
+tries) and `fail`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ LAST_SHOWN = 12
 FIELD_LIMIT = 600
 MESSAGE_LIMIT = 4000
 TRAFFIC_LIMIT = 200
+OUTPUT_LIMIT = 1 << 16
 
 
 class Trace:
@@ -45,12 +49,20 @@ class Trace:
         self._last.append((vm, kind, data))
         if self._steps:
             self._steps[-1].add(moment, vm, kind, data)
-        if not self._file.closed:
-            text = text or json.dumps(data)
-            self._file.write(f'{{"t": {moment!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n')
+        self._write(moment, kind, vm, data, text)
 
-    def begin_step(self) -> None:
+    def note(self, kind: str, vm: str | None, data: object) -> None:
+        """Append a record of what was made of others, which no report of messages shows."""
+        self._write(round(time.monotonic() - self._began, 6), kind, vm, data)
+
+    def note_output(self, vm: str | None, stdout: str, stderr: str) -> None:
+        """Append what was printed, each cut to its beginning, if anything was."""
+        if stdout or stderr:
+            self.note("output", vm, {"stdout": stdout[:OUTPUT_LIMIT], "stderr": stderr[:OUTPUT_LIMIT]})
+
+    def begin_step(self, step: object) -> None:
         """Have what is recorded from now on belong to a step, until that ends or one within it begins."""
+        self.note("step", None, step)
         if self._follows_steps:
             self._steps.append(_Traffic())
 
@@ -69,6 +81,11 @@ class Trace:
     def close(self) -> None:
         """Write out what is buffered."""
         self._file.close()
+
+    def _write(self, moment: float, kind: str, vm: str | None, data: object, text: str = "") -> None:
+        if not self._file.closed:
+            text = text or json.dumps(data)
+            self._file.write(f'{{"t": {moment!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n')
 
 
 @dataclass

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, ScenarioError, Span, StepFailed
 from runner.exit_status import signal_name
 from runner.match import describe, require_match
-from runner.model import Failure, Outcome
-from runner.nodes import JsonValue, Node, to_json, to_partial
+from runner.model import Failure, Outcome, Result
+from runner.nodes import JsonObject, JsonValue, Node, to_json, to_partial
 from runner.steps.base import Step
 
 
@@ -55,6 +55,7 @@ def failure_of(
         _diagnostic_of(error, blame.span),
         wanted=getattr(error, "wanted", ""),
         found=getattr(error, "found", ""),
+        path=getattr(error, "path", ""),
         details=getattr(error, "details", ()),
         step=blame.number,
         verb=blame.verb,
@@ -104,6 +105,34 @@ def outcome_of(error: Exception) -> Outcome:
             return Outcome.INVALID
         case _:
             return Outcome.BROKEN
+
+
+def step_record(blame: Blame, name: str) -> JsonObject:
+    """Return what the trace says of a step that begins.
+
+    :param name: what the scenario calls it, "" if it has no name.
+    """
+    assert blame.step
+    record: JsonObject = {"number": blame.number, "verb": blame.verb, "at": str(blame.span), "depth": len(blame.stack)}
+    return record | ({"name": name} if name else {}) | ({"save": blame.step.save} if blame.step.save else {})
+
+
+def fail_record(result: Result) -> JsonObject:
+    """Return what the trace says of a failure."""
+    failure = result.failure
+    assert failure
+    record: JsonObject = {
+        "reason": result.outcome.reason,
+        "at": str(failure.diagnostic.span),
+        "message": failure.diagnostic.message,
+        "step": failure.step,
+        "verb": failure.verb,
+        "rendered": failure.rendered,
+        "path": failure.path,
+        "found": failure.found,
+        "timeout_ms": failure.timeout_ms,
+    }
+    return {key: value for key, value in record.items() if value not in ("", None)}
 
 
 def plain_name(name: Node | None) -> str:

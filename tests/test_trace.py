@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from runner.model import Message
-from runner.trace import FIELD_LIMIT, LAST_SHOWN, MESSAGE_LIMIT, TRAFFIC_LIMIT, Trace
+from runner.trace import FIELD_LIMIT, LAST_SHOWN, MESSAGE_LIMIT, OUTPUT_LIMIT, TRAFFIC_LIMIT, Trace
+from tests.support import RunSteps, trace_of
 
 
 def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
@@ -64,9 +65,9 @@ def texts(messages: tuple[Message, ...]) -> list[str]:
 def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
         trace.record("exit", "vm", 1)
-        trace.begin_step()
+        trace.begin_step({"number": 1})
         trace.record("exec", None, ["qemu-img", "a b"])
-        trace.begin_step()
+        trace.begin_step({"number": 1})
         trace.record("send", "vm", {"execute": "stop"})
         inner, _ = trace.end_step()
         trace.record("exit", "vm", 2)
@@ -78,7 +79,7 @@ def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
 
 def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
-        trace.begin_step()
+        trace.begin_step({"number": 1})
         trace.record("exec", None, ["x" * (MESSAGE_LIMIT + 1)])
         for _ in range(TRAFFIC_LIMIT):
             trace.record("exit", None, 0)
@@ -88,6 +89,57 @@ def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
 
 def test_nothing_is_kept_of_steps_unless_they_are_followed(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        trace.begin_step()
+        trace.begin_step({"number": 1})
         trace.record("exit", None, 0)
         assert trace.end_step() == ((), 0)
+
+
+def test_what_a_step_made_of_it_is_written_and_not_shown_again(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.note("step", None, {"number": 1})
+    trace.note_output(None, "", "")
+    trace.note_output("vm", "x" * (OUTPUT_LIMIT + 1), "")
+    trace.close()
+    assert trace.last() == ()
+    step, output = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert (step["kind"], step["data"]) == ("step", {"number": 1})
+    assert (output["vm"], output["data"]) == ("vm", {"stdout": "x" * OUTPUT_LIMIT, "stderr": ""})
+
+
+def test_a_trace_tells_the_steps_what_they_took_and_what_failed(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(
+        """
+        - launch
+        - qmp: stop
+        - wait-event: STOP
+        - name: it runs
+          qmp: query-status
+          expect: {running: true}
+          save: status
+        """,
+        "--artifacts",
+        str(tmp_path / "kept"),
+    )
+    records = [each for each in trace_of(tmp_path / "kept") if each["kind"] in ("step", "take", "fail")]
+    assert [each["kind"] for each in records] == ["step", "step", "step", "take", "step", "fail"]
+    last, failed = records[-2]["data"], records[-1]["data"]
+    assert last == {"number": 4, "verb": "qmp", "at": "case.yaml:8:5", "depth": 0, "name": "it runs", "save": "status"}
+    assert (failed["step"], failed["path"], failed["found"]) == (4, "running", "false (boolean)")
+    assert records[3]["data"]["event"] == "STOP"
+
+
+def test_a_trace_has_what_tools_and_qemu_io_printed(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(
+        """
+        - create-image: {file: d.qcow2, size: 1M}
+        - write: {file: d.qcow2, patterns: [{byte: 1, at: 0, size: 512}]}
+        - launch: {drives: [{id: drive0, file: d.qcow2, format: qcow2}]}
+        - write: {device: drive0, patterns: [{byte: 1, at: 512, size: 512}]}
+        """,
+        "--artifacts",
+        str(tmp_path / "kept"),
+    )
+    printed = [(each["vm"], each["data"]["stdout"]) for each in trace_of(tmp_path / "kept") if each["kind"] == "output"]
+    assert [vm for vm, _ in printed] == [None, "vm"]
+    assert printed[0][1].startswith("wrote 512/512 bytes at offset 0\n")
+    assert printed[1][1].startswith("wrote 512/512 bytes at offset 512\n")

@@ -122,6 +122,7 @@ class AssertBitmap(Verb):
                 span=self.dirty_span,
                 wanted=f"{wanted} ({ranges} at a granularity of {granularity})",
                 found=describe(bitmap["count"]),
+                path="count",
                 details=(f"bitmap: {describe(bitmap)}",),
             )
 

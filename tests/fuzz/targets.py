@@ -98,8 +98,8 @@ async def _talk(says: bytes) -> None:
     theirs.sendall(says)
     theirs.shutdown(socket.SHUT_WR)
     with contextlib.closing(Trace(PLACE / "trace.jsonl")) as trace:
-        session = _Session("vm", lambda kind, message: machine._see(kind, message, trace))
-        machine = Machine("vm", cast(Any, _Ended()), session, PLACE, (0, 0))
+        session = _Session("vm", lambda kind, message: machine._see(kind, message))
+        machine = Machine("vm", cast(Any, _Ended()), session, trace, PLACE, (0, 0))
         try:
             await machine._connect(ours)
             for _ in itertools.repeat(None, 3):
