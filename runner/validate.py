@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake
 from runner.language import LIBRARY, SCENARIO
 from runner.load import load_text, read_source
-from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, to_json
+from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, to_json, to_partial
 from runner.read_steps import Findings, check_expressions, expressions_in, read_steps, refuse_reserved
 from runner.scenario import BadFile, Library, Requirements, Scenario, ScenarioFile, Text
 from runner.schema import problems
@@ -192,11 +192,19 @@ def _refuse_scenario(root: Mapping) -> None:
 
 def _refuse_expressions(root: Mapping, found: Findings) -> None:
     """Refuse expressions where they would be read before any variable is known."""
-    for entry in root:
-        if entry.key in ("steps", "procedures"):
-            continue
+    for entry in _read_early(root):
         for expression in expressions_in(entry.value):
             found.extend([Diagnostic(expression.span, f"an expression within '{entry.key}'", "write the value out")])
+
+
+def _read_early(parts: Mapping) -> Iterator[Entry]:
+    """Yield what is read with the file, of the file or a procedure: all but its steps and what it returns."""
+    for entry in parts:
+        if entry.key == "procedures" and isinstance(entry.value, Mapping):
+            for procedure in entry.value:
+                yield from _read_early(procedure.value) if isinstance(procedure.value, Mapping) else [procedure]
+        elif entry.key != "returns" and not (entry.key == "steps" and isinstance(entry.value, Sequence)):
+            yield entry
 
 
 def _check_variables(root: Mapping, found: Findings) -> None:
@@ -270,7 +278,7 @@ def _scenario_of(
 
 
 def _text(node: Node | None) -> str:
-    return " ".join(str(to_json(node)).split()) if node else ""
+    return " ".join(str(to_partial(node)).split()) if node else ""
 
 
 def _texts(node: Node | None) -> tuple[str, ...]:
@@ -305,9 +313,7 @@ def _parameter(entry: Entry) -> Parameter:
     if not isinstance(entry.value, Mapping):
         return Parameter(entry.key, _text(entry.value), None, entry.span)
     kind, default = _text(entry.value.get("type")), entry.value.get("default")
-    if default is not None and default.dynamic:
-        raise mistake(default.span, "a default cannot be an expression")
-    if default is not None and kind in PARAMETER_TYPES:
+    if default is not None and not default.dynamic and kind in PARAMETER_TYPES:
         check_type(to_json(default), kind, default.span, f"the default of '{entry.key}'")
     return Parameter(entry.key, kind, default, entry.span)
 
