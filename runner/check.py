@@ -33,14 +33,18 @@ def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
         return collect(options.paths, options.define, allow_outside=options.allow_outside), str(error)
     under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
     schemas = {label: Schemas(each, saved, may_ask=options.check) for label, each in under_test.items()}
-    checks = {label: _check_on(under_test[label], each) for label, each in schemas.items()}
+    checks = {label: check_on(under_test[label], each) for label, each in schemas.items()}
     collection = collect(options.paths, options.define, checks, allow_outside=options.allow_outside)
     known = [each("qemu", False) for each in schemas.values()] if saved is None else []
     collection.qemus += [str(schema) for schema in known if schema]
     return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
 
 
-def _check_on(programs: Programs | None, schemas: Schemas) -> QmpCheck:
+def check_on(programs: Programs | None, schemas: Schemas) -> QmpCheck:
+    """Return what checks the QMP of scenarios for one build.
+
+    :param programs: what the build can do besides QMP, None if there is no more than a saved schema.
+    """
     return QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
 
 

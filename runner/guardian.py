@@ -12,6 +12,7 @@ import mmap
 import os
 import shutil
 import signal
+import warnings
 from pathlib import Path
 
 MOST_PROCESSES = 1 << 16
@@ -30,10 +31,15 @@ class Guardian:
 
     @classmethod
     def start(cls) -> Guardian:
-        """Fork the second process. Must happen before any thread or event loop."""
+        """Fork the second process. Must happen before any event loop; threads of others do no harm.
+
+        Python 3.12 warns of them, for one may hold a lock in which the second process would hang. That takes none.
+        """
         reader, writer = os.pipe()
         table = memoryview(mmap.mmap(-1, 4 * MOST_PROCESSES)).cast("i")
-        pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
         if pid == 0:
             try:
                 _guard(reader, table)

@@ -18,7 +18,8 @@ from runner.execute import LocalPool, Pool, execute
 from runner.guardian import Guardian
 from runner.model import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
 from runner.select import Selection
-from runner.signals import Interrupted, asked_to_stop, ignore_signals
+from runner.signals import Interrupted, asked_to_stop, ignore_signals, raising_interrupted
+from runner.task import Task
 from runner.workdir import Workspace
 
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interr
     began = time.monotonic()
     # Every case is there to the end: the collector need not go through all of them again and again.
     gc.freeze()
-    with _settings(options) as settings:
+    with settings_of(options) as settings:
         _emit_start(selection, options.jobs, emit)
         try:
             stopped = asyncio.run(_execute(options, selection, settings, emit))
@@ -62,9 +63,33 @@ def _emit_start(selection: Selection, workers: int, emit: Emit) -> None:
         emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
 
 
+def run_one(task: Task, settings: Settings) -> Result:
+    """Run one case in the main thread, and return how it ended.
+
+    :raise Interrupted: if a signal asked to stop meanwhile; nothing is left of the case then.
+    """
+    results: list[Result] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, CaseFinished):
+            results.append(event.result)
+
+    async def alone() -> Interrupted | None:
+        return await execute((task,), LocalPool(settings, note), note, asked_to_stop())
+
+    with raising_interrupted():
+        stopped = asyncio.run(alone())
+    if stopped:
+        raise stopped
+    return results[0]
+
+
 @contextlib.contextmanager
-def _settings(options: argparse.Namespace) -> Iterator[Settings]:
-    """Make a workspace; in the end, have nothing left of it."""
+def settings_of(options: argparse.Namespace) -> Iterator[Settings]:
+    """Make a workspace; in the end, have nothing left of it.
+
+    :raise SetupError: if there is no place for it.
+    """
     test_dir = Path(os.environ.get("TEST_DIR") or tempfile.gettempdir())
     guardian = Guardian.start()
     try:

@@ -88,6 +88,11 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
     return Selection(tuple(collection.bad), tuple(tasks), reason, tuple(filters.notes), tuple(collection.qemus))
 
 
+def tasks_of(collection: Collection, build: Build, options: argparse.Namespace) -> list[Task]:
+    """Return each of the collected cases, to run on a build."""
+    return _tasks(((each, "") for each in _candidates(collection, (build,))), options, 0)
+
+
 def _candidates(collection: Collection, builds: Sequence[Build]) -> list[Candidate]:
     return [
         Candidate(case, build, case.name(*build.labels))

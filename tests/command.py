@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support import Run
@@ -59,15 +59,15 @@ class Command:
         return Run(self.popen.returncode, stdout, stderr)
 
 
-def start(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Command:
-    """Start the command in the current directory; `env` is added to the environment.
+def start(*arguments: str | Path, env: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM) -> Command:
+    """Start the command, or another program, in the current directory; `env` is added to the environment.
 
     Warnings of Python are errors in it. What ignores Ctrl-C here, as a shell's background does, would ignore it there.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     popen = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)],
+        [*program, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": PYTHON_PATH, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -15,6 +15,9 @@ from tests.support import Run, RunSteps, write_scenario
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None, max_examples=60)
 hypothesis.settings.load_profile("project")
 
+# Our own plugin for pytest would take what the tests read for tests.
+collect_ignore_glob = ["*.yaml"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
