@@ -63,7 +63,7 @@ generated: ## write what is generated from the code
 	$(VENV)/bin/run-scenarios --print-rules > docs/lint.md
 
 # Not editable: what runs is what a user installs. A change of the code installs it again.
-$(VENV)/.runtime: pyproject.toml schema/scenario.schema.json $(shell find runner -name '*.py')
+$(VENV)/.runtime: pyproject.toml schema/scenario.schema.json $(shell find runner -type f -not -name '*.pyc')
 	@.ci/setup qemu >&2
 	@test -d $(VENV) || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check . >&2

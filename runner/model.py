@@ -123,11 +123,15 @@ class RunStarted:
 
     :param workers: how many cases run at a time.
     :param qemus: the builds under test, as far as they said what they are: "QEMU 10.0.2".
+    :param began: when, in UTC, as ISO 8601: "2026-01-31T12:00:00+00:00".
+    :param command: the command line, as a shell would take it.
     """
 
     points: tuple[Point, ...]
     workers: int = 1
     qemus: tuple[str, ...] = ()
+    began: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True)

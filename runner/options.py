@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from runner.builds import Build
 
 SHELLS = ("bash", "zsh", "fish")
+REPORTS = ("tap", "junit", "html", "json")
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, `sys.argv` by default; wrong usage ends the command with status 2."""
     parser = make_parser()
-    options = parser.parse_args(_unambiguous(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(_unambiguous(given))
+    options.command = shlex.join([parser.prog, *given])
     _refuse_contradictions(parser, options)
     return options
 
@@ -104,8 +108,14 @@ def _running(parser: argparse.ArgumentParser) -> None:
 
 def _reports(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("reports")
+    group.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML too, once it is complete")
+    group.add_argument("--html", type=Path, metavar="FILE", help="write a page to look at too, once it is complete")
     group.add_argument(
-        "--json", nargs="?", const="-", metavar="FILE", help="with --list: print a line of JSON per case"
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write every event as a line of JSON while it runs; with --list: print a line per case",
     )
     group.add_argument("--save-durations", type=Path, metavar="FILE", help="write what each case took, for --durations")
     group.add_argument("--tap", type=Path, metavar="FILE", help="write the TAP report to FILE once it is complete")
@@ -150,6 +160,10 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
         parser.error("--json needs a FILE; alone it goes with --list")
     if options.json not in (None, "-") and options.list:
         parser.error("--list prints; redirect it to write a file")
+    files = [Path(file).absolute() for name in REPORTS if (file := getattr(options, name))]
+    twice = [file for file in files if files.count(file) > 1 and (file.is_file() or not file.exists())]
+    if twice:
+        parser.error(f"two reports cannot both be in {twice[0]}")
     if len(options.qemu) > 1 and options.cluster:
         parser.error("--cluster runs on one --qemu, as it is called on the workers")
     if len(options.qemu) > 1 and (options.save_qmp_schema or options.with_qmp):

@@ -7,11 +7,14 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from runner import __version__
 from runner.errors import SetupError
 from runner.model import Emit, Event, RunAborted
 from runner.report.annotations import Annotations
 from runner.report.console import ConsoleReport
+from runner.report.job_summary import JobSummary
 from runner.report.screen import Screen
 from runner.report.stream import LineStream
 from runner.report.summary import Summary
@@ -50,10 +53,11 @@ def reports(
     with ExitStack() as files:
         try:
             tap = files.enter_context(report_file(options.tap)) if options.tap else stdout
+            others: list[Emit] = [*_in_files(options, files), JobSummary()]
         except OSError as error:
             TapReport(stdout)(RunAborted(str(error)))
             raise
-        watched: list[Emit] = [TapReport(tap), ConsoleReport(stderr), Annotations(stderr)]
+        watched: list[Emit] = [TapReport(tap), *others, ConsoleReport(stderr), Annotations(stderr)]
         if isinstance(stderr, Screen) and not (tap is stdout and stdout.is_terminal):
             from runner.report.progress import Progress
 
@@ -66,24 +70,51 @@ def reports(
             raise
 
 
+def _in_files(options: argparse.Namespace, files: ExitStack) -> Iterator[Emit]:
+    """Yield the reports beside TAP, each with its file open.
+
+    :raise OSError: if one cannot be written.
+    """
+    if options.junit:
+        yield files.enter_context(_junit(options.junit))
+    if options.html:
+        from runner.report.html import HtmlReport
+
+        yield HtmlReport(files.enter_context(report_file(options.html)), __version__)
+    if options.json:
+        from runner.report.json_lines import JsonReport
+
+        stream = files.enter_context(report_file(Path(options.json), in_place=True))
+        yield JsonReport(stream, __version__)
+
+
 @contextlib.contextmanager
-def report_file(file: Path) -> Iterator[LineStream]:
+def _junit(file: Path) -> Iterator[Emit]:
+    from runner.report.junit import JUnitReport
+
+    with report_file(file) as stream, TemporaryFile() as waiting:
+        yield JUnitReport(stream, waiting)
+
+
+@contextlib.contextmanager
+def report_file(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
     """Yield the stream for a report in a file, which gets its name only once it is complete.
 
     The report of an earlier run goes first, lest it be taken for this one's. What is no regular file is written as is.
 
+    :param in_place: whether the file has its name at once, to be followed as it grows.
     :raise OSError: if the file cannot be written.
     """
-    special = file.exists() and not file.is_file()
-    part = file if special else file.with_name(file.name + ".part")
-    if not special:
+    in_place = in_place or (file.exists() and not file.is_file())
+    part = file if in_place else file.with_name(file.name + ".part")
+    if not in_place:
         file.unlink(missing_ok=True)
     with part.open("w", encoding="utf-8", newline="\n", errors="replace") as text:
         stream = LineStream(text)
         try:
             yield stream
         finally:
-            if not special and not stream.closed:
+            if not in_place and not stream.closed:
                 part.replace(file)
 
 

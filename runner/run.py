@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.case_run import Settings
@@ -41,13 +42,13 @@ def run(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interr
     :raise SetupError: if a place for the cases is missing; nothing was emitted then.
     """
     if not selection.tasks:
-        _emit_start(selection, options.jobs, emit)
+        _emit_start(selection, options, emit)
         return None
     began = time.monotonic()
     # Every case is there to the end: the collector need not go through all of them again and again.
     gc.freeze()
     with settings_of(options) as settings:
-        _emit_start(selection, options.jobs, emit)
+        _emit_start(selection, options, emit)
         try:
             stopped = asyncio.run(_execute(options, selection, settings, emit))
         finally:
@@ -57,8 +58,9 @@ def run(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interr
     return stopped
 
 
-def _emit_start(selection: Selection, workers: int, emit: Emit) -> None:
-    emit(RunStarted(selection.points, workers, selection.qemus))
+def _emit_start(selection: Selection, options: argparse.Namespace, emit: Emit) -> None:
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    emit(RunStarted(selection.points, options.jobs, selection.qemus, began, options.command))
     for index, bad in enumerate(selection.bad):
         emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
 
@@ -94,7 +96,7 @@ def settings_of(options: argparse.Namespace) -> Iterator[Settings]:
     guardian = Guardian.start()
     try:
         workspace = Workspace(test_dir, options.artifacts, options.keep, guardian)
-        yield Settings(workspace, guardian, options.jobs)
+        yield Settings(workspace, guardian, options.jobs, tells_traffic=bool(options.html))
         workspace.remove()
     finally:
         guardian.stop()

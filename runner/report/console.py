@@ -34,14 +34,17 @@ class ConsoleReport:
                 self._stream.write(describe_failure(self._points[event.index], event.result), "")
 
 
-def describe_failure(point: Point, result: Result) -> str:
-    """Return the whole story of a failure, a paragraph of lines."""
+def describe_failure(point: Point, result: Result, *, with_logs: bool = True) -> str:
+    """Return the whole story of a failure, a paragraph of lines.
+
+    :param with_logs: whether the last messages and QEMU's stderr are part of it.
+    """
     assert result.failure
     failure = result.failure
     diagnostic = failure.diagnostic
     word = "known failure" if not result.outcome.is_failure else result.outcome.reason
     lines = [f"{diagnostic.span}: {word}: {diagnostic.message}", *excerpt(diagnostic.span, diagnostic.hint)]
-    lines += [f"  case: {point.name}", *_story(failure)]
+    lines += [f"  case: {point.name}", *_story(failure), *(_logs(failure) if with_logs else [])]
     if result.artifacts:
         lines.append(f"  artifacts: {result.artifacts}")
     if point.rerun:
@@ -66,6 +69,11 @@ def _story(failure: Failure) -> list[str]:
     lines += [f"  {line}" for line in failure.details if line not in said]
     if failure.rendered:
         lines.append(f"  ran: {failure.rendered}")
+    return lines
+
+
+def _logs(failure: Failure) -> list[str]:
+    lines = []
     if failure.traffic:
         lines += ["  last messages:", *(f"    {line}" for line in failure.traffic)]
     if failure.stderr_tail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -136,6 +138,21 @@ def test_the_report_is_that_of_a_local_run(cluster: Cluster, tmp_path: Path) -> 
     assert len(traces) == 5, "each case's trace comes back"
     assert any(json.loads(line)["kind"] == "send" for line in traces["passes"].splitlines())
     eventually(lambda: cluster.is_clean("one") and cluster.is_clean("two"), "the workers to be clean")
+
+
+def test_the_traffic_of_each_step_comes_back_for_a_page(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "passes.yaml").write_text(PASSES)
+    cluster.add_worker("only")
+    for where in (("--cluster", cluster.address), ()):
+        run(*where, "passes.yaml", "--html", "page.html")
+        found = re.search(r'id="about-0">(.*?)<', (tmp_path / "page.html").read_text())
+        assert found
+        steps = json.loads(zlib.decompress(base64.b64decode(found[1])))["steps"]
+        assert [each["verb"] for each in steps] == ["launch", "qmp"]
+        sent, received = steps[1]["traffic"]
+        assert (sent[2], received[2]) == ("send", "recv")
+        assert sent[3].startswith('{"execute": "query-status"')
+        assert received[3].startswith('{"return": {')
 
 
 def test_the_cases_of_a_worker_that_dies_run_on_another(cluster: Cluster, tmp_path: Path) -> None:

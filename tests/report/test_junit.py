@@ -1,0 +1,169 @@
+"""The JUnit report: what its readers see, by the schema that the strictest of them checks it with."""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from junitparser import JUnitXml
+from xmlschema import XMLSchema
+
+from runner.model import (
+    CaseFinished,
+    Event,
+    NothingToRun,
+    Outcome,
+    Point,
+    Result,
+    RunAborted,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from runner.report.junit import JUnitReport, class_of, name_of
+from tests.command import CRASHES, FAILS, PASSES, SKIPS, WAITS, WRONG
+from tests.report.events import FAILED, PASSED, events_of_outcomes, fed, hostile_failure, plan, point
+from tests.report.hostile import PIECES, hostile_texts
+from tests.support import RunSteps
+
+# As in Jenkins' xUnit plugin; pytest checks its own reports by it too.
+SCHEMA = XMLSchema(Path(__file__).with_name("junit-10.xsd"))
+KNOWN = 'scenario: known\nexpected-failure: an old bug\nsteps:\n  - launch\n  - assert: "{{ 1 == 2 }}"\n'
+
+
+def checked(report: str) -> ET.Element:
+    """Return a report's root; it is checked to fit the schema."""
+    SCHEMA.validate(report)
+    return ET.fromstring(report)
+
+
+def report_of(*events: Event) -> ET.Element:
+    """Return the root of the report of these events."""
+    return checked(fed(lambda stream: JUnitReport(stream, io.BytesIO()), *events))
+
+
+def kinds(root: ET.Element) -> dict[str, str]:
+    """Return how each case ended, by name."""
+    return {each.get("name", ""): next((child.tag for child in each), "") for each in root.iter("testcase")}
+
+
+def test_each_outcome_is_what_a_reader_takes_it_for() -> None:
+    root = report_of(*events_of_outcomes())
+    assert kinds(root) == {
+        "a[n=passed]": "system-out",
+        "a[n=skipped]": "skipped",
+        "a[n=known-failure]": "skipped",
+        "a[n=assertion]": "failure",
+        "a[n=timeout]": "failure",
+        "a[n=qemu-crash]": "failure",
+        "a[n=unexpected-pass]": "failure",
+        "a[n=interrupted]": "error",
+        "a[n=invalid-scenario]": "error",
+        "a[n=infrastructure]": "error",
+    } | {"a[n=passed]": ""}
+    (suite,) = root
+    assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("time")) == ("10", "4", "3", "5.000")
+    assert (suite.get("name"), suite.get("file"), suite.get("skipped")) == ("dir/a.yaml", "dir/a.yaml", "2")
+    assert suite.get("timestamp") == "2026-01-31T12:00:00+00:00"
+    assert [(each.get("name"), each.get("value")) for each in root.iter("property")] == [("qemu", "QEMU 10.0.2")]
+
+
+def test_a_failure_has_its_story_its_messages_and_what_qemu_said() -> None:
+    root = report_of(
+        plan("dir/a"), CaseFinished(0, Result(Outcome.FAILED, 0.5, hostile_failure("word"))), RunFinished(1)
+    )
+    (case,) = root.iter("testcase")
+    failure, out, err = case
+    assert (case.get("classname"), case.get("name"), case.get("time")) == ("dir.a", "a", "0.500")
+    assert (failure.get("type"), failure.get("message")) == ("assertion", "step 2 (qmp): word")
+    assert failure.text
+    assert failure.text.startswith("word:1:1: assertion: word\n    1 | word\n      | ^ word\n  case: dir/a\n")
+    assert failure.text.endswith("\n  rerun: run-scenarios dir/a.yaml")
+    assert (out.text, err.text) == ("last messages:\nword", "QEMU's stderr:\nword")
+
+
+@pytest.mark.parametrize("text", [*PIECES, "]]>", "<!--", "a\r\nb", "&amp;", "\ud800", "\U0010ffff"])
+def test_what_xml_cannot_hold_does_not_break_it(text: str) -> None:
+    report_of(*events_of_outcomes(text))
+
+
+def test_hostile_texts_do_not_break_it() -> None:
+    for text in hostile_texts(50):
+        report_of(*events_of_outcomes(text))
+
+
+def test_a_suite_is_a_file_and_its_cases_are_in_the_order_of_the_plan() -> None:
+    points = (point("a", "a.yaml"), point("b", "b.yaml"), point("a (round 2)", "a.yaml"))
+    finished = (CaseFinished(2, FAILED), CaseFinished(1, PASSED), CaseFinished(0, PASSED))
+    root = report_of(RunStarted(points), *finished, RunFinished(1))
+    assert [(suite.get("name"), [case.get("name") for case in suite.iter("testcase")]) for suite in root] == [
+        ("a.yaml", ["a", "a (round 2)"]),
+        ("b.yaml", ["b"]),
+    ]
+    assert [(suite.get("failures"), suite.get("time")) for suite in root] == [("1", "0.750"), ("0", "0.250")]
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [(RunStopped("interrupted by SIGTERM"), "skipped"), (RunAborted("no space"), "error")],
+)
+def test_a_run_that_breaks_off_says_so_of_every_case_left(end: Event, kind: str) -> None:
+    root = report_of(plan("a", "b"), CaseFinished(1, PASSED), end, RunFinished(1))
+    assert kinds(root) == {"a": kind, "b": ""}
+    (told,) = root.iter(kind)
+    assert end.reason in told.get("message", "")  # type: ignore[union-attr]
+
+
+def test_a_run_that_never_began_is_one_case_in_error() -> None:
+    assert kinds(report_of(RunAborted("no QEMU"))) == {"runner setup": "error"}
+    assert kinds(report_of(NothingToRun("no files", allowed=False))) == {"scenario discovery": "error"}
+    assert kinds(report_of(NothingToRun("no files", allowed=True))) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "shown"),
+    [
+        ("scenarios/mirror.yaml", "scenarios/mirror[format=qcow2]", ("scenarios.mirror", "mirror[format=qcow2]")),
+        ("../v1.0/a.yaml", "../v1.0/a (round 1 of 2)", ("v1_0.a", "a (round 1 of 2)")),
+        ("/abs/a.yaml", "/abs/a[file=x/y]", ("abs.a", "a[file=x/y]")),
+        ("a.yaml", "a.yaml (invalid scenario file)", ("a", "a.yaml (invalid scenario file)")),
+    ],
+)
+def test_packages_are_directories(path: str, name: str, shown: tuple[str, str]) -> None:
+    assert (class_of(path), name_of(Point(name, path))) == shown
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[list[str]]:
+    every = {"passes": PASSES, "fails": FAILS, "skips": SKIPS, "wrong": WRONG, "crashes": CRASHES, "known": KNOWN}
+    for name, text in every.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    yield [f"{name}.yaml" for name in every]
+
+
+def test_a_real_run_of_every_kind_in_rounds(run_command: RunSteps, files: list[str], tmp_path: Path) -> None:
+    run_command(*files, "--repeat", "2", "--junit", "junit.xml")
+    checked((tmp_path / "junit.xml").read_text())
+    report = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert (report.tests, report.failures, report.errors) == (11, 4, 1)
+    names = [case.name for suite in report for case in suite]
+    assert len(names) == len(set(names)) == 11
+    assert "crashes (round 2 of 2)" in names
+
+
+def test_a_case_that_is_interrupted_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import signal
+
+    from tests import command
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "passes.yaml").write_text(PASSES)
+    (tmp_path / "waits.yaml").write_text(WAITS)
+    running = command.start("-j1", "passes.yaml", "waits.yaml", "passes.yaml", "--repeat", "2", "--junit", "j.xml")
+    running.read_until("ok 1")
+    running.send(signal.SIGTERM)
+    running.finish()
+    assert set(kinds(checked((tmp_path / "j.xml").read_text())).values()) == {"", "error", "skipped"}
