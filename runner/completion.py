@@ -47,7 +47,9 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[_Option]:
         words = tuple(map(str, action.choices or ()))
         metavar = str(action.metavar or action.dest.upper())
         kind = NOTHING if action.nargs == 0 else WORDS if words else KINDS.get(metavar, TEXT)
-        optional, repeated = action.nargs == "?", isinstance(action, argparse._AppendAction)
+        # A file is worth completing behind a space too, whatever may stand there instead.
+        optional = action.nargs == "?" and kind != FILES
+        repeated = isinstance(action, argparse._AppendAction)
         yield _Option(tuple(action.option_strings), text, kind, words, metavar, optional, repeated)
 
 

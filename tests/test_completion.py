@@ -40,6 +40,7 @@ WORDS = {
     "scenarios --tag gr": "scenarios --tag grid",
     "--not-tag gr": "--not-tag grid",
     "--tap scenarios/no": "--tap scenarios/notes.txt",
+    "--json scenarios/no": "--json scenarios/notes.txt",
 }
 """What is typed, and what the shell makes of it."""
 
