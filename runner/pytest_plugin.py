@@ -22,6 +22,7 @@ from runner.tools import TOOLS
 if TYPE_CHECKING:
     from runner.case_run import Settings
     from runner.collect import Collection
+    from runner.errors import Diagnostic
     from runner.model import Result
     from runner.qmp_check import QmpCheck
     from runner.task import Task
@@ -44,7 +45,11 @@ SPELT = {"--define": "-D"}
 
 
 class ScenarioWarning(UserWarning):
-    """A scenario breaks a lint rule, or uses what QEMU will do without one day."""
+    """A scenario breaks a lint rule."""
+
+
+class QemuDeprecationWarning(DeprecationWarning):
+    """A scenario uses what QEMU may do without one day."""
 
 
 class CaseFailed(Exception):
@@ -83,7 +88,7 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         """Yield the cases.
 
-        :raise pytest.Collector.CollectError: if the file is wrong, or what is under test cannot be found.
+        :raise pytest.Collector.CollectError: if the file is wrong, or the value of one of our options.
         """
         from runner.errors import RunnerError
 
@@ -94,12 +99,19 @@ class ScenarioFile(pytest.File):
             raise self.CollectError(str(error)) from None
         for each in collection.findings:
             if each.severity == "warning":
-                text = each.render().partition(": ")[2]
-                warnings.warn_explicit(ScenarioWarning(text), None, str(self.path), each.span.line)
+                self._warn(each)
         if collection.bad:
             raise self.CollectError("\n".join(each.render() for bad in collection.bad for each in bad.diagnostics))
         for task in front.tasks(collection):
             yield ScenarioItem.from_parent(self, name=task.case.label or self.path.stem, task=task)
+
+    def _warn(self, finding: Diagnostic) -> None:
+        text = finding.render().partition(": ")[2]
+        warning = ScenarioWarning(text) if finding.code else QemuDeprecationWarning(text)
+        try:
+            warnings.warn_explicit(warning, None, str(self.path), finding.span.line)
+        except Warning:
+            raise self.CollectError(finding.render()) from None
 
 
 class ScenarioItem(pytest.Item):
@@ -168,6 +180,7 @@ class _Front:
         self._definitions = Definitions(read_definitions(options.define))
         self._reader = Reader(allow_outside=options.allow_outside)
         self._checks: dict[str, QmpCheck] = {}
+        self._deprecated: set[str] = set()
         self._problem = ""
         try:
             (self._build,) = builds_of(options)
@@ -181,13 +194,16 @@ class _Front:
         self.close = self._open.close
 
     def collect(self, file: Path) -> Collection:
-        """Return what there is in a file, checked as the command would."""
+        """Return what there is in a file, checked as the command does, which tells what is deprecated once a name."""
         from runner.collect import Collection
         from runner.discover import Found, shown
         from runner.examine import examine
 
         collection = Collection(self._definitions)
         collection.add(examine(Found(file, shown(file)), self._reader, self._checks, self._definitions.values))
+        for told in self._deprecated & collection.deprecated.keys():
+            del collection.deprecated[told]
+        self._deprecated |= collection.deprecated.keys()
         return collection
 
     def tasks(self, collection: Collection) -> list[Task]:

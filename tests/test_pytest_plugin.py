@@ -22,6 +22,10 @@ DEADLINE_S = 60.0
 MATRIX = 'scenario: m\ntags: [grid, "two words"]\nvariables: {v: 1}\nmatrix: {n: [1, 22]}\n'
 MATRIX += 'steps:\n  - assert: "{{ n > 0 and v == 1 }}"\n'
 DOUBTFUL = "scenario: asserts nothing\nsteps: [launch]\n"
+DEPRECATED = (
+    "scenario: s\nsteps:\n  - launch\n  - qmp: {execute: drive-backup, arguments: {device: d, target: t, sync: full}}\n"
+)
+DEPRECATED += "    error: {class: GenericError, desc: {$contains: Cannot find}}\n"
 MISSPELT = "scenario: s\nsteps:\n  - launch\n  - qmp: query-sttus\n"
 ALL = {
     "crashes": command.CRASHES,
@@ -176,7 +180,16 @@ def test_doubts_are_warnings(place: Path) -> None:
     assert re.search(r"scenarios/doubtful.yaml:1: ScenarioWarning: warning\[RS008\]: no step of this", run.stdout)
     strict = run_pytest("scenarios", "-W", "error::runner.pytest_plugin.ScenarioWarning")
     assert strict.status == 2
-    assert "ScenarioWarning: warning[RS008]: no step" in strict.stdout
+    assert "\nscenarios/doubtful.yaml:1:1: warning[RS008]: no step of this" in strict.stdout
+    assert "runner/pytest_plugin.py" not in strict.stdout
+
+
+def test_what_qemu_has_deprecated_is_a_warning_of_another_kind(place: Path) -> None:
+    write(place, deprecated=DEPRECATED, likewise=DEPRECATED)
+    run = run_pytest("scenarios", "--collect-only", "-W", "error::runner.pytest_plugin.ScenarioWarning")
+    assert run.status == 0, run.stdout
+    assert "scenarios/deprecated.yaml:4: QemuDeprecationWarning: warning: 'drive-backup' is deprecated" in run.stdout
+    assert run.stdout.count("QemuDeprecationWarning") == 1
 
 
 def test_variables_are_set(place: Path) -> None:
