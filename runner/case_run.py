@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGTERM
 from typing import Any, TypeVar
 
 from runner.confine import link_outside
-from runner.errors import CommandFailed, Diagnostic, SetupError, Span, StepFailed
+from runner.errors import CommandFailed, Diagnostic, MachineDied, SetupError, Span, StepFailed
+from runner.exit_status import signal_name
 from runner.guardian import Guardian
 from runner.match import require_match
 from runner.model import Emit, Failure, Outcome, Result, StepFinished, StepStarted
@@ -42,7 +43,7 @@ STEP_TIMEOUT_S = 60.0
 CASE_TIMEOUT_S = 180.0
 T = TypeVar("T")
 # A wrapper script may turn the signal into a status.
-ENDS_WHEN_ASKED = (0, -SIGTERM, -SIGKILL, 128 + SIGTERM)
+ENDS_WHEN_ASKED = (0, -SIGTERM, 128 + SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,9 @@ class CaseRun:
                     trace.note("fail", None, fail_record(result))
             finally:
                 await _to_the_end(self._clean_up())
-            return result
+        if trace.problem and not result.failure:
+            return self._broken(SetupError(trace.problem))
+        return result
 
     def _new_trace(self, directories: Directories) -> Trace:
         return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.tells_traffic)
@@ -169,29 +172,42 @@ class CaseRun:
             async with asyncio.timeout(limit) as deadline:
                 await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))
                 await self._check_machines()
-            await self._end_politely()
+                await self._end_politely()
         except TimeoutError as error:
             if not deadline.expired():
                 return Outcome.BROKEN, self._failure(error, None)
             message = f"the case timed out after {limit:g} s, waiting for {self.waiting_for}"
-            return Outcome.TIMED_OUT, self._failure(StepTimedOut(message), limit)
+            return await self._seen_with_deaths(Outcome.TIMED_OUT, self._failure(StepTimedOut(message), limit))
         except StepTimedOut as error:
-            return Outcome.TIMED_OUT, self._failure(error, error.args[1])
+            return await self._seen_with_deaths(Outcome.TIMED_OUT, self._failure(error, error.args[1]))
+        except MachineDied as error:
+            return Outcome.CRASHED, self._failure(error, None)
         except Exception as error:
-            return outcome_of(error), self._failure(error, None)
+            return await self._seen_with_deaths(outcome_of(error), self._failure(error, None))
         return Outcome.PASSED, None
 
+    async def _seen_with_deaths(self, outcome: Outcome, failure: Failure) -> tuple[Outcome, Failure]:
+        """Add to a failure the VMs that died while no step looked: they may be the reason for it."""
+        deaths = [await machine.death() for machine in self.machines.values() if machine.is_lost]
+        for death in deaths:
+            if isinstance(death, MachineDied):
+                signal = failure.signal or signal_name(death.status or 0)
+                failure = replace(failure, details=(*failure.details, death.message), signal=signal)
+                outcome = Outcome.CRASHED
+        return outcome, failure
+
     async def _end_politely(self) -> None:
-        """A QEMU that crashes once it is asked to end is a crash all the same."""
-        await self.processes.end_all(politely=True)
+        """A QEMU that crashes once it is asked to end, or does not end, has failed all the same."""
+        self.waiting_for = f"{' and '.join(self.processes.running)} to end after SIGTERM"
+        await self._within(STEP_TIMEOUT_S, self.processes.stop_all())
         for machine in self.machines.values():
             if machine.status not in ENDS_WHEN_ASKED and not machine.exit_expected:
                 raise await machine.death()
 
     async def _check_machines(self) -> None:
-        """A QEMU that died while no step looked is a crash all the same."""
+        """A QEMU that died, or hung up, while no step looked has failed all the same."""
         for machine in self.machines.values():
-            if machine.has_crashed:
+            if machine.is_lost or machine.has_crashed:
                 raise await machine.death()
 
     async def _step(self, step: Step, scope: Scope) -> None:
@@ -218,18 +234,24 @@ class CaseRun:
         when = modifier(step, "when", scope)
         if when is not None and to_json(when) is not True:
             return True
-        limit = self._limit(step, scope)
+        result = await self._within(self._limit(step, scope), self._perform(step, scope))
+        if step.save:
+            scope.set(step.save, result)
+        return True
+
+    async def _within(self, limit: float | None, work: Coroutine[Any, Any, T]) -> T:
+        """Return what comes of work.
+
+        :raise StepTimedOut: if that takes longer than `limit` seconds.
+        """
         try:
             async with asyncio.timeout(limit) as deadline:
-                result = await self._perform(step, scope)
+                return await work
         except TimeoutError:
             if not deadline.expired():
                 raise
             message = f"timed out after {limit:g} s, waiting for {self.waiting_for}"
             raise StepTimedOut(message, limit) from None
-        if step.save:
-            scope.set(step.save, result)
-        return True
 
     def _limit(self, step: Step, scope: Scope) -> float | None:
         node = modifier(step, "timeout", scope)
@@ -290,7 +312,7 @@ class CaseRun:
         )
 
     async def _clean_up(self) -> None:
-        await self.processes.end_all(politely=False)
+        await self.processes.kill_all()
         for machine in self.machines.values():
             await machine.close()
 

@@ -17,6 +17,10 @@ from pathlib import Path
 
 MOST_PROCESSES = 1 << 16
 """How many children can be watched at a time; the memory for them is only taken as it is used."""
+CASE_VARIABLE = "RUN_SCENARIOS_CASE"
+"""What every child has in its environment: the directory of its case."""
+MARK = f"{CASE_VARIABLE}=".encode()
+MOST_SCANS = 20
 
 
 class Guardian:
@@ -89,16 +93,36 @@ def _guard(reader: int, table: memoryview) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
     for directory in directories:
-        _kill_those_in(Path(directory))
+        kill_those_of(Path(directory))
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _kill_those_in(directory: Path) -> None:
-    """Kill what works in a directory: the runner may have died between starting a process and telling us."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (process / "cwd").readlink().is_relative_to(directory):
-                os.kill(int(process.name), signal.SIGKILL)
+def kill_those_of(directory: Path, since: int = 0) -> None:
+    """Kill what works in a directory, or was started for it and has let go of its session, as daemons do.
+
+    :param since: the number of a process that was started before any of those.
+    """
+    for _ in range(MOST_SCANS):
+        found = [pid for pid in _processes() if pid >= since and _is_of(pid, directory)]
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+
+
+def _is_of(pid: int, directory: Path) -> bool:
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{pid}/cwd").readlink().is_relative_to(directory):
+            return True
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        marks = [each.removeprefix(MARK) for each in environment if each.startswith(MARK)]
+        return any(Path(os.fsdecode(mark)).is_relative_to(directory) for mark in marks)
+    return False
 
 
 def _directories_in_the_end(reader: int) -> set[str]:

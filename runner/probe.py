@@ -37,7 +37,7 @@ async def ask_qmp(programs: Programs, guardian: Guardian, program: str) -> JsonO
         except (RunnerError, TimeoutError) as error:
             raise SetupError(f"{argv[0]} cannot be asked what it can do: {error}") from None
         finally:
-            await processes.end_all(politely=False)
+            await processes.kill_all()
             trace.close()
             guardian.forget_directory(directory)
 

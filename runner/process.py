@@ -1,4 +1,4 @@
-"""Start children, wait for them, end them, and leave none behind. Imports errors and trace.
+"""Start children, wait for them, end them, and leave none behind. Imports errors, output and trace.
 
 Linux only: a child's end is seen through its pidfd, without threads and without polling.
 """
@@ -11,27 +11,35 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from runner.errors import SetupError
-from runner.guardian import Guardian
+from runner.guardian import CASE_VARIABLE, Guardian, kill_those_of
+from runner.output import Output
 from runner.trace import Trace
-
-OUTPUT_LIMIT = 1 << 20
-TERM_GRACE_S = 5.0
 
 
 class Child:
     """A running child process, leader of its own session.
 
+    :param name: how to speak of it.
+    :param stdout: what it prints; `stderr` what it complains of.
     :param note_end: called with its status as it ends, before anybody who waits for it goes on.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], note_end: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        popen: subprocess.Popen[bytes],
+        stdout: Output,
+        stderr: Output,
+        note_end: Callable[[int], None],
+    ) -> None:
+        self.name = name
+        self.stdout = stdout
+        self.stderr = stderr
         self._popen = popen
         self._note_end = note_end
         self.pid = popen.pid
@@ -44,6 +52,12 @@ class Child:
         """The exit status, minus the signal's number if one killed it, or None while it runs."""
         return self._ended.result() if self._ended.done() else None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, even if its status is not here yet."""
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return self._ended.done() or os.waitid(os.P_PID, self.pid, ended) is not None
+
     async def wait(self) -> int:
         """Wait for the end of the child and return its `status`."""
         return await asyncio.shield(self._ended)
@@ -54,14 +68,15 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
-    async def end(self, *, politely: bool) -> None:
-        """End the child: SIGTERM first if `politely`, SIGKILL if that does not help; return when it has ended."""
-        if politely:
-            self.send(signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wait(), TERM_GRACE_S)
+    async def stop(self) -> int:
+        """Ask the child to end, with SIGTERM, and return its status once it has; that may be never."""
+        self.send(signal.SIGTERM)
+        return await self.wait()
+
+    async def kill(self) -> int:
+        """End the child with SIGKILL and return its status."""
         self.send(signal.SIGKILL)
-        await self.wait()
+        return await self.wait()
 
     def _reap(self) -> None:
         # Whatever it started goes with it; until it is waited for, nobody else can have its number.
@@ -69,6 +84,8 @@ class Child:
         status = self._popen.wait()
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
+        self.stdout.close()
+        self.stderr.close()
         self._note_end(status)
         self._ended.set_result(status)
 
@@ -96,39 +113,43 @@ class Processes:
         self._trace = trace
         self._guardian = guardian
         self._children: list[Child] = []
-        self._environment = {**os.environ, "LC_ALL": "C"}
+        self._first = 0
+        self._environment = {**os.environ, "LC_ALL": "C", CASE_VARIABLE: str(directory)}
 
     def start(
-        self,
-        argv: Sequence[str],
-        *,
-        vm: str | None,
-        stdout: IO[bytes],
-        stderr: IO[bytes],
-        pass_fds: Sequence[int] = (),
+        self, argv: Sequence[str], *, vm: str | None, log: Path | None = None, pass_fds: Sequence[int] = ()
     ) -> Child:
         """Start a child in the case's directory, in a session of its own so that Ctrl-C reaches only us.
 
         :param vm: the name that its records in the trace carry.
+        :param log: where what it prints is kept, as `LOG.stdout` and `LOG.stderr`.
         :raise SetupError: if the program cannot be started.
         """
         self._trace.record("exec", vm, list(argv))
+        stdout, stderr = (Output(Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr"))
         try:
             popen = subprocess.Popen(
                 argv,
                 cwd=self._directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
+                stdout=stdout.writer,
+                stderr=stderr.writer,
                 pass_fds=pass_fds,
                 start_new_session=True,
             )
         except OSError as error:
-            raise SetupError(f"cannot start {argv[0]}: {error.strerror}") from None
+            stdout.close()
+            stderr.close()
+            raise SetupError(f"cannot start {argv[0]}: {error.strerror}: {error.filename}") from None
+        finally:
+            os.close(stdout.writer)
+            os.close(stderr.writer)
         self._guardian.watch_process(popen.pid)
-        child = Child(popen, lambda status: self._note_end(popen.pid, vm, status))
+        name = vm or Path(argv[0]).name
+        child = Child(name, popen, stdout, stderr, lambda status: self._note_end(popen.pid, vm, status))
         self._children.append(child)
+        self._first = self._first or popen.pid
         return child
 
     async def run(self, argv: Sequence[str]) -> Completed:
@@ -136,27 +157,31 @@ class Processes:
 
         :raise SetupError: if the program cannot be started.
         """
-        beside = self._directory.parent
-        with tempfile.TemporaryFile(dir=beside) as stdout, tempfile.TemporaryFile(dir=beside) as stderr:
-            child = self.start(argv, vm=None, stdout=stdout, stderr=stderr)
-            try:
-                status = await child.wait()
-            finally:
-                await child.end(politely=False)
-                self._children.remove(child)
-            done = Completed(tuple(argv), status, _content(stdout), _content(stderr))
-            self._trace.note_output(None, done.stdout, done.stderr)
-            return done
+        child = self.start(argv, vm=None)
+        try:
+            status = await child.wait()
+        finally:
+            await child.kill()
+            self._children.remove(child)
+        done = Completed(tuple(argv), status, child.stdout.take(), child.stderr.take())
+        self._trace.note_output(None, done.stdout, done.stderr)
+        return done
 
-    async def end_all(self, *, politely: bool) -> None:
-        """End every child that still runs, and wait until it has ended."""
-        await asyncio.gather(*(child.end(politely=politely) for child in self._children))
+    async def stop_all(self) -> None:
+        """Ask every child that still runs to end, and wait until it has; that may be never."""
+        await asyncio.gather(*(child.stop() for child in self._children))
+
+    async def kill_all(self) -> None:
+        """End every child that still runs, and what children have started and let go of; wait for the former."""
+        await asyncio.gather(*(child.kill() for child in self._children))
+        if self._first:
+            kill_those_of(self._directory, since=self._first)
+
+    @property
+    def running(self) -> list[str]:
+        """The names of the children that run."""
+        return [child.name for child in self._children if child.status is None]
 
     def _note_end(self, pid: int, vm: str | None, status: int) -> None:
         self._guardian.forget_process(pid)
         self._trace.record("exit", vm, status)
-
-
-def _content(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read(OUTPUT_LIMIT).decode("utf-8", "replace")

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from qemu.qmp import (
     ConnectError,
@@ -34,9 +33,7 @@ from runner.process import Child, Processes
 from runner.trace import Trace
 
 EXIT_GRACE_S = 5.0
-TAIL_BYTES = 4096
-OUTPUT_LIMIT = 1 << 20
-QMP_LINE_LIMIT = 64 << 20
+QMP_LINE_LIMIT = 8 << 20
 
 # Whatever goes wrong on the wire is reported by the step that meets it; the library would print it a second time.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
@@ -85,21 +82,14 @@ class EventLog:
 class Machine:
     """A running QEMU; `Machine.start` makes one."""
 
-    def __init__(
-        self, name: str, child: Child, session: _Session, trace: Trace, logs: Path, earlier: tuple[int, int]
-    ) -> None:
+    def __init__(self, name: str, child: Child, session: _Session, trace: Trace) -> None:
         self.name = name
         self.events = EventLog()
         self.exit_expected = False
         self.quit_sent = False
-        self._last_words = ""
         self._child = child
         self._session = session
         self._trace = trace
-        self._stdout = (logs / f"{name}.stdout").open("rb")
-        self._stderr = (logs / f"{name}.stderr").open("rb")
-        self._stdout.seek(earlier[0])
-        self._stderr_begin = self._stderr.seek(earlier[1])
         self._news = asyncio.Event()
 
     @classmethod
@@ -114,15 +104,11 @@ class Machine:
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs, (logs / f"{name}.stdout").open("ab") as stdout, (logs / f"{name}.stderr").open("ab") as stderr:
-            # An earlier VM of the same name has written to the same files; what it said is not ours.
-            earlier = (stdout.tell(), stderr.tell())
+        with theirs:
             monitor = _daemon_monitor(theirs.fileno()) if daemon else _monitor(theirs.fileno())
-            child = processes.start(
-                [*argv, *monitor], vm=name, stdout=stdout, stderr=stderr, pass_fds=[theirs.fileno()]
-            )
+            child = processes.start([*argv, *monitor], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
         session = _Session(name, lambda kind, message: machine._see(kind, message))
-        machine = cls(name, child, session, trace, logs, earlier)
+        machine = cls(name, child, session, trace)
         try:
             await machine._connect(ours)
         except BaseException:
@@ -146,6 +132,12 @@ class Machine:
         if self.status is None or self.exit_expected:
             return False
         return not (self.quit_sent and self.status == 0)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended or hung up although nobody asked it to; how, says `death`."""
+        hung_up = self._session.runstate != Runstate.RUNNING
+        return not (self.exit_expected or self.quit_sent) and (hung_up or self._child.has_ended)
 
     async def execute(self, message: JsonObject) -> JsonValue:
         """Send one QMP command as given, without an id, and return what it returns.
@@ -204,16 +196,13 @@ class Machine:
 
         `qemu-io` in the human monitor prints there, not into its reply.
         """
-        printed, complained = _read_on(self._stdout), _read_on(self._stderr)
+        printed, complained = self._child.stdout.take(), self._child.stderr.take()
         self._trace.note_output(self.name, printed, complained)
         return printed, complained
 
     def stderr_tail(self) -> str:
         """Return the end of what QEMU wrote to standard error."""
-        if self._stderr.closed:
-            return self._last_words
-        begin = max(self._stderr_begin, os.fstat(self._stderr.fileno()).st_size - TAIL_BYTES)
-        return os.pread(self._stderr.fileno(), TAIL_BYTES, begin).decode("utf-8", "replace").strip()
+        return self._child.stderr.tail()
 
     async def wait_exit(self) -> int:
         """Wait until QEMU has ended and return its status; from now on its end is no accident."""
@@ -223,17 +212,13 @@ class Machine:
     async def kill(self) -> int:
         """End QEMU with SIGKILL and return its status."""
         self.exit_expected = True
-        await self._child.end(politely=False)
-        return await self._child.wait()
+        return await self._child.kill()
 
     async def close(self) -> None:
         """Close the session, whatever state it is in; the process is left to its `Processes`."""
         # Whatever its reader stumbled over on the wire, bytes that are no UTF-8 among it, comes out here.
         with contextlib.suppress(Exception):
             await self._session.disconnect()
-        self._last_words = self.stderr_tail()
-        self._stdout.close()
-        self._stderr.close()
 
     def end(self) -> StepFailed:
         """Return the error for what can no longer be asked of a QEMU that has ended well."""
@@ -285,13 +270,6 @@ def _as_received(message: Message) -> str:
     """Return a message as it came, "" if it is not plain ASCII as all that QEMU writes."""
     line = bytes(message).strip()
     return line.decode("ascii") if line.isascii() else ""
-
-
-def _read_on(file: IO[bytes]) -> str:
-    unread = os.fstat(file.fileno()).st_size - file.tell()
-    if unread > OUTPUT_LIMIT:
-        file.seek(-OUTPUT_LIMIT, os.SEEK_END)
-    return file.read().decode("utf-8", "replace")
 
 
 def _monitor(fd: int) -> list[str]:

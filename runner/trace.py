@@ -4,7 +4,8 @@ Each record is `{"t": seconds since the case began, "vm": name or null, "kind": 
 the kind `exec` (data: a child's argv), `exit` (its status; minus the signal's number if one killed it), `send` or
 `recv` (a QMP message). What it was for, and what came of it, has `step`, `take` (an event that a step consumed),
 `output` (what a tool or a monitor's `qemu-io` printed: `{"stdout": …, "stderr": …}`), `pause` (seconds between two
-tries) and `fail`.
+tries) and `fail`. Data longer than `RECORD_LIMIT` is `{"cut": its beginning as text, "characters": how many it had}`;
+a trace that has come to `TRACE_LIMIT` ends with a record of the kind `full`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 import shlex
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -24,6 +27,8 @@ FIELD_LIMIT = 600
 MESSAGE_LIMIT = 4000
 TRAFFIC_LIMIT = 200
 OUTPUT_LIMIT = 1 << 16
+RECORD_LIMIT = 1 << 20
+TRACE_LIMIT = 32 << 20
 
 
 class Trace:
@@ -34,6 +39,9 @@ class Trace:
     """
 
     def __init__(self, file: Path, began: float | None = None, *, follows_steps: bool = False) -> None:
+        self.problem = ""
+        """Why it is not complete, "" if it is."""
+        self._room = TRACE_LIMIT
         self._began = time.monotonic() if began is None else began
         self._follows_steps = follows_steps
         self._steps: list[_Traffic] = []
@@ -80,12 +88,30 @@ class Trace:
 
     def close(self) -> None:
         """Write out what is buffered."""
-        self._file.close()
+        with self._noting_problems():
+            self._file.close()
 
     def _write(self, moment: float, kind: str, vm: str | None, data: object, text: str = "") -> None:
-        if not self._file.closed:
-            text = text or json.dumps(data)
+        if self._file.closed:
+            return
+        text = text or json.dumps(data)
+        if len(text) > RECORD_LIMIT:
+            text = json.dumps({"cut": text[:OUTPUT_LIMIT], "characters": len(text)})
+        if len(text) > self._room:
+            kind, text = "full", "null"
+        self._room -= len(text)
+        with self._noting_problems():
             self._file.write(f'{{"t": {moment!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n')
+        if self.problem or kind == "full":
+            self.close()
+
+    @contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        """A trace that cannot be written must not stop what it is of; whoever ran that looks for a problem then."""
+        try:
+            yield
+        except OSError as error:
+            self.problem = f"cannot write the trace: {error.strerror}"
 
 
 @dataclass

@@ -103,6 +103,11 @@ def processes_in(directory: Path) -> list[int]:
     return [pid for pid, place in _working_directories() if place.is_relative_to(directory)]
 
 
+def is_running(pid: int) -> bool:
+    """Tell whether a process, of whomever's, is there and has not ended."""
+    return _command_line(pid) != b""
+
+
 def qemus_in(directory: Path) -> list[int]:
     """Return the QEMUs that have greeted us: a trace beside their directory has the greeting's reply."""
     return [pid for pid in processes_in(directory) if b"qmp" in _command_line(pid)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.trace import Trace
 from tests import command
 from tests.command import CRASHES, WAITS
 from tests.report.taplint import lint
@@ -56,6 +57,72 @@ def test_a_case_without_room_is_no_failure_of_the_test(run_steps: RunSteps, monk
     run = run_steps("- launch\n")
     assert (run.status, run.only.block["reason"]) == (3, "infrastructure")
     assert run.message == "No space left on device: trace.jsonl"
+
+
+def test_a_trace_that_cannot_be_written_is_no_failure_of_the_test(
+    run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.case_run.Trace", lambda file, *args, **named: Trace(Path("/dev/full"), *args, **named))
+    run = run_steps("- launch\n")
+    assert (run.status, run.only.block["reason"]) == (3, "infrastructure")
+    assert run.message == "cannot write the trace: No space left on device"
+    failed = run_steps('- assert: "{{ 1 == 2 }}"\n')
+    assert (failed.status, failed.only.block["reason"]) == (1, "assertion")
+
+
+def test_what_does_not_end_in_the_end_is_found(
+    run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = wrapper(tmp_path / "qemu", 'trap "" TERM; qemu-system-x86_64 "$@"; exec sleep 1000')
+    run = run_steps("- launch:\n  timeout: 20s\n", "--qemu", str(program), head="timeout: 3s")
+    assert (run.status, run.only.block["reason"], run.only.block["timeout_ms"]) == (1, "timeout", 3000)
+    assert run.message == "the case timed out after 3 s, waiting for vm to end after SIGTERM"
+    monkeypatch.setattr("runner.case_run.STEP_TIMEOUT_S", 0.2)
+    run = run_steps("- launch:\n  timeout: 20s\n", "--qemu", str(program))
+    assert run.message == "timed out after 0.2 s, waiting for vm to end after SIGTERM"
+
+
+def test_a_server_that_does_not_end_is_found(run_steps: RunSteps, tmp_path: Path) -> None:
+    program = wrapper(tmp_path / "qemu-nbd", 'trap "" TERM; touch ready; while :; do sleep 0.1; done')
+    run = run_steps(
+        """
+        - create-image: {file: d.raw, size: 1M}
+        - serve-nbd: {file: d.raw}
+        - eventually: {within: 20s}
+          steps:
+            - image-info: {file: ready, format: raw}
+              expect: {format: raw}
+        - stop-nbd:
+          timeout: 200ms
+        """,
+        "--qemu-nbd",
+        str(program),
+    )
+    assert run.message.endswith("(stop-nbd): timed out after 0.2 s, waiting for qemu-nbd to end after SIGTERM")
+
+
+def test_a_vm_that_died_unseen_is_named_beside_the_failure_that_came_of_it(run_steps: RunSteps, tmp_path: Path) -> None:
+    dies = '{ until [ -e die ]; do sleep 0.01; done; kill -ABRT $$; } & exec qemu-system-x86_64 "$@"'
+    program = wrapper(tmp_path / "qemu", f'case "$*" in *frail*) {dies};; *) exec qemu-system-x86_64 "$@";; esac')
+    run = run_steps(
+        """
+        - launch: {arguments: [-name, frail]}
+          vm: other
+        - launch
+        - create-image: {file: die, format: raw, size: 0}
+        - wait-event: STOP
+          timeout: 2s
+        """,
+        "--qemu",
+        str(program),
+    )
+    assert run.message == "step 4 (wait-event): timed out after 2 s, waiting for the event STOP"
+    block = run.only.block
+    assert (block["reason"], block["signal"], block["details"]) == (
+        "qemu-crash",
+        "SIGABRT",
+        "VM 'other' was killed by SIGABRT",
+    )
 
 
 def test_a_step_says_what_it_waits_for_even_if_its_verb_does_not(run_steps: RunSteps, tmp_path: Path) -> None:

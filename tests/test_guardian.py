@@ -92,6 +92,21 @@ def test_a_process_that_was_not_told_of_goes_with_its_directory(tmp_path: Path) 
     command.eventually(lambda: not command.processes_in(tmp_path), "the process to go")
 
 
+def test_a_daemon_goes_with_its_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    done = run_and_die(
+        "guardian.watch_directory(Path(sys.argv[1]))\n"
+        "os.environ['RUN_SCENARIOS_CASE'] = sys.argv[1] + '/0/work'\n"
+        "null = subprocess.DEVNULL\n"
+        "popen = subprocess.Popen(['sleep', '1000'], cwd='/', start_new_session=True, stdout=null, stderr=null)\n"
+        "print(popen.pid, flush=True)",
+        str(directory),
+    )
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+    command.eventually(lambda: not command.is_running(int(done.stdout)), "the daemon to go")
+
+
 def test_the_runners_output_ends_with_the_runner(tmp_path: Path) -> None:
     """The guardian must not hold the pipes of whoever reads the report: here it outlives the runner for ever."""
     done = run_and_die(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from runner import process
 from runner.errors import SetupError
 from runner.guardian import Guardian
 from runner.process import Child, Processes
@@ -32,16 +32,15 @@ def run_in(tmp_path: Path) -> Iterator[Callable[[Work], None]]:
             try:
                 await work(processes)
             finally:
-                await processes.end_all(politely=False)
+                await processes.kill_all()
 
     yield lambda work: asyncio.run(case(work))
     guardian.stop()
 
 
 def start(processes: Processes, script: str) -> Child:
-    """Start a shell script as the child of a case, with its output going nowhere."""
-    with Path("/dev/null").open("wb") as null:
-        return processes.start(["sh", "-c", script], vm="vm", stdout=null, stderr=null)
+    """Start a shell script as the child of a case."""
+    return processes.start(["sh", "-c", script], vm="vm")
 
 
 def test_a_tool_runs_in_the_directory_in_the_c_locale(run_in: Callable[[Work], None], tmp_path: Path) -> None:
@@ -71,27 +70,63 @@ def test_a_program_that_cannot_be_started_is_a_fault_of_the_setup(run_in: Callab
     run_in(work)
 
 
-def test_a_polite_end_is_sigterm(run_in: Callable[[Work], None]) -> None:
+def test_a_directory_that_is_gone_is_named(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: Processes) -> None:
-        child = start(processes, "exec sleep 1000")
-        assert child.status is None
-        await child.end(politely=True)
-        assert child.status == -signal.SIGTERM
-        await child.end(politely=True)
+        tmp_path.rename(tmp_path.with_name("elsewhere"))
+        try:
+            with pytest.raises(SetupError, match=f"cannot start true: No such file or directory: .*{tmp_path.name}"):
+                await processes.run(["true"])
+        finally:
+            tmp_path.with_name("elsewhere").rename(tmp_path)
 
     run_in(work)
 
 
-def test_what_ignores_sigterm_is_killed(
-    run_in: Callable[[Work], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(process, "TERM_GRACE_S", 0.1)
+def test_to_stop_is_sigterm(run_in: Callable[[Work], None]) -> None:
+    async def work(processes: Processes) -> None:
+        child = start(processes, "exec sleep 1000")
+        assert child.status is None
+        assert not child.has_ended
+        assert await child.stop() == -signal.SIGTERM
+        assert child.has_ended
+        assert await child.stop() == -signal.SIGTERM
 
+    run_in(work)
+
+
+def test_what_ignores_sigterm_is_waited_for_until_it_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: Processes) -> None:
         child = start(processes, "trap '' TERM; touch ready; exec sleep 1000")
         await asyncio.to_thread(command.eventually, (tmp_path / "ready").exists, "the trap to be set")
-        await child.end(politely=True)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(processes.stop_all(), 0.1)
+        assert processes.running == ["vm"]
+        await processes.kill_all()
         assert child.status == -signal.SIGKILL
+        assert processes.running == []
+
+    run_in(work)
+
+
+def test_an_end_is_known_before_the_loop_has_seen_it(run_in: Callable[[Work], None]) -> None:
+    async def work(processes: Processes) -> None:
+        child = start(processes, "exec sleep 1000")
+        os.kill(child.pid, signal.SIGKILL)
+        command.eventually(lambda: child.has_ended, "its end")
+        assert child.status is None
+
+    run_in(work)
+
+
+def test_a_daemon_goes_with_the_case(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(processes: Processes) -> None:
+        script = f"cd /; setsid -f sh -c 'echo $$ >{tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; exec sleep 1000'"
+        assert await start(processes, script).wait() == 0
+        await asyncio.to_thread(command.eventually, (tmp_path / "pid").exists, "the daemon")
+        daemon = int((tmp_path / "pid").read_text())
+        assert command.is_running(daemon)
+        await processes.kill_all()
+        await asyncio.to_thread(command.eventually, lambda: not command.is_running(daemon), "its end")
 
     run_in(work)
 

@@ -6,8 +6,10 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from runner.model import Message
-from runner.trace import FIELD_LIMIT, LAST_SHOWN, MESSAGE_LIMIT, OUTPUT_LIMIT, TRAFFIC_LIMIT, Trace
+from runner.trace import FIELD_LIMIT, LAST_SHOWN, MESSAGE_LIMIT, OUTPUT_LIMIT, RECORD_LIMIT, TRAFFIC_LIMIT, Trace
 from tests.support import RunSteps, trace_of
 
 
@@ -55,6 +57,33 @@ def test_a_record_after_the_end_is_still_shown(tmp_path: Path) -> None:
     trace.record("exit", "vm", 0)
     assert trace.last() == ("vm = 0",)
     assert (tmp_path / "trace.jsonl").read_text() == ""
+
+
+def test_a_long_record_is_cut(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.record("recv", "vm", {"return": "x" * RECORD_LIMIT})
+        trace.record("recv", "vm", {"return": {}})
+    cut, whole = [json.loads(line)["data"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert cut == {"cut": '{"return": "' + "x" * (OUTPUT_LIMIT - 12), "characters": RECORD_LIMIT + 14}
+    assert whole == {"return": {}}
+
+
+def test_a_trace_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.trace.TRACE_LIMIT", 100)
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        for _ in range(3):
+            trace.record("recv", "vm", {"return": "x" * 40})
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert kinds == ["recv", "full"]
+    assert trace.problem == ""
+
+
+def test_a_trace_that_does_not_fit_on_the_disk_says_so_in_the_end() -> None:
+    with closing(Trace(Path("/dev/full"))) as trace:
+        for _ in range(3):
+            trace.record("recv", "vm", {"return": "x" * 10000})
+        assert len(trace.last()) == 3
+    assert trace.problem == "cannot write the trace: No space left on device"
 
 
 def texts(messages: tuple[Message, ...]) -> list[str]:

@@ -88,11 +88,7 @@ class ServeNbd(Verb):
         path = context.directory / self.socket
         if path.exists():
             raise StepFailed(f"'{self.socket}' exists already", hint="stop the other server, or name another socket")
-        with (
-            socket.socket(socket.AF_UNIX) as listener,
-            (context.logs / f"{path.name}.stdout").open("ab") as stdout,
-            (context.logs / f"{path.name}.stderr").open("ab") as stderr,
-        ):
+        with socket.socket(socket.AF_UNIX) as listener:
             _bind(listener, context.directory, self.socket)
             listener.listen(16)
             argv = [
@@ -108,8 +104,7 @@ class ServeNbd(Verb):
             context.servers[self.socket] = context.processes.start(
                 _activated(listener.fileno(), argv),
                 vm=self.socket,
-                stdout=stdout,
-                stderr=stderr,
+                log=context.logs / path.name,
                 pass_fds=[listener.fileno()],
             )
         return None
@@ -127,10 +122,6 @@ def _bind(listener: socket.socket, directory: Path, name: str) -> None:
 def _activated(fd: int, argv: list[str]) -> list[str]:
     """Return a command that hands a listening socket to `argv` as systemd does. Source: sd_listen_fds(3)."""
     return [sys.executable, "-IS", "-c", HAND_OVER, str(fd), *argv]
-
-
-def _last_words(context: Context, name: str) -> str:
-    return (context.logs / f"{Path(name).name}.stderr").read_text(errors="replace").strip().split("\n")[-1]
 
 
 @dataclass(frozen=True)
@@ -159,8 +150,9 @@ class StopNbd(Verb):
         if server.status is not None:
             raise StepFailed(
                 f"the server on '{self.socket}' {describe_status(server.status)} before it was stopped",
-                hint=_last_words(context, self.socket),
+                hint=server.stderr.tail().split("\n")[-1],
             )
-        await server.end(politely=True)
+        context.waits_for("qemu-nbd to end after SIGTERM")
+        await server.stop()
         (context.directory / self.socket).unlink(missing_ok=True)
         return None

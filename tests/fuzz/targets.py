@@ -92,15 +92,13 @@ def check_qmp(greets: bool, answer: bytes) -> None:
 
 
 async def _talk(says: bytes) -> None:
-    for name in ("vm.stdout", "vm.stderr"):
-        (PLACE / name).touch()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.sendall(says)
     theirs.shutdown(socket.SHUT_WR)
     with contextlib.closing(Trace(PLACE / "trace.jsonl")) as trace:
         session = _Session("vm", lambda kind, message: machine._see(kind, message))
-        machine = Machine("vm", cast(Any, _Ended()), session, trace, PLACE, (0, 0))
+        machine = Machine("vm", cast(Any, _Ended()), session, trace)
         try:
             await machine._connect(ours)
             for _ in itertools.repeat(None, 3):
@@ -117,6 +115,7 @@ class _Ended(SimpleNamespace):
     """A child that was killed."""
 
     status = -9
+    stderr = SimpleNamespace(tail=str)
 
     async def wait(self) -> int:
         """Return at once."""
