@@ -151,6 +151,8 @@ class CaseRun:
                     trace.note("fail", None, fail_record(result))
             finally:
                 await _to_the_end(self._clean_up())
+            if not self._keeps(result):
+                trace.drop()
         if trace.problem and not result.failure:
             return self._broken(SetupError(trace.problem))
         return result
@@ -158,10 +160,12 @@ class CaseRun:
     def _new_trace(self, directories: Directories) -> Trace:
         return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.tells_traffic)
 
+    def _keeps(self, result: Result) -> bool:
+        return self.settings.workspace.keeps(failed=_has_failed(result))
+
     def _leave(self, directories: Directories, result: Result) -> Result:
-        failed = result.outcome.is_failure and result.outcome is not Outcome.INTERRUPTED
         try:
-            kept = self.settings.workspace.close(directories, self.task.point.name, failed=failed)
+            kept = self.settings.workspace.close(directories, self.task.point.name, failed=_has_failed(result))
         except SetupError as error:
             return self._broken(error)
         return replace(result, artifacts=kept)
@@ -279,7 +283,9 @@ class CaseRun:
 
     def _refuse_links(self, step: Step) -> None:
         """Refuse to go on in a directory from which something that ran there has made a way out."""
-        link = link_outside(self.directories.work) if step.confined else ""
+        if not step.confined or issubclass(step.verb, FlowVerb):
+            return
+        link = link_outside(self.directories.work)
         if link:
             raise StepFailed(f"'{link}' is a link out of the case's directory", hint="a program made it")
 
@@ -340,6 +346,10 @@ class CaseRun:
 
     def _duration(self) -> float:
         return time.monotonic() - self.began
+
+
+def _has_failed(result: Result) -> bool:
+    return result.outcome.is_failure and result.outcome is not Outcome.INTERRUPTED
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:

@@ -48,14 +48,23 @@ def reaches_outside(verb: str, argument: Node) -> list[Diagnostic]:
 
 
 def link_outside(directory: Path) -> str:
-    """Return a symbolic link in a directory that leads out of it, "" if there is none."""
-    inside = directory.resolve()
-    for folder, folders, files in os.walk(directory):
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                return str(path.relative_to(directory))
+    """Return a symbolic link in a directory that leads out of it, "" if there is none.
+
+    :raise OSError: if the directory cannot be read.
+    """
+    for link in _links(os.fspath(directory)):
+        if not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(directory)):
+            return os.path.relpath(link, directory)
     return ""
+
+
+def _links(directory: str) -> Iterator[str]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                yield entry.path
+            elif entry.is_dir():
+                yield from _links(entry.path)
 
 
 def _qmp(argument: Node) -> Findings:

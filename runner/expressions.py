@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import jinja2
@@ -278,6 +279,8 @@ def compile_text(text: str) -> Template:
         whole = _whole_expression(text)
         if whole is None:
             return Template(names, uses, _text_of(ENVIRONMENT.from_string(text)))
+        if whole.strip() in names:
+            return Template(names, uses, itemgetter(whole.strip()))
         expression = ENVIRONMENT.compile_expression(whole, undefined_to_none=False)
     except (RecursionError, MemoryError, SyntaxError):
         raise jinja2.TemplateError("it is nested too deep") from None

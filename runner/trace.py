@@ -29,10 +29,15 @@ TRAFFIC_LIMIT = 200
 OUTPUT_LIMIT = 1 << 16
 RECORD_LIMIT = 1 << 20
 TRACE_LIMIT = 32 << 20
+MOST_HELD = 500
+LONG = 1 << 16
+"""Characters of a record that is not held in memory."""
 
 
 class Trace:
-    """Writes records as they come and remembers the last few for a failure report.
+    """Takes records as they come, writes them in the end, and remembers the last few for a failure report.
+
+    Most cases pass, and nobody reads what they did: their records are dropped before they are made text.
 
     :param began: when the case began, by the monotonic clock; now by default.
     :param follows_steps: whether to remember what belongs to each step too.
@@ -42,10 +47,13 @@ class Trace:
         self.problem = ""
         """Why it is not complete, "" if it is."""
         self._room = TRACE_LIMIT
+        self._is_over = False
         self._began = time.monotonic() if began is None else began
         self._follows_steps = follows_steps
         self._steps: list[_Traffic] = []
-        self._file: IO[str] = file.open("w", encoding="utf-8")
+        self._path = file
+        self._file: IO[str] | None = None
+        self._held: list[_Record] = []
         self._last: deque[tuple[str | None, str, object]] = deque(maxlen=LAST_SHOWN)
 
     def record(self, kind: str, vm: str | None, data: object, text: str = "") -> None:
@@ -53,15 +61,15 @@ class Trace:
 
         :param text: `data` as one line of JSON, if it is known already.
         """
-        moment = round(time.monotonic() - self._began, 6)
+        moment = time.monotonic() - self._began
         self._last.append((vm, kind, data))
         if self._steps:
             self._steps[-1].add(moment, vm, kind, data)
-        self._write(moment, kind, vm, data, text)
+        self._hold(moment, kind, vm, data, text)
 
     def note(self, kind: str, vm: str | None, data: object) -> None:
         """Append a record of what was made of others, which no report of messages shows."""
-        self._write(round(time.monotonic() - self._began, 6), kind, vm, data)
+        self._hold(time.monotonic() - self._began, kind, vm, data)
 
     def note_output(self, vm: str | None, stdout: str, stderr: str) -> None:
         """Append what was printed, each cut to its beginning, if anything was."""
@@ -86,24 +94,49 @@ class Trace:
         """Return the last records as text, oldest first, each cut to a readable length."""
         return tuple(_shown(*record) for record in self._last)
 
-    def close(self) -> None:
-        """Write out what is buffered."""
-        with self._noting_problems():
-            self._file.close()
+    def drop(self) -> None:
+        """Have nothing more written: nobody will read it."""
+        self._is_over = True
 
-    def _write(self, moment: float, kind: str, vm: str | None, data: object, text: str = "") -> None:
-        if self._file.closed:
+    def close(self) -> None:
+        """Write what is held."""
+        if not self._is_over:
+            self._write_held()
+        self._end()
+
+    def _hold(self, moment: float, kind: str, vm: str | None, data: object, text: str = "") -> None:
+        if self._is_over:
             return
+        self._held.append((moment, kind, vm, None if text else data, text))
+        if len(self._held) == MOST_HELD or len(text) > LONG:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        with self._noting_problems():
+            self._file = self._file or self._path.open("w", encoding="utf-8")
+            for record in self._held:
+                self._file.write(self._line(record))
+                if self._room < 0:
+                    break
+        self._held.clear()
+        if self.problem or self._room < 0:
+            self._end()
+
+    def _line(self, record: _Record) -> str:
+        moment, kind, vm, data, text = record
         text = text or json.dumps(data)
         if len(text) > RECORD_LIMIT:
             text = json.dumps({"cut": text[:OUTPUT_LIMIT], "characters": len(text)})
-        if len(text) > self._room:
-            kind, text = "full", "null"
         self._room -= len(text)
-        with self._noting_problems():
-            self._file.write(f'{{"t": {moment!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n')
-        if self.problem or kind == "full":
-            self.close()
+        if self._room < 0:
+            kind, text = "full", "null"
+        return f'{{"t": {round(moment, 6)!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n'
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._file:
+            with self._noting_problems():
+                self._file.close()
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
@@ -112,6 +145,9 @@ class Trace:
             yield
         except OSError as error:
             self.problem = f"cannot write the trace: {error.strerror}"
+
+
+_Record = tuple[float, str, str | None, object, str]
 
 
 @dataclass

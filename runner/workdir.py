@@ -70,13 +70,17 @@ class Workspace:
         base = directories.work.parent
         kept = ""
         try:
-            if failed or self._artifacts or self._keep:
+            if self.keeps(failed=failed):
                 kept = str(self._store(directories, name))
         except OSError as error:
             raise SetupError(f"cannot keep the artifacts of {name}: {error.strerror}") from None
         finally:
             shutil.rmtree(base, ignore_errors=True)
         return kept
+
+    def keeps(self, *, failed: bool) -> bool:
+        """Whether the logs of a case are kept that failed, or did not."""
+        return failed or self._artifacts is not None or self._keep
 
     @property
     def keeps_all(self) -> bool:

@@ -60,10 +60,11 @@ def test_a_case_without_room_is_no_failure_of_the_test(run_steps: RunSteps, monk
 
 
 def test_a_trace_that_cannot_be_written_is_no_failure_of_the_test(
-    run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch
+    run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runner.case_run.Trace", lambda file, *args, **named: Trace(Path("/dev/full"), *args, **named))
-    run = run_steps("- launch\n")
+    assert run_steps("- launch\n").only.ok  # Nobody would have read it.
+    run = run_steps("- launch\n", "--artifacts", str(tmp_path / "kept"))
     assert (run.status, run.only.block["reason"]) == (3, "infrastructure")
     assert run.message == "cannot write the trace: No space left on device"
     failed = run_steps('- assert: "{{ 1 == 2 }}"\n')

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from runner.model import Message
-from runner.trace import FIELD_LIMIT, LAST_SHOWN, MESSAGE_LIMIT, OUTPUT_LIMIT, RECORD_LIMIT, TRAFFIC_LIMIT, Trace
+from runner.trace import (
+    FIELD_LIMIT,
+    LAST_SHOWN,
+    LONG,
+    MESSAGE_LIMIT,
+    MOST_HELD,
+    OUTPUT_LIMIT,
+    RECORD_LIMIT,
+    TRAFFIC_LIMIT,
+    Trace,
+)
 from tests.support import RunSteps, trace_of
 
 
@@ -84,6 +94,27 @@ def test_a_trace_that_does_not_fit_on_the_disk_says_so_in_the_end() -> None:
             trace.record("recv", "vm", {"return": "x" * 10000})
         assert len(trace.last()) == 3
     assert trace.problem == "cannot write the trace: No space left on device"
+
+
+def test_what_nobody_will_read_is_not_written(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.record("exit", "vm", 0)
+    trace.drop()
+    trace.close()
+    assert not (tmp_path / "trace.jsonl").exists()
+    assert trace.last() == ("vm = 0",)
+
+
+def test_what_is_much_or_long_does_not_stay_in_memory(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        for number in range(MOST_HELD):
+            assert not (tmp_path / "trace.jsonl").exists()
+            trace.record("exit", None, number)
+        trace.record("recv", "vm", {"event": "STOP"}, '{"event": "STOP"}' + " " * LONG)
+        written = (tmp_path / "trace.jsonl").read_text()
+        assert written.count("\n") >= MOST_HELD
+    records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert [each["data"] for each in records] == [*range(MOST_HELD), {"event": "STOP"}]
 
 
 def texts(messages: tuple[Message, ...]) -> list[str]:
