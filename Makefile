@@ -4,7 +4,7 @@ NODE := .node
 SECOND := $(CURDIR)/.qemu-second
 PATHS ?= scenarios/
 
-.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided soak generated clean
+.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided soak audit audit-second generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
@@ -41,18 +41,24 @@ LOAD ?= 4
 soak: $(VENV)/.dev ## run every case of PATHS for ROUNDS, with LOAD times as much to do as the processors can
 	$(VENV)/bin/python -m tests.soak --rounds $(ROUNDS) --load $(LOAD) $(PATHS)
 
+audit: $(VENV)/.dev ## break every assertion of PATHS once, and leave out every write
+	$(VENV)/bin/run-scenarios --audit $(PATHS)
+
 # The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
-run-second test-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64
-run-second test-second: export QEMU_IMG_PROG = $(SECOND)/bin/qemu-img
-run-second test-second: export QEMU_IO_PROG = $(SECOND)/bin/qemu-io
-run-second test-second: export QEMU_NBD_PROG = $(SECOND)/bin/qemu-nbd
-run-second test-second: export QSD_PROG = $(SECOND)/bin/qemu-storage-daemon
+run-second test-second audit-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64
+run-second test-second audit-second: export QEMU_IMG_PROG = $(SECOND)/bin/qemu-img
+run-second test-second audit-second: export QEMU_IO_PROG = $(SECOND)/bin/qemu-io
+run-second test-second audit-second: export QEMU_NBD_PROG = $(SECOND)/bin/qemu-nbd
+run-second test-second audit-second: export QSD_PROG = $(SECOND)/bin/qemu-storage-daemon
 
 run-second: $(SECOND)/bin
 	@$(MAKE) --no-print-directory run
 
 test-second: $(SECOND)/bin
 	@$(MAKE) --no-print-directory test
+
+audit-second: $(SECOND)/bin
+	@$(MAKE) --no-print-directory audit
 
 $(SECOND)/bin:
 	.ci/second-qemu $(SECOND)

@@ -161,9 +161,14 @@ class CaseRun:
         return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.tells_traffic)
 
     def _keeps(self, result: Result) -> bool:
-        return self.settings.workspace.keeps(failed=_has_failed(result))
+        """What was changed so as to fail leaves nothing to look at."""
+        was_changed = bool(self.task.case.file.changes)
+        return not was_changed and self.settings.workspace.keeps(failed=_has_failed(result))
 
     def _leave(self, directories: Directories, result: Result) -> Result:
+        if not self._keeps(result):
+            self.settings.workspace.discard(directories)
+            return result
         try:
             kept = self.settings.workspace.close(directories, self.task.point.name, failed=_has_failed(result))
         except SetupError as error:
@@ -221,9 +226,10 @@ class CaseRun:
         assert self.trace
         self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
         self.trace.begin_step(step_record(self.current, plain_name(step.name)))
-        passed = False
+        passed = ran = False
         try:
-            passed = await self._run_step(step, scope)
+            ran = await self._run_step(step, scope)
+            passed = True
         except BaseException:
             self.blame = self.blame or self.current
             raise
@@ -231,13 +237,15 @@ class CaseRun:
             took = time.monotonic() - began
             traffic, untold = self.trace.end_step()
             at = began - self.began
-            self.emit(StepFinished(index, number, step.verb.NAME, step.span, passed, at, took, traffic, untold))
+            skipped, verb = passed and not ran, step.verb.NAME
+            self.emit(StepFinished(index, number, verb, step.span, passed, at, took, traffic, untold, skipped))
         self.current, self.blame = previous, None
 
     async def _run_step(self, step: Step, scope: Scope) -> bool:
+        """Run a step, and tell whether its `when` let it run."""
         when = modifier(step, "when", scope)
         if when is not None and to_json(when) is not True:
-            return True
+            return False
         result = await self._within(self._limit(step, scope), self._perform(step, scope))
         if step.save:
             scope.set(step.save, result)

@@ -159,6 +159,7 @@ def _check(options: argparse.Namespace, stderr: LineStream) -> int:
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the reports say so."""
+    from runner.audit.audit import audit
     from runner.check import collect_checked
     from runner.history import Recorder, load_history
     from runner.model import Findings, NothingToRun, Notice
@@ -182,7 +183,8 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
             return 0 if options.allow_empty else NOTHING
         status = Status()
         recorder = Recorder(Path.cwd(), history, options.save_durations, durations)
-        stopped = run(options, selection, Broadcast(emit, status, recorder))
+        everyone = Broadcast(emit, status, recorder)
+        stopped = (audit if options.audit else run)(options, selection, everyone)
         return stopped.exit_status if stopped else status.code
 
 

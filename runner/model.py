@@ -23,6 +23,7 @@ class Outcome(Enum):
     CRASHED = ("qemu-crash", True, 1)
     UNEXPECTED_PASS = ("unexpected-pass", True, 1)
     INTERRUPTED = ("interrupted", True, 1)
+    UNPROVEN = ("unproven-assertion", True, 1)
     INVALID = ("invalid-scenario", True, 2)
     BROKEN = ("infrastructure", True, 3)
 
@@ -40,6 +41,7 @@ class Failure:
     :param step: the failed step's number in the order of running, from 1; 0 before the first.
     :param verb: the failed step's verb.
     :param name: what the scenario calls the step, "" if it has no name.
+    :param place: where the failed step is written, None before the first.
     :param stack: the calls that led to the step, outermost first.
     :param rendered: the step as it ran, as JSON.
     :param traffic: the last QMP messages and tools, oldest first.
@@ -60,6 +62,7 @@ class Failure:
     stderr_tail: str = ""
     signal: str = ""
     timeout_ms: int | None = None
+    place: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,7 @@ class StepFinished:
     :param traffic: the messages and tools of this step, oldest first, without those of steps within it; empty unless a
         report of the run wants them.
     :param untold: how many more of them there were, which are not in `traffic`.
+    :param skipped: whether its `when` said that it was not to be run.
     """
 
     index: int
@@ -200,6 +204,7 @@ class StepFinished:
     duration_s: float
     traffic: tuple[Message, ...] = ()
     untold: int = 0
+    skipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,26 @@ class CaseFinished:
 
     index: int
     result: Result
+
+
+@dataclass(frozen=True)
+class MutantFinished:
+    """`--audit` has seen what comes of a case if one of its assertions is broken, or one of its steps left out.
+
+    :param index: the point that the file has in the plan.
+    :param span: what was broken, or the step that was left out.
+    :param change: "broken" or "left-out".
+    :param verdict: "killed" if a case failed for it, else what became of it instead.
+    :param reason: why that is so, as far as there is something to say.
+    :param trials: the cases it was tried in, by name, each with its outcome.
+    """
+
+    index: int
+    span: Span
+    change: str
+    verdict: str
+    reason: str = ""
+    trials: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -240,6 +265,7 @@ Event = (
     | StepStarted
     | StepFinished
     | CaseFinished
+    | MutantFinished
     | RunStopped
     | RunAborted
     | RunFinished

@@ -164,6 +164,21 @@ def from_json(value: JsonValue, span: Span) -> Node:
             return Scalar(span, value)
 
 
+def replaced(node: Node, path: tuple[str | int, ...], value: Node) -> Node:
+    """Return a node with another value in the place that a path of keys and indices leads to."""
+    if not path:
+        return value
+    part, below = path[0], path[1:]
+    if isinstance(node, Sequence):
+        items = (replaced(item, below, value) if index == part else item for index, item in enumerate(node))
+        return sequence(node.span, tuple(items))
+    assert isinstance(node, Mapping), "the path leads there"
+    entries = (
+        Entry(each.key, each.span, replaced(each.value, below, value)) if each.key == part else each for each in node
+    )
+    return mapping(node.span, tuple(entries))
+
+
 def at_path(node: Node, path: tuple[str | int, ...]) -> tuple[Span, Node]:
     """Return the place and the node that a path of keys and indices leads to; the place of a key is the key's own."""
     span = node.span

@@ -50,7 +50,9 @@ def make_parser() -> argparse.ArgumentParser:
 def _unambiguous(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with no option left that could take the PATH behind it for its optional value."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    alone = {"--shuffle": "--shuffle="} | ({"--json": "--json=-"} if "--list" in arguments[:end] else {})
+    alone = {"--shuffle": "--shuffle=", "--changed": "--changed=HEAD"} | (
+        {"--json": "--json=-"} if "--list" in arguments[:end] else {}
+    )
     return [*(alone.get(each, each) for each in arguments[:end]), *arguments[end:]]
 
 
@@ -71,6 +73,12 @@ def _selection(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--tag", action="append", default=[], help="cases with this tag, or another one so given")
     group.add_argument("--not-tag", action="append", default=[], metavar="TAG", help="cases without this tag")
+    group.add_argument(
+        "--changed",
+        nargs="?",
+        metavar="REV",
+        help="cases whose file, or one it imports, is not as in HEAD; --changed=REV: as in this revision of git",
+    )
     group.add_argument("--rerun-failed", action="store_true", help="cases that failed when last run in this directory")
     group.add_argument("--shard", type=_shard, metavar="I/N", help="part I of N parts of the cases, of like duration")
     group.add_argument(
@@ -94,6 +102,11 @@ def _running(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-j", "--jobs", type=_positive, default=default_jobs(), help="cases at a time (%(default)s)")
     group.add_argument("--cluster", metavar="ADDRESS", help="run the cases on the workers of this Dask scheduler")
     group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="cap on each case (180 s where it has none)")
+    group.add_argument(
+        "--audit",
+        action="store_true",
+        help="then break each assertion and leave out each write once, and report for what of it no case fails",
+    )
     group.add_argument("--fail-fast", action="store_true", help="start no further case after the first failure")
     group.add_argument("--repeat", type=_positive, default=1, metavar="N", help="run every case N times, in rounds")
     group.add_argument(
@@ -164,12 +177,21 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
     twice = [file for file in files if files.count(file) > 1 and (file.is_file() or not file.exists())]
     if twice:
         parser.error(f"two reports cannot both be in {twice[0]}")
-    if len(options.qemu) > 1 and options.cluster:
-        parser.error("--cluster runs on one --qemu, as it is called on the workers")
-    if len(options.qemu) > 1 and (options.save_qmp_schema or options.with_qmp):
-        parser.error("one --qemu at a time has its QMP schema printed or saved")
+    if len(options.qemu) > 1:
+        _refuse_several_builds(parser, options)
+    if options.audit and options.repeat > 1:
+        parser.error("--audit runs each case once as it is: no --repeat")
     if not (options.paths or prints or options.new or options.save_qmp_schema):
         parser.error("no PATH given; try 'run-scenarios scenarios/'")
+
+
+def _refuse_several_builds(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.cluster:
+        parser.error("--cluster runs on one --qemu, as it is called on the workers")
+    if options.save_qmp_schema or options.with_qmp:
+        parser.error("one --qemu at a time has its QMP schema printed or saved")
+    if options.audit:
+        parser.error("--audit is of one --qemu at a time")
 
 
 def builds_of(options: argparse.Namespace, *, must_be_there: bool = True) -> tuple[Build, ...]:

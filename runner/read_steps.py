@@ -62,8 +62,8 @@ def read_steps(
 
 
 def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: Findings) -> Step:
-    parts = _as_mapping(node)
-    entry = _verb_entry(parts)
+    parts = step_parts(node)
+    entry = verb_entry(parts)
     verb = VERBS[entry.key]
     _check_keys(parts, verb, entry)
     if isinstance(node, Scalar):
@@ -147,7 +147,11 @@ def argument_problems(verb: type[Verb], argument: Node, *, confined: bool) -> li
     ]
 
 
-def _as_mapping(node: Node) -> Mapping:
+def step_parts(node: Node) -> Mapping:
+    """Return a step as a mapping, one that is a verb alone too.
+
+    :raise ScenarioError: if it is neither.
+    """
     if isinstance(node, Mapping):
         return node
     if isinstance(node, Scalar) and isinstance(node.value, str):
@@ -159,7 +163,11 @@ def _what(node: Node) -> str:
     return "an expression" if isinstance(node, Expression) else type_name(to_partial(node))
 
 
-def _verb_entry(parts: Mapping) -> Entry:
+def verb_entry(parts: Mapping) -> Entry:
+    """Return the verb of a step, with its argument.
+
+    :raise ScenarioError: unless there is just one.
+    """
     verbs = [entry for entry in parts if entry.key in VERBS]
     if len(verbs) == 1:
         return verbs[0]

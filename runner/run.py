@@ -9,7 +9,7 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,9 +36,20 @@ class Status:
             self.code = max(self.code, event.result.outcome.exit_status)
 
 
-def run(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interrupted | None:
+Execute = Callable[[Sequence[Task]], Awaitable[Interrupted | None]]
+Afterwards = Callable[[Execute], Awaitable[Interrupted | None]]
+
+
+async def _nothing_more(execute: Execute) -> None:
+    return None
+
+
+def run(
+    options: argparse.Namespace, selection: Selection, emit: Emit, afterwards: Afterwards = _nothing_more
+) -> Interrupted | None:
     """Run what was selected, and return what stopped the run before its end, if anything did.
 
+    :param afterwards: is given what runs further tasks in the same place, once those selected have come to their end.
     :raise SetupError: if a place for the cases is missing; nothing was emitted then.
     """
     if not selection.tasks:
@@ -50,7 +61,7 @@ def run(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interr
     with settings_of(options) as settings:
         _emit_start(selection, options, emit)
         try:
-            stopped = asyncio.run(_execute(options, selection, settings, emit))
+            stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))
         finally:
             # What is left is short, and would be left lying about.
             ignore_signals()
@@ -103,14 +114,24 @@ def settings_of(options: argparse.Namespace) -> Iterator[Settings]:
 
 
 async def _execute(
-    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit
+    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit, afterwards: Afterwards
 ) -> Interrupted | None:
     failures_left = 1 - len(selection.bad) if options.fail_fast else None
-    tasks = selection.tasks
+    stop = asked_to_stop()
+    async with _pool(options, selection.tasks, settings, emit) as pool:
+        stopped = await execute(selection.tasks, pool, emit, stop, failures_left)
+        return stopped or await afterwards(lambda tasks: execute(tasks, pool, emit, stop))
+
+
+@contextlib.asynccontextmanager
+async def _pool(
+    options: argparse.Namespace, tasks: Sequence[Task], settings: Settings, emit: Emit
+) -> AsyncIterator[Pool]:
     if options.cluster is None:
-        return await execute(tasks, LocalPool(settings, emit), emit, asked_to_stop(), failures_left)
+        yield LocalPool(settings, emit)
+        return
     async with _cluster(options.cluster, tasks[0].programs.paths, settings, emit) as pool:
-        return await execute(tasks, pool, emit, asked_to_stop(), failures_left)
+        yield pool
 
 
 @contextlib.asynccontextmanager

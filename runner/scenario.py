@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runner.errors import Diagnostic, Source, Span
-from runner.nodes import Entry, Mapping
+from runner.nodes import Entry, Mapping, Node
 from runner.steps.base import Procedure, Step
 
 
@@ -29,6 +29,19 @@ class Text:
     source: Source
 
 
+@dataclass(frozen=True)
+class Change:
+    """Another value in one place of a file, for a run that is to show what comes of it.
+
+    :param at: the file's absolute path.
+    :param path: the keys and indices that lead to the place.
+    """
+
+    at: str
+    path: tuple[str | int, ...]
+    value: Node
+
+
 @dataclass(frozen=True, eq=False)
 class ScenarioFile:
     """A scenario file as it was read: all that it takes to read it again, here or elsewhere.
@@ -36,6 +49,7 @@ class ScenarioFile:
     :param at: its absolute path.
     :param path: its name in messages and reports.
     :param texts: its own text and those of the files that it imports, by absolute path.
+    :param changes: what is to be other than the texts say.
     """
 
     at: str
@@ -43,6 +57,7 @@ class ScenarioFile:
     title: str
     tags: tuple[str, ...]
     texts: dict[str, Text]
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

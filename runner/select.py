@@ -1,6 +1,7 @@
 """Which of the collected cases run, on which builds, how often and in which order. Imports collect, builds, shards.
 
-The filters come one after the other: `-k`, `--tag` and `--not-tag`, `--rerun-failed`, and on what is left `--shard`.
+The filters come one after the other: `-k`, `--tag` and `--not-tag`, `--changed`, `--rerun-failed`, and on what is left
+`--shard`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.builds import Build
+from runner.changed import changed_files
 from runner.collect import Collection
 from runner.definitions import as_arguments
 from runner.errors import did_you_mean
@@ -50,6 +52,8 @@ class Selection:
     :param reason: why nothing was selected, "" if something was.
     :param notes: what the user ought to know of the choice, a line each.
     :param qemus: what the builds under test say they are.
+    :param left_out: the files, by absolute path, that cases read which were collected and not selected.
+    :param further: what is reported besides, after the tasks.
     """
 
     bad: tuple[BadFile, ...]
@@ -57,11 +61,13 @@ class Selection:
     reason: str = ""
     notes: tuple[str, ...] = ()
     qemus: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    further: tuple[Point, ...] = ()
 
     @property
     def points(self) -> tuple[Point, ...]:
         """Every line of the report."""
-        return (*(_point_of_file(each) for each in self.bad), *(task.point for task in self.tasks))
+        return (*(_point_of_file(each) for each in self.bad), *(task.point for task in self.tasks), *self.further)
 
 
 def select(options: argparse.Namespace, collection: Collection, builds: Sequence[Build], history: History) -> Selection:
@@ -73,9 +79,12 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
     """
     if not collection.bad:
         collection.definitions.check()
-    filters = _Filters(_candidates(collection, builds))
+    candidates = _candidates(collection, builds)
+    filters = _Filters(candidates)
     filters.by_keywords(options.keywords)
     filters.by_tags(options.tag, options.not_tag)
+    if options.changed is not None:
+        filters.by_change(options.changed)
     if options.rerun_failed:
         filters.by_failure(history)
     if options.shard:
@@ -85,7 +94,14 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
     rounds = _rounds(filters.left, options.repeat, options.shuffle)
     tasks = _tasks(rounds, options, len(collection.bad))
     reason = "" if tasks else filters.reason or f"no scenarios in {' '.join(options.paths)}"
-    return Selection(tuple(collection.bad), tuple(tasks), reason, tuple(filters.notes), tuple(collection.qemus))
+    return Selection(
+        bad=tuple(collection.bad),
+        tasks=tuple(tasks),
+        reason=reason,
+        notes=tuple(filters.notes),
+        qemus=tuple(collection.qemus),
+        left_out=frozenset(at for each in {*candidates} - {*filters.left} for at in each.case.file.texts),
+    )
 
 
 def tasks_of(collection: Collection, build: Build, options: argparse.Namespace) -> list[Task]:
@@ -130,6 +146,12 @@ class _Filters:
             self._keep(
                 lambda each: set(refused).isdisjoint(each.tags), f"--not-tag {' --not-tag '.join(refused)} refuses"
             )
+
+    def by_change(self, revision: str) -> None:
+        changed = changed_files(revision)
+        self._keep(
+            lambda each: not changed.isdisjoint(each.case.file.texts), f"nothing has changed since {revision} of"
+        )
 
     def by_failure(self, history: History) -> None:
         failed = sorted(history.failed)

@@ -14,9 +14,9 @@ from pathlib import Path
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake
 from runner.language import LIBRARY, SCENARIO
 from runner.load import load_text, read_source
-from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, to_json, to_partial
+from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, replaced, to_json, to_partial
 from runner.read_steps import Findings, check_expressions, expressions_in, read_steps, refuse_reserved
-from runner.scenario import BadFile, Library, Requirements, Scenario, ScenarioFile, Text
+from runner.scenario import BadFile, Change, Library, Requirements, Scenario, ScenarioFile, Text
 from runner.schema import problems
 from runner.steps.base import Parameter, Procedure, Step
 from runner.steps.call import PARAMETER_TYPES, check_type
@@ -31,11 +31,19 @@ class Reader:
     """Reads files once each, whoever imports them.
 
     :param texts: the files, by absolute path, if they are not to be looked for; who read them first has judged them.
+    :param changes: what is to be other than those texts say.
     :param allow_outside: whether the user lets files say `allow-outside-paths`.
     """
 
-    def __init__(self, texts: AbstractMapping[str, Text] | None = None, *, allow_outside: bool = False) -> None:
+    def __init__(
+        self,
+        texts: AbstractMapping[str, Text] | None = None,
+        changes: Iterable[Change] = (),
+        *,
+        allow_outside: bool = False,
+    ) -> None:
         self._texts = dict(texts or {})
+        self._changes = tuple(changes)
         self._may_look = texts is None
         self._allow_outside = allow_outside or texts is not None
         self._libraries: dict[str, Library | BadFile] = {}
@@ -103,7 +111,10 @@ class Reader:
         name = _absolute(path)
         if self._may_look:
             self._texts[name] = Text(_resolved(path), read_source(path, shown_as))
-        return load_text(self._texts[name].source)
+        root = load_text(self._texts[name].source)
+        for change in self._changes:
+            root = replaced(root, change.path, change.value) if change.at == name else root
+        return root
 
     def _declare(self, root: Mapping, path: Path, shown_as: str, library: Library, found: Findings) -> None:
         entry = root.entry("allow-outside-paths")
@@ -151,7 +162,7 @@ class Reader:
 
 def reopened(file: ScenarioFile) -> Scenario:
     """Return what is in a file that was read before and found right."""
-    scenario = Reader(file.texts).read(Path(file.at), file.path)
+    scenario = Reader(file.texts, file.changes).read(Path(file.at), file.path)
     assert isinstance(scenario, Scenario), "its text has not changed"
     return scenario
 

@@ -66,6 +66,7 @@ def failure_of(
         stderr_tail=stderr_tail,
         signal=signal_name(status or 0),
         timeout_ms=int(limit_s * 1000) if limit_s else None,
+        place=step.span if step else None,
     )
 
 

@@ -67,7 +67,6 @@ class Workspace:
 
         :raise SetupError: if the artifacts cannot be written.
         """
-        base = directories.work.parent
         kept = ""
         try:
             if self.keeps(failed=failed):
@@ -75,12 +74,16 @@ class Workspace:
         except OSError as error:
             raise SetupError(f"cannot keep the artifacts of {name}: {error.strerror}") from None
         finally:
-            shutil.rmtree(base, ignore_errors=True)
+            self.discard(directories)
         return kept
 
     def keeps(self, *, failed: bool) -> bool:
         """Whether the logs of a case are kept that failed, or did not."""
         return failed or self._artifacts is not None or self._keep
+
+    def discard(self, directories: Directories) -> None:
+        """Remove the directories of a case, and keep nothing. May be called in any thread."""
+        shutil.rmtree(directories.work.parent, ignore_errors=True)
 
     @property
     def keeps_all(self) -> bool:

@@ -16,6 +16,7 @@ from runner.model import (
     Event,
     Failure,
     Findings,
+    MutantFinished,
     NothingToRun,
     Notice,
     Point,
@@ -69,6 +70,8 @@ class JsonReport:
                 yield _step_finished(event)
             case CaseFinished(index, result):
                 yield {"event": "case-finished", **self._case(index), **_result(result)}
+            case MutantFinished(index):
+                yield {"event": "mutant-finished", **self._case(index), **_mutant(event)}
             case _:
                 yield _of_the_run(event)
 
@@ -131,8 +134,14 @@ def _step_started(event: StepStarted) -> Line:
 
 def _step_finished(event: StepFinished) -> Line:
     times = {"began_s": round(event.began_s, 6), "duration_s": round(event.duration_s, 6)}
-    about = {"step": event.number, "verb": event.verb, "passed": event.passed}
+    about = {"step": event.number, "verb": event.verb, "passed": event.passed, "skipped": event.skipped}
     return {"event": "step-finished", "index": event.index, **about, **times}
+
+
+def _mutant(event: MutantFinished) -> Line:
+    trials = [{"name": name, "outcome": outcome} for name, outcome in event.trials]
+    about = {"change": event.change, "verdict": event.verdict, "reason": event.reason, "trials": trials}
+    return {**about, **place(event.span)}
 
 
 def _result(result: Result) -> Mapping[str, object]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed
 from runner.match import describe, require_match
-from runner.nodes import JsonValue, Mapping, Node, to_json
+from runner.nodes import JsonValue, Mapping, Node, Scalar, to_json
+from runner.steps.asserted import Broken, matched
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import MATCHER, described, matcher_of, record
+
+
+def _untrue(verb: str, argument: Node) -> Iterator[Broken]:
+    if not isinstance(argument, Mapping):
+        cannot_fail = "" if argument.dynamic else "it says so itself"
+        yield Broken(argument.span, {verb: Scalar(argument.span, False)}, cannot_fail)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Assert(Verb):
     """
 
     NAME = "assert"
+    ASSERTS = (_untrue, matched("expect"))
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "boolean"},

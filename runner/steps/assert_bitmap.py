@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runner.errors import Span, StepFailed, did_you_mean, mistake
 from runner.match import describe, require_match
-from runner.nodes import JsonObject, JsonValue, Mapping, Scalar, mapping, to_json
+from runner.nodes import JsonObject, JsonValue, Mapping, Node, Scalar, from_json, mapping, sequence, to_json
+from runner.nodes import Sequence as SequenceNode
+from runner.steps.asserted import Broken, matched, with_key
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.disk import RANGE, Range, range_of
 from runner.steps.shapes import BOOLEAN, TEXT, described, list_of, matcher_of, record, text_of
@@ -19,13 +21,33 @@ if TYPE_CHECKING:
 STATUS = ("count", "granularity", "busy", "recording", "persistent", "inconsistent")
 INTEGER = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object"}]}
 BOOLEAN_OR_MATCHER = {"anyOf": [BOOLEAN, {"type": "object"}]}
+MUCH: JsonObject = {"at": 0, "size": 1 << 60}
+
+
+def _another_range(verb: str, argument: Node) -> Iterator[Broken]:
+    """Leave out one range, which the others must not cover; or name one that is larger than any image."""
+    dirty = argument.get("dirty") if isinstance(argument, Mapping) else None
+    if isinstance(dirty, SequenceNode) and dirty.items:
+        for index, item in enumerate(dirty):
+            others = sequence(dirty.span, (*dirty.items[:index], *dirty.items[index + 1 :]))
+            yield Broken(item.span, {verb: with_key(argument, "dirty", others)})
+    elif dirty is not None:
+        yield Broken(dirty.span, {verb: with_key(argument, "dirty", from_json([MUCH], dirty.span))})
+
+
+def _exists(verb: str, argument: Node) -> Iterator[Broken]:
+    """Assert the opposite; what is said of a bitmap besides implies that it exists."""
+    assert isinstance(argument, Mapping)
+    exists = argument.get("exists")
+    if isinstance(exists, Scalar) and not {*STATUS, "dirty"} & set(argument.keys()):
+        yield Broken(exists.span, {verb: with_key(argument, "exists", Scalar(exists.span, not exists.value))})
 
 
 @dataclass(frozen=True)
 class AssertBitmap(Verb):
     """Assert the status of a dirty bitmap, found by the id of its drive or the name of its node.
 
-    Say at least one thing about it; numbers may be operators. `dirty` lists the ranges that must be dirty, and the
+    Say at least one thing about it; values may be operators. `dirty` lists the ranges that must be dirty, and the
     count then follows from the bitmap's own granularity; QMP tells how much is dirty, not where, so an equal amount
     elsewhere passes. `exists: false` asserts that there is no such bitmap.
 
@@ -37,6 +59,7 @@ class AssertBitmap(Verb):
     """
 
     NAME = "assert-bitmap"
+    ASSERTS = (matched(*STATUS), _another_range, _exists)
     RESULT = "the bitmap's `BlockDirtyInfo`, null for `exists: false`"
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["node", "name"],
@@ -48,9 +71,9 @@ class AssertBitmap(Verb):
             "the ranges that must be dirty: what the count must be",
         ),
         granularity=described(INTEGER, "its granularity in bytes"),
-        busy=described(BOOLEAN, "whether a job or an export uses it"),
-        recording=described(BOOLEAN, "whether it records new writes"),
-        persistent=described(BOOLEAN, "whether it is stored in the image"),
+        busy=described(BOOLEAN_OR_MATCHER, "whether a job or an export uses it"),
+        recording=described(BOOLEAN_OR_MATCHER, "whether it records new writes"),
+        persistent=described(BOOLEAN_OR_MATCHER, "whether it is stored in the image"),
         inconsistent=described(BOOLEAN_OR_MATCHER, "whether it was not stored properly, and is good for nothing"),
         exists=described(BOOLEAN, "whether there is such a bitmap"),
     )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed
 from runner.match import describe, mismatches
 from runner.nodes import JsonObject, JsonValue, Mapping, Node, to_json
+from runner.steps.asserted import by_itself
 from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, text_of
 
@@ -26,6 +27,7 @@ class AssertNoEvents(Verb):
     """
 
     NAME = "assert-no-events"
+    ASSERTS = (by_itself,)
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed
 from runner.match import describe
 from runner.nodes import JsonValue
+from runner.steps.asserted import by_itself
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import NOTHING
 
@@ -22,6 +23,7 @@ class AssertNoJobs(Verb):
     """
 
     NAME = "assert-no-jobs"
+    ASSERTS = (by_itself,)
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod

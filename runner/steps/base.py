@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from runner.errors import Span, StepFailed, did_you_mean
 from runner.expressions import Variables
 from runner.nodes import JsonValue, Node, UnknownValue
+from runner.steps.asserted import Assertion
 
 if TYPE_CHECKING:
     # What a running step uses; it is not needed to check one.
@@ -138,6 +139,10 @@ class Verb(ABC):
     """What `save` and `expect` get, in words; "" where the verb has no result."""
     FAILS_WITH: ClassVar[str] = ""
     """What `error` matches against, in words; "" where the verb cannot be expected to fail."""
+    ASSERTS: ClassVar[tuple[Assertion, ...]]
+    """What a step asserts by itself, without `expect` and `error`; `ASSERTS_NOTHING` is an answer too."""
+    IS_NOTICED: ClassVar[bool] = False
+    """Whether something later must look at what it does, so that a case fails without it."""
     TAKES_STEPS: ClassVar[bool] = False
     COMPANIONS: ClassVar[dict[str, Any]] = {}
     """Keys beside the verb that belong to its argument, with their schemas; then `parse` gets a mapping of them all."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import Diagnostic, ScenarioError, Span, closest, did_you_mean, mistake, type_name
 from runner.expressions import render, size_in_bytes
 from runner.nodes import UNKNOWN, Entry, JsonValue, Mapping, Node, UnknownValue, to_json
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Block, Context, FlowVerb, Parameter, Procedure, Scope, Step
 from runner.steps.shapes import SIZE, TEXT, described, text_of
 
@@ -37,6 +38,7 @@ class Call(FlowVerb):
     """
 
     NAME = "call"
+    ASSERTS = ASSERTS_NOTHING
     RESULT = "what the procedure `returns`"
     SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the procedure's name")
     COMPANIONS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "the arguments"}}

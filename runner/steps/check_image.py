@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue, Mapping
+from runner.steps.asserted import by_itself
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import FILE, FORMAT, Image, described, image_of, one_of, record, text_of
 from runner.steps.tooling import TOOL_FAILURE, failure_of, parse_json
@@ -25,6 +26,7 @@ class CheckImage(Verb):
     """
 
     NAME = "check-image"
+    ASSERTS = (by_itself,)
     RESULT = "the report that `qemu-img check --output=json` prints"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {

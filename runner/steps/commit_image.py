@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue, Mapping
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import BOOLEAN, FILE, FORMAT, Image, described, file_of, flag_of, image_of, record
 from runner.steps.tooling import TOOL_FAILURE, qemu_img
@@ -22,6 +23,7 @@ class CommitImage(Verb):
     """
 
     NAME = "commit-image"
+    ASSERTS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed
-from runner.nodes import JsonValue, Mapping, Sequence
+from runner.nodes import JsonValue, Mapping, Node, Scalar, Sequence, to_partial
+from runner.steps.asserted import Broken, as_mapping, other_text, with_key
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import BOOLEAN, IMAGE, Image, described, flag_of, one_of, read_image, record, text_of
 from runner.steps.tooling import TOOL_FAILURE, failure_of
 
 STATUSES = {"identical": 0, "different": 1}
+
+
+def _other_outcome(verb: str, argument: Node) -> Iterator[Broken]:
+    whole = as_mapping(argument, "images")
+    pair = whole.get("images")
+    outcome = whole.get("outcome") or Scalar(argument.span, "identical")
+    other = other_text(outcome, *STATUSES)
+    yield Broken(outcome.span, {verb: with_key(whole, "outcome", other)}, _cannot_differ(pair))
+
+
+def _cannot_differ(pair: Node | None) -> str:
+    if not isinstance(pair, Sequence) or pair.dynamic:
+        return ""
+    first, second = map(to_partial, pair)
+    return "it is compared with itself" if first == second else ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,7 @@ class Compare(Verb):
     """
 
     NAME = "compare"
+    ASSERTS = (_other_outcome,)
     FAILS_WITH = TOOL_FAILURE
     PAIR: ClassVar[dict[str, Any]] = {"type": "array", "items": IMAGE, "minItems": 2, "maxItems": 2}
     SCHEMA: ClassVar[dict[str, Any]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import BOOLEAN, IMAGE, OPTIONS, Image, described, flag_of, options_of, read_image, record
 from runner.steps.tooling import TOOL_FAILURE, qemu_img
@@ -22,6 +23,7 @@ class ConvertImage(Verb):
     """
 
     NAME = "convert-image"
+    ASSERTS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["source", "target"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.disk import DISK, IO_FAILURE, RANGE, Disk, IoCommand, Range, disk_of, do_io, range_of
 from runner.steps.shapes import described, list_of, record
@@ -21,6 +22,8 @@ class Discard(Verb):
     """
 
     NAME = "discard"
+    ASSERTS = ASSERTS_NOTHING
+    IS_NOTICED = True
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["ranges"], **DISK, ranges=described(list_of(record(["at", "size"], **RANGE)), "what to discard, in this order")

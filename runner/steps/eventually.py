@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from runner.errors import MachineDied, StepFailed
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Block, Context, FlowVerb, Scope, Step
 from runner.steps.shapes import DURATION_SCHEMA, described, record, seconds_of
 
@@ -30,6 +31,7 @@ class Eventually(FlowVerb):
     """
 
     NAME = "eventually"
+    ASSERTS = ASSERTS_NOTHING
     TAKES_STEPS = True
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["within"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.disk import DISK, IO_FAILURE, Disk, IoCommand, disk_of, do_io
 from runner.steps.shapes import TEXT, described, record
@@ -24,6 +25,7 @@ class Flush(Verb):
     """
 
     NAME = "flush"
+    ASSERTS = ASSERTS_NOTHING
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [described(TEXT, "the drive or node, by id or node name"), record([], **DISK)]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from runner.errors import mistake
 from runner.nodes import UNKNOWN, JsonValue, Mapping, Sequence, UnknownValue, to_json
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Block, FlowVerb, Scope, Step
 from runner.steps.shapes import VARIABLE
 
@@ -24,6 +25,7 @@ class ForEach(FlowVerb):
     """
 
     NAME = "for-each"
+    ASSERTS = ASSERTS_NOTHING
     TAKES_STEPS = True
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",

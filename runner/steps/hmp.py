@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from runner.errors import CommandFailed
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import TEXT, described, text_of
 
@@ -31,6 +32,7 @@ class Hmp(Verb):
     """
 
     NAME = "hmp"
+    ASSERTS = ASSERTS_NOTHING
     RESULT = "the text that the command printed into its reply"
     FAILS_WITH = "`{output}`: the text of the reply"
     SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the line")

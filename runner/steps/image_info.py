@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import IMAGE, Image, read_image
 from runner.steps.tooling import TOOL_FAILURE, parse_json, qemu_img
@@ -24,6 +25,7 @@ class ImageInfo(Verb):
     """
 
     NAME = "image-info"
+    ASSERTS = ASSERTS_NOTHING
     RESULT = "what `qemu-img info --output=json` prints"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = IMAGE

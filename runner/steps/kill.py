@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import NOTHING
 
@@ -20,6 +21,7 @@ class Kill(Verb):
     """
 
     NAME = "kill"
+    ASSERTS = ASSERTS_NOTHING
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed, mistake
 from runner.nodes import JsonObject, JsonValue, Node, to_json
 from runner.programs import QUIET
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import FILE, FORMAT, TEXT, argv_of, described, list_of, object_of, one_of, record, text_of
 
@@ -55,6 +56,7 @@ class Launch(Verb):
     """
 
     NAME = "launch"
+    ASSERTS = ASSERTS_NOTHING
     FAILS_WITH = "`{status, stderr}` of a QEMU that ended before its QMP greeting"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

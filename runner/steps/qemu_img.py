@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import argv_of, list_of
 from runner.steps.tooling import TOOL_FAILURE
@@ -24,6 +25,7 @@ class QemuImg(Verb):
     """
 
     NAME = "qemu-img"
+    ASSERTS = ASSERTS_NOTHING
     RESULT = "`{stdout, stderr}`"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = list_of({"type": ["string", "integer"]})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.disk import DISK, IO_FAILURE, Disk, IoCommand, disk_of, do_io
 from runner.steps.shapes import TEXT, argv_of, described, list_of, record
@@ -23,6 +24,7 @@ class QemuIo(Verb):
     """
 
     NAME = "qemu-io"
+    ASSERTS = ASSERTS_NOTHING
     RESULT = "all that the commands printed"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(

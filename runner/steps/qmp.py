@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from runner.errors import mistake
 from runner.nodes import JsonObject, JsonValue, to_json
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import JSON_OBJECT, TEXT, described, record
 
@@ -28,6 +29,7 @@ class Qmp(Verb):
     """
 
     NAME = "qmp"
+    ASSERTS = ASSERTS_NOTHING
     RESULT = "what the command returns"
     FAILS_WITH = "`{class, desc}` of QEMU's reply"
     SCHEMA: ClassVar[dict[str, Any]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue, to_json
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import BOOLEAN, FILE, FORMAT, IMAGE, Image, described, flag_of, image_of, read_image, record
 from runner.steps.tooling import TOOL_FAILURE, qemu_img
@@ -24,6 +25,7 @@ class RebaseImage(Verb):
     """
 
     NAME = "rebase-image"
+    ASSERTS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["file", "backing"],

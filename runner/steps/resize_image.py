@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import (
     BOOLEAN,
@@ -35,6 +36,7 @@ class ResizeImage(Verb):
     """
 
     NAME = "resize-image"
+    ASSERTS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["file", "size"],

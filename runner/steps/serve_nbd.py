@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from runner.errors import StepFailed
 from runner.exit_status import describe_status
 from runner.nodes import JsonValue, Mapping
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb
 from runner.steps.shapes import (
     BOOLEAN,
@@ -55,6 +56,7 @@ class ServeNbd(Verb):
     """
 
     NAME = "serve-nbd"
+    ASSERTS = ASSERTS_NOTHING
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["file"],
         file=FILE,
@@ -135,6 +137,7 @@ class StopNbd(Verb):
     """
 
     NAME = "stop-nbd"
+    ASSERTS = ASSERTS_NOTHING
     SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [{"type": "null"}, record(["socket"], socket=FILE)]}
 
     socket: str

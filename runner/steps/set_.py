@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from runner.errors import mistake
 from runner.nodes import UNKNOWN, JsonValue, Mapping, UnknownValue, to_json
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Block, FlowVerb, Scope, Step
 from runner.steps.shapes import VARIABLE
 
@@ -26,6 +27,7 @@ class Set(FlowVerb):
     """
 
     NAME = "set"
+    ASSERTS = ASSERTS_NOTHING
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",
         "minProperties": 1,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from runner.errors import StepFailed
 from runner.exit_status import describe_status
 from runner.nodes import JsonValue
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import NOTHING
 
@@ -24,6 +25,7 @@ class Shutdown(Verb):
     """
 
     NAME = "shutdown"
+    ASSERTS = ASSERTS_NOTHING
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod

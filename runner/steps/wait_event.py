@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.match import mismatches, require_match
-from runner.nodes import JsonObject, JsonValue, Mapping, Node
+from runner.nodes import JsonObject, JsonValue, Mapping, Node, from_json
+from runner.steps.asserted import Broken, as_mapping, breakings, matched, with_key
 from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, record, text_of
+
+
+def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Broken]:
+    """Choose the same event and refuse it: one that matches nothing would be waited for in vain."""
+    whole = as_mapping(argument, "name")
+    name, match = whole.get("name"), whole.get("match")
+    assert name is not None
+    yield Broken(name.span, {verb: with_key(whole, "expect", from_json({"event": {"$absent": True}}, name.span))})
+    for span, node, cannot_fail in breakings(match) if match is not None else ():
+        yield Broken(span, {verb: with_key(whole, "expect", node)}, cannot_fail)
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class WaitEvent(Verb):
     """
 
     NAME = "wait-event"
+    ASSERTS = (_chosen_otherwise, matched("expect"))
     RESULT = "the event: `{event, data, timestamp}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

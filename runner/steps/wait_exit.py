@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import StepFailed
 from runner.exit_status import describe_status
-from runner.nodes import JsonValue, to_json
+from runner.nodes import Expression, JsonValue, Mapping, Node, Scalar, mapping, to_json
+from runner.steps.asserted import Broken, computed, with_key
 from runner.steps.base import Context, Verb, launched
 from runner.steps.shapes import described, record
+
+
+def _another_status(verb: str, argument: Node) -> Iterator[Broken]:
+    status = argument.get("status") if isinstance(argument, Mapping) else Scalar(argument.span, 0)
+    if isinstance(status, Scalar) and isinstance(status.value, int):
+        other: Node = Scalar(status.span, status.value + 1)
+    elif isinstance(status, Expression):
+        other = computed(status, "%s + 1")
+    else:
+        return
+    yield Broken(status.span, {verb: with_key(mapping(argument.span, ()), "status", other)})
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class WaitExit(Verb):
     """
 
     NAME = "wait-exit"
+    ASSERTS = (_another_status,)
     RESULT = "the exit status"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runner.errors import StepFailed, mistake
 from runner.match import describe, require_match
-from runner.nodes import JsonObject, JsonValue, Mapping, Node
+from runner.nodes import JsonObject, JsonValue, Mapping, Node, Scalar, mapping
+from runner.steps.asserted import Broken, as_mapping, matched, other_text, with_key
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import MATCHER, TEXT, described, matcher_of, one_of, record, text_of
 
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
 OUTCOMES = ("completed", "failed", "cancelled")
 STOPS = ("ready", "paused", "standby", "waiting", "pending", "concluded", "null")
 ENDS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
+
+
+def _another_outcome(verb: str, argument: Node) -> Iterator[Broken]:
+    """Expect another outcome where one is said, or where the job is followed to its end; `until` only says how far."""
+    whole = as_mapping(argument, "id")
+    outcome, until = whole.get("outcome"), whole.get("until")
+    to_the_end = until is None or (isinstance(until, Scalar) and until.value in ("null", "concluded"))
+    if outcome is None and not to_the_end:
+        return
+    other = other_text(outcome or Scalar(argument.span, "completed"), "cancelled", "completed")
+    without_error = mapping(whole.span, tuple(entry for entry in whole if entry.key != "error"))
+    yield Broken(other.span, {verb: with_key(without_error, "outcome", other)})
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class WaitJob(Verb):
     """
 
     NAME = "wait-job"
+    ASSERTS = (_another_outcome, matched("error"))
     RESULT = "`{outcome, statuses, error?, len?, offset?}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from runner.steps.asserted import ASSERTS_NOTHING
 from runner.steps.disk import DISK, IO_FAILURE, PATTERNS, PatternVerb
 from runner.steps.shapes import described, record
 
@@ -26,6 +27,8 @@ class Write(PatternVerb):
     """
 
     NAME = "write"
+    ASSERTS = ASSERTS_NOTHING
+    IS_NOTICED = True
     DONE = "wrote"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(

@@ -103,4 +103,4 @@ def test_it_is_written_in_a_workflow_and_only_there(
 
 def test_every_outcome_is_counted(tmp_path: Path) -> None:
     text = summary_of(tmp_path / "s.md", *events_of_outcomes())
-    assert "| 1 | 1 | 1 | 7 |" in text
+    assert "| 1 | 1 | 1 | 8 |" in text

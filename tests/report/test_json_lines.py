@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner.model import Findings, NothingToRun, Notice, RunAborted, RunStopped
+from runner.model import Findings, MutantFinished, NothingToRun, Notice, Outcome, RunAborted, RunStopped
 from runner.report.json_lines import VERSION, JsonReport
 from tests import command
 from tests.command import FAILS, PASSES, WAITS
@@ -44,6 +44,7 @@ def test_every_event_and_key_is_documented_and_no_other_is() -> None:
     assert FAILED.failure
     further = (
         Findings((FAILED.failure.diagnostic,)),
+        MutantFinished(0, FAILED.failure.diagnostic.span, "broken", "survived", trials=(("a", "passed"),)),
         Notice("n"),
         NothingToRun("r", allowed=True),
         RunStopped("r"),
@@ -56,8 +57,6 @@ def test_every_event_and_key_is_documented_and_no_other_is() -> None:
 
 
 def test_the_documentation_has_every_outcome() -> None:
-    from runner.model import Outcome
-
     row = next(line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `outcome`"))
     assert re.findall(r"`([\w-]+)`", row)[1:] == [each.reason for each in Outcome]
 
@@ -67,7 +66,7 @@ def test_a_line_is_a_line_whatever_is_in_it() -> None:
         report = fed(lambda stream: JsonReport(stream, "1.0"), *events_of_outcomes(text))
         assert report.isascii()
         counts = Counter(each["event"] for each in lines_of(report))
-        assert counts["case-finished"] == counts["case-planned"] == 10
+        assert counts["case-finished"] == counts["case-planned"] == len(Outcome)
 
 
 def test_a_run_is_told_from_its_version_to_its_end(run_command: RunSteps, tmp_path: Path) -> None:

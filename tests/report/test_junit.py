@@ -61,11 +61,12 @@ def test_each_outcome_is_what_a_reader_takes_it_for() -> None:
         "a[n=qemu-crash]": "failure",
         "a[n=unexpected-pass]": "failure",
         "a[n=interrupted]": "error",
+        "a[n=unproven-assertion]": "failure",
         "a[n=invalid-scenario]": "error",
         "a[n=infrastructure]": "error",
     } | {"a[n=passed]": ""}
     (suite,) = root
-    assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("time")) == ("10", "4", "3", "5.000")
+    assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("time")) == ("11", "5", "3", "5.000")
     assert (suite.get("name"), suite.get("file"), suite.get("skipped")) == ("dir/a.yaml", "dir/a.yaml", "2")
     assert suite.get("timestamp") == "2026-01-31T12:00:00+00:00"
     assert [(each.get("name"), each.get("value")) for each in root.iter("property")] == [("qemu", "QEMU 10.0.2")]

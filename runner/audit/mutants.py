@@ -1,0 +1,102 @@
+"""A file to its mutants: each step with one thing broken that it asserts, or left out. Imports read_steps and steps.
+
+They are made of the file's nodes, so that the file with one of them in its place is read, checked and run as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+
+from runner.errors import Source, Span
+from runner.load import load_text
+from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, mapping
+from runner.read_steps import step_parts, verb_entry
+from runner.scenario import Change
+from runner.steps import VERBS
+from runner.steps.asserted import Broken, breakings
+from runner.steps.eventually import Eventually
+from runner.steps.shapes import seconds_of
+
+PATIENCE_S = 2
+"""How long `eventually` may wait for what cannot come true."""
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One thing that a case should fail for, and the changes that bring it about.
+
+    :param step: the step it is in.
+    :param span: where in the step.
+    :param is_dropped: whether the step is left out; else something that it asserts is broken.
+    :param cannot_fail: why it needs no run to know that nothing fails for it, "" if it does.
+    """
+
+    step: Span
+    span: Span
+    changes: tuple[Change, ...]
+    is_dropped: bool = False
+    cannot_fail: str = ""
+
+
+def mutants_of(source: Source, at: str) -> list[Mutant]:
+    """Return the mutants of a file that was found right, in the order of its text.
+
+    :param at: its absolute path.
+    """
+    root = load_text(source)
+    assert isinstance(root, Mapping)
+    blocks: list[tuple[Path, Node | None]] = [(("steps",), root.get("steps"))]
+    procedures = root.get("procedures")
+    for entry in procedures if isinstance(procedures, Mapping) else ():
+        assert isinstance(entry.value, Mapping)
+        blocks.append((("procedures", entry.key, "steps"), entry.value.get("steps")))
+    found = [mutant for path, steps in blocks for mutant in _of_block(steps, at, path, ())]
+    return sorted(found, key=lambda each: (each.span.line, each.span.column))
+
+
+def _of_block(steps: Node | None, at: str, path: Path, beside: tuple[Change, ...]) -> Iterator[Mutant]:
+    """Yield the mutants of a block of steps; with the changes `beside` that the blocks around it need."""
+    for index, item in enumerate(steps if isinstance(steps, Sequence) else ()):
+        parts, here = step_parts(item), (*path, index)
+        verb = verb_entry(parts)
+        for broken in _broken(parts, verb):
+            change = Change(at, here, _changed(parts, verb, broken.keys))
+            yield Mutant(verb.span, broken.span, (change, *beside), cannot_fail=broken.cannot_fail)
+        if VERBS[verb.key].IS_NOTICED and parts.get("error") is None:
+            change = Change(at, here, _changed(parts, verb, {"when": Scalar(verb.span, False)}))
+            yield Mutant(verb.span, verb.span, (change, *beside), is_dropped=True)
+        yield from _of_block(parts.get("steps"), at, (*here, "steps"), (*beside, *_impatient(verb, at, here)))
+
+
+def _broken(parts: Mapping, verb: Entry) -> Iterator[Broken]:
+    """Yield everything that may be broken of a step; where it must fail, all else of it counts for nothing."""
+    error, expect = parts.get("error"), parts.get("expect")
+    if error is not None:
+        yield from _of_modifier("error", error)
+        return
+    for assertion in VERBS[verb.key].ASSERTS:
+        yield from assertion(verb.key, verb.value)
+    if expect is not None:
+        yield from _of_modifier("expect", expect)
+
+
+def _of_modifier(key: str, expected: Node) -> Iterator[Broken]:
+    for span, node, cannot_fail in breakings(expected):
+        yield Broken(span, {key: node}, cannot_fail)
+
+
+def _changed(parts: Mapping, verb: Entry, keys: AbstractMapping[str, Node | None]) -> Mapping:
+    """Return a step with other values for some of its keys; a key that is new stands where the verb does."""
+    values = {**{each.key: each.value for each in parts}, **keys}
+    spans = {each.key: each.span for each in parts}
+    entries = (Entry(key, spans.get(key, verb.span), node) for key, node in values.items() if node is not None)
+    return mapping(parts.span, tuple(entries))
+
+
+def _impatient(verb: Entry, at: str, here: Path) -> Iterator[Change]:
+    within = verb.value.get("within") if isinstance(verb.value, Mapping) else None
+    if verb.key == Eventually.NAME and within and not within.dynamic and seconds_of(within) > PATIENCE_S:
+        yield Change(at, (*here, verb.key, "within"), Scalar(within.span, PATIENCE_S))

@@ -1,0 +1,123 @@
+"""What is broken of an expected value, and what cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.errors import Source, Span
+from runner.match import check_matcher, mismatches
+from runner.nodes import Entry as MappingEntry
+from runner.nodes import Expression, JsonValue, Node, from_json, mapping, to_json
+from runner.steps.asserted import NOWHERE, breakings, computed, other_text
+
+HERE = Span(Source("a.yaml", "x"), 1, 1)
+BROKEN: JsonValue = {"$exact": NOWHERE}
+
+
+def node(value: JsonValue) -> Node:
+    return from_json(value, HERE)
+
+
+def broken(value: JsonValue) -> list[JsonValue]:
+    """Return an expected value with one part broken after the other."""
+    return [to_json(each) for _, each, _ in breakings(node(value))]
+
+
+@pytest.mark.parametrize(
+    ("expected", "parts"),
+    [
+        (1, [BROKEN]),
+        ("x", [BROKEN]),
+        ([], [BROKEN]),
+        ([1, 2], [[BROKEN, 2], [1, BROKEN]]),
+        ({"a": 1, "b": {"c": 2}}, [{"a": BROKEN, "b": {"c": 2}}, {"a": 1, "b": {"c": BROKEN}}]),
+        ({"a": {"$ge": 1}}, [{"a": BROKEN}]),
+        ({"$exact": {"a": 1, "b": [2]}}, [{"$exact": {"a": NOWHERE, "b": [2]}}, {"$exact": {"a": 1, "b": [NOWHERE]}}]),
+        ({"$contains": {"a": 1}}, [{"$contains": {"a": BROKEN}}]),
+        ({"$contains": "text"}, [BROKEN]),
+        ({"$unordered": [1, 2]}, [{"$unordered": [BROKEN, 2]}, {"$unordered": [1, BROKEN]}]),
+        ({"$one-of": [1, 2]}, [BROKEN]),
+        ({"$not": {"a": 1}}, [BROKEN]),
+        ({"a": {"$absent": True}}, [{"a": BROKEN}]),
+    ],
+)
+def test_each_part_is_broken_by_itself(expected: JsonValue, parts: list[JsonValue]) -> None:
+    assert broken(expected) == parts
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        (1, 1),
+        ([1, "x"], [1, "x"]),
+        ({"a": 1, "b": {"$absent": True}}, {"a": 1, "c": 2}),
+        ({"a": {"$any": True}}, {"a": None}),
+        ({"$exact": {"a": [1]}}, {"a": [1]}),
+        ({"$unordered": [1, {"$gt": 1}]}, [2, 1]),
+        ({"$contains": {"a": 1}}, [{"a": 2}, {"a": 1}]),
+        ({"$contains": "x"}, "axb"),
+        ({"$length": {"$ge": 1}}, [0]),
+        ({"$not": 1}, 2),
+        ({"$ne": 1}, 2),
+        ({"$one-of": [1, 2]}, 2),
+        ({"$regex": "^a"}, "abc"),
+    ],
+)
+def test_what_matches_does_not_match_once_it_is_broken(expected: JsonValue, actual: Any) -> None:
+    assert not mismatches(node(expected), actual)
+    for _, each, _ in breakings(node(expected)):
+        check_matcher(each)
+        assert mismatches(each, actual)
+
+
+@pytest.mark.parametrize(
+    ("expected", "why"),
+    [
+        ({"$any": True}, "any value at all will do"),
+        ({}, "any mapping will do"),
+        ({"a": {}}, "any mapping will do"),
+        ({"a": {"$ge": 0}}, "any number will do"),
+        ({"$contains": ""}, "any text will do"),
+        ({"$regex": ".*"}, "any text will do"),
+        ({"$regex": ""}, "any text will do"),
+        ({"$one-of": [True, False]}, "any boolean will do"),
+        ({"$length": {"$ge": 0}}, "any text will do"),
+        ({"a": {"$any": True}}, ""),
+        ({"a": {"b": {"$absent": True}}}, ""),
+        ({"$not": {"a": 1}}, ""),
+        ({"$ne": "x"}, ""),
+        ({"$one-of": [{"a": {"$absent": True}}, 1]}, ""),
+        ({"$gt": 0}, ""),
+        ({"$le": 5}, ""),
+        ({"$length": 3}, ""),
+        ([], ""),
+        ("", ""),
+    ],
+)
+def test_what_accepts_everything_cannot_fail(expected: JsonValue, why: str) -> None:
+    assert [cannot_fail for _, _, cannot_fail in breakings(node(expected))] == [why]
+
+
+@pytest.mark.parametrize("operator", ["$unordered", "$exact", "$contains"])
+def test_an_operand_that_is_not_known_is_broken_as_a_whole(operator: str) -> None:
+    unknown = mapping(HERE, (MappingEntry(operator, HERE, Expression(HERE, "{{ names }}")),))
+    ((_, each, cannot_fail),) = breakings(unknown)
+    assert to_json(each) in (BROKEN, {"$exact": NOWHERE})
+    assert not cannot_fail
+
+
+@pytest.mark.parametrize("text", ["{{ x + 1 }}", "{{- x + 1 -}}", " {{x + 1}} "])
+def test_an_expression_is_computed_on(text: str) -> None:
+    assert computed(Expression(HERE, text), "255 - %s").text == "{{ 255 - ( x + 1 ) }}".replace(
+        "( x + 1 )", f"({text.strip()[2:-2].strip('-')})"
+    )
+
+
+def test_another_text_is_chosen_before_the_run_or_in_it() -> None:
+    assert to_json(other_text(node("a"), "a", "b")) == "b"
+    assert to_json(other_text(node("b"), "a", "b")) == "a"
+    chosen = other_text(Expression(HERE, "{{ x }}"), "a", "b")
+    assert isinstance(chosen, Expression)
+    assert chosen.text == "{{ 'b' if ( x ) == 'a' else 'a' }}"
