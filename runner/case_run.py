@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any, TypeVar
 
 from runner.confine import link_outside
-from runner.errors import CommandFailed, Diagnostic, MachineDied, SetupError, Span, StepFailed
+from runner.errors import CommandFailed, Diagnostic, MachineDied, ScenarioError, SetupError, Span, StepFailed
 from runner.exit_status import signal_name
 from runner.guardian import Guardian
 from runner.match import require_match
 from runner.model import Emit, Failure, Outcome, Result, StepFinished, StepStarted
 from runner.nodes import JsonValue, to_json
+from runner.pause import Pauses
 from runner.plan import bind, modifier
 from runner.process import Child, Completed, Processes
 from runner.programs import Programs
@@ -51,12 +52,14 @@ class Settings:
     """What every case of a run shares.
 
     :param tells_traffic: whether the events of steps are to hold their QMP messages and tools.
+    :param pauses: when to wait for a person, None if none is there.
     """
 
     workspace: Workspace
     guardian: Guardian
     jobs: int = 1
     tells_traffic: bool = False
+    pauses: Pauses | None = None
 
 
 @dataclass
@@ -74,6 +77,7 @@ class _StepContext:
     programs: Programs
     processes: Processes
     trace: Trace
+    pauses: bool
 
     def waits_for(self, what: str) -> None:
         self.run.waiting_for = what
@@ -106,6 +110,7 @@ class CaseRun:
     machines: dict[str, Machine] = field(default_factory=dict)
     servers: dict[str, Child] = field(default_factory=dict)
     trace: Trace | None = None
+    deadlines: list[asyncio.Timeout] = field(default_factory=list)
 
     async def result(self) -> Result:
         """Run the case and clean up after it; whatever happens ends as a result."""
@@ -147,8 +152,8 @@ class CaseRun:
             self.processes = Processes(directories.work, trace, self.settings.guardian)
             try:
                 result = self._conclude(*await self._attempt())
-                if result.failure:
-                    trace.note("fail", None, fail_record(result))
+                if result.failure and self._keeps(result) and result.outcome is not Outcome.UNEXPECTED_PASS:
+                    result = await self._look_back(result)
             finally:
                 await _to_the_end(self._clean_up())
             if not self._keeps(result):
@@ -165,10 +170,52 @@ class CaseRun:
         was_changed = bool(self.task.case.file.changes)
         return not was_changed and self.settings.workspace.keeps(failed=_has_failed(result))
 
+    async def _look_back(self, result: Result) -> Result:
+        """Have what can still be asked and looked at kept; whatever goes wrong in that changes no result."""
+        from runner.postmortem import examine_images, question
+
+        assert self.trace
+        self.trace.note("fail", None, fail_record(result))
+        directories = self.directories
+        with suppress(Exception):
+            await question(self.machines.values())
+            await examine_images(directories.work, directories.logs, self.task.programs, self.processes)
+        pauses, failure = self.settings.pauses, result.failure
+        if not (pauses and pauses.on_failure and failure):
+            return result
+        machines = self.machines.values()
+        seconds = await self._pause(pauses.after_failure(self.task.point.name, failure, machines, directories.work))
+        details = (*failure.details, f"its VMs stayed up for {seconds:.1f} s, and may have been talked to")
+        return replace(result, failure=replace(failure, details=details))
+
+    async def _pause_before(self, step: Step, scope: Scope, pauses: Pauses) -> None:
+        assert self.current
+        with suppress(ScenarioError):
+            self.current.argument = bind(step, scope).argument
+        await self._pause(pauses.before_step(self.current, self.machines.values(), self.directories.work))
+
+    async def _pause(self, wait: Coroutine[Any, Any, None]) -> float:
+        """Wait for a person, which no deadline takes for slowness, and return how many seconds that took."""
+        self.waiting_for = "somebody to press Enter"
+        began, deadlines = time.monotonic(), {each: each.when() for each in self.deadlines}
+        for deadline in deadlines:
+            deadline.reschedule(None)
+        await wait
+        paused = time.monotonic() - began
+        for deadline, when in deadlines.items():
+            deadline.reschedule(None if when is None else when + paused)
+        assert self.trace
+        self.trace.note("paused", None, round(paused, 3))
+        return paused
+
     def _leave(self, directories: Directories, result: Result) -> Result:
         if not self._keeps(result):
             self.settings.workspace.discard(directories)
             return result
+        from runner.postmortem import write_up
+
+        with suppress(Exception):
+            write_up(directories.logs, self.task, result)
         try:
             kept = self.settings.workspace.close(directories, self.task.point.name, failed=_has_failed(result))
         except SetupError as error:
@@ -178,7 +225,7 @@ class CaseRun:
     async def _attempt(self) -> tuple[Outcome, Failure | None]:
         limit = self.task.case.timeout_s or CASE_TIMEOUT_S
         try:
-            async with asyncio.timeout(limit) as deadline:
+            async with self._deadline(limit) as deadline:
                 await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))
                 await self._check_machines()
                 await self._end_politely()
@@ -207,6 +254,8 @@ class CaseRun:
 
     async def _end_politely(self) -> None:
         """A QEMU that crashes once it is asked to end, or does not end, has failed all the same."""
+        assert self.trace
+        self.trace.note("end", None, "SIGTERM")
         self.waiting_for = f"{' and '.join(self.processes.running)} to end after SIGTERM"
         await self._within(STEP_TIMEOUT_S, self.processes.stop_all())
         for machine in self.machines.values():
@@ -222,10 +271,14 @@ class CaseRun:
     async def _step(self, step: Step, scope: Scope) -> None:
         self.number += 1
         index, number, began, previous = self.task.index, self.number, time.monotonic(), self.current
-        self.current = Blame(step, number, self.stack, None, step.span)
+        # What failed before is forgotten: 'eventually' tries again.
+        self.current, self.blame = Blame(step, number, self.stack, None, step.span), None
         assert self.trace
         self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
         self.trace.begin_step(step_record(self.current, plain_name(step.name)))
+        if self.settings.pauses and self.settings.pauses.each_step:
+            await self._pause_before(step, scope, self.settings.pauses)
+            began = time.monotonic()
         passed = ran = False
         try:
             ran = await self._run_step(step, scope)
@@ -257,13 +310,23 @@ class CaseRun:
         :raise StepTimedOut: if that takes longer than `limit` seconds.
         """
         try:
-            async with asyncio.timeout(limit) as deadline:
+            async with self._deadline(limit) as deadline:
                 return await work
         except TimeoutError:
             if not deadline.expired():
                 raise
             message = f"timed out after {limit:g} s, waiting for {self.waiting_for}"
             raise StepTimedOut(message, limit) from None
+
+    @asynccontextmanager
+    async def _deadline(self, limit: float | None) -> AsyncIterator[asyncio.Timeout]:
+        """Bound what is done within, pauses left out."""
+        async with asyncio.timeout(limit) as deadline:
+            self.deadlines.append(deadline)
+            try:
+                yield deadline
+            finally:
+                self.deadlines.remove(deadline)
 
     def _limit(self, step: Step, scope: Scope) -> float | None:
         node = modifier(step, "timeout", scope)
@@ -323,6 +386,7 @@ class CaseRun:
             programs=self.task.programs,
             processes=self.processes,
             trace=self.trace,
+            pauses=self.settings.pauses is not None,
         )
 
     async def _clean_up(self) -> None:

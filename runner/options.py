@@ -29,6 +29,9 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(_unambiguous(given))
     options.command = shlex.join([parser.prog, *given])
     _refuse_contradictions(parser, options)
+    if options.pause_on_failure or options.step:
+        _refuse_nobody(parser, options)
+        options.jobs = 1
     return options
 
 
@@ -41,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="TEST_DIR is where case directories are made. Exit status: 0 passed, 1 failed, 2 wrong usage or "
         "scenario, 3 cannot run, 5 nothing to run, 128+N stopped by signal N.",
     )
-    for add in (_selection, _running, _reports, _debugging, _checking, _printing):
+    for add in (_selection, _running, _reports, _keeping, _debugging, _checking, _printing):
         add(parser)
     parser.add_argument("--version", action="version", version=f"run-scenarios {__version__}")
     return parser
@@ -134,10 +137,16 @@ def _reports(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tap", type=Path, metavar="FILE", help="write the TAP report to FILE once it is complete")
 
 
-def _debugging(parser: argparse.ArgumentParser) -> None:
+def _keeping(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is kept")
     group.add_argument("--artifacts", type=Path, metavar="DIR", help="keep a directory per case, with its trace")
     group.add_argument("--keep", action="store_true", help="keep the images of every case too")
+
+
+def _debugging(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("debugging, at a terminal")
+    group.add_argument("--pause-on-failure", action="store_true", help="keep the VMs of a failed case up until Enter")
+    group.add_argument("--step", action="store_true", help="stop before each step")
 
 
 def _checking(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +201,14 @@ def _refuse_several_builds(parser: argparse.ArgumentParser, options: argparse.Na
         parser.error("one --qemu at a time has its QMP schema printed or saved")
     if options.audit:
         parser.error("--audit is of one --qemu at a time")
+
+
+def _refuse_nobody(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    option = "--step" if options.step else "--pause-on-failure"
+    if options.cluster:
+        parser.error(f"{option} does not go with --cluster: the VMs are on the workers")
+    if not (sys.stdin and sys.stdin.isatty()):
+        parser.error(f"{option} needs a terminal as standard input, for somebody to answer")
 
 
 def builds_of(options: argparse.Namespace, *, must_be_there: bool = True) -> tuple[Build, ...]:

@@ -16,6 +16,7 @@ from runner.report.annotations import Annotations
 from runner.report.console import ConsoleReport
 from runner.report.job_summary import JobSummary
 from runner.report.screen import Screen
+from runner.report.story import StoryFiles
 from runner.report.stream import LineStream
 from runner.report.summary import Summary
 from runner.report.tap import TapReport
@@ -57,8 +58,9 @@ def reports(
         except OSError as error:
             TapReport(stdout)(RunAborted(str(error)))
             raise
-        watched: list[Emit] = [TapReport(tap), *others, ConsoleReport(stderr), Annotations(stderr)]
-        if isinstance(stderr, Screen) and not (tap is stdout and stdout.is_terminal):
+        watched: list[Emit] = [TapReport(tap), *others, ConsoleReport(stderr), Annotations(stderr), StoryFiles()]
+        asks = options.step or options.pause_on_failure
+        if isinstance(stderr, Screen) and not asks and not (tap is stdout and stdout.is_terminal):
             from runner.report.progress import Progress
 
             watched.append(Progress(stderr, expected))

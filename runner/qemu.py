@@ -94,19 +94,29 @@ class Machine:
 
     @classmethod
     async def start(
-        cls, name: str, argv: Sequence[str], processes: Processes, trace: Trace, logs: Path, *, daemon: bool = False
+        cls,
+        name: str,
+        argv: Sequence[str],
+        processes: Processes,
+        trace: Trace,
+        logs: Path,
+        *,
+        daemon: bool = False,
+        listens: bool = False,
     ) -> Machine:
         """Start `argv` with a QMP monitor added to it, and negotiate capabilities.
 
         :param logs: the directory for what it prints, as `NAME.stdout` and `NAME.stderr`.
         :param daemon: add the monitor in the words of qemu-storage-daemon.
+        :param listens: add another for whoever connects to the socket `NAME.qmp` beside the case's directory.
         :raise CommandFailed: if it ends instead of greeting us; `error` sees `{"status": int, "stderr": str}`.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
-            monitor = _daemon_monitor(theirs.fileno()) if daemon else _monitor(theirs.fileno())
-            child = processes.start([*argv, *monitor], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
+            shell = [f"socket,id=shell,path=../{name}.qmp,server=on,wait=off"] if listens else []
+            monitors = _monitors([*shell, f"socket,id=qmp,fd={theirs.fileno()}"], daemon=daemon)
+            child = processes.start([*argv, *monitors], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
         session = _Session(name, lambda kind, message: machine._see(kind, message))
         machine = cls(name, child, session, trace)
         try:
@@ -272,9 +282,10 @@ def _as_received(message: Message) -> str:
     return line.decode("ascii") if line.isascii() else ""
 
 
-def _monitor(fd: int) -> list[str]:
-    return ["-chardev", f"socket,id=qmp,fd={fd}", "-mon", "chardev=qmp,mode=control"]
-
-
-def _daemon_monitor(fd: int) -> list[str]:
-    return ["--chardev", f"socket,id=qmp,fd={fd}", "--monitor", "chardev=qmp,mode=control"]
+def _monitors(chardevs: Sequence[str], *, daemon: bool) -> list[str]:
+    """Return the words that make a QMP monitor of each character device."""
+    words = []
+    for chardev in chardevs:
+        mode = f"chardev={chardev.split(',')[1].removeprefix('id=')},mode=control"
+        words += ["--chardev", chardev, "--monitor", mode] if daemon else ["-chardev", chardev, "-mon", mode]
+    return words

@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from runner.errors import SetupError
 from runner.execute import LocalPool, Pool, execute
 from runner.guardian import Guardian
 from runner.model import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
+from runner.pause import Pauses
 from runner.select import Selection
 from runner.signals import Interrupted, asked_to_stop, ignore_signals, raising_interrupted
 from runner.task import Task
@@ -59,6 +61,8 @@ def run(
     # Every case is there to the end: the collector need not go through all of them again and again.
     gc.freeze()
     with settings_of(options) as settings:
+        if options.step or options.pause_on_failure:
+            settings = replace(settings, pauses=Pauses(options.step, options.pause_on_failure, emit))
         _emit_start(selection, options, emit)
         try:
             stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))

@@ -4,8 +4,9 @@ Each record is `{"t": seconds since the case began, "vm": name or null, "kind": 
 the kind `exec` (data: a child's argv), `exit` (its status; minus the signal's number if one killed it), `send` or
 `recv` (a QMP message). What it was for, and what came of it, has `step`, `take` (an event that a step consumed),
 `output` (what a tool or a monitor's `qemu-io` printed: `{"stdout": …, "stderr": …}`), `pause` (seconds between two
-tries) and `fail`. Data longer than `RECORD_LIMIT` is `{"cut": its beginning as text, "characters": how many it had}`;
-a trace that has come to `TRACE_LIMIT` ends with a record of the kind `full`.
+tries), `paused` (seconds that somebody looked at it), `end` (no step is left; what runs is sent this signal) and
+`fail`. Data longer than `RECORD_LIMIT` is `{"cut": its beginning as text, "characters": how many it had}`; a trace that
+has come to `TRACE_LIMIT` ends with a record of the kind `full`.
 """
 
 from __future__ import annotations

@@ -141,7 +141,12 @@ def test_artifacts_are_a_directory_per_case(run_command: RunSteps, place: Path) 
     names = ["matrix@n=1", "matrix@n=2", "matrix@n=3", "passes"]
     assert sorted(each.name for each in (place / "kept").iterdir()) == names
     assert [Path(each.block["artifacts"]).name for each in run.points] == ["passes", *names[:3]]
-    assert sorted(each.name for each in (place / "kept/passes").iterdir()) == ["trace.jsonl", "vm.stderr", "vm.stdout"]
+    assert sorted(each.name for each in (place / "kept/passes").iterdir()) == [
+        "reproduce.sh",
+        "trace.jsonl",
+        "vm.stderr",
+        "vm.stdout",
+    ]
 
 
 def test_the_trace_has_every_process_and_message(run_command: RunSteps, place: Path) -> None:

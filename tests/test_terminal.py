@@ -88,6 +88,7 @@ def test_an_interrupted_run_leaves_no_progress(place: Path, report: int) -> None
         assert terminal.finish() == 130
         assert " left" not in terminal.text
         assert "2 cases: 1 failed, 1 not run (QEMU" in terminal.text
+        assert terminal.text.count("not run (QEMU") == 1
     assert "Bail out! interrupted by SIGINT" in (place / "report.tap").read_text()
 
 

@@ -36,7 +36,7 @@ class Summary:
                 self._points, self._qemus = event.points, event.qemus
             case CaseFinished(index, result):
                 self._note(self._points[index], result)
-            case RunFinished(seconds):
+            case RunFinished(seconds) if self._points:
                 self._write(seconds)
             case RunStopped():
                 self._write(None)

@@ -110,6 +110,8 @@ class Context(Protocol):
     processes: Processes
     trace: Trace
     vm_name: str
+    pauses: bool
+    """Whether somebody may want to talk to the VMs beside us."""
 
     def waits_for(self, what: str) -> None:
         """Say what a time-out would now have waited for."""

@@ -115,7 +115,7 @@ class Launch(Verb):
         daemon = self.program == "qemu-storage-daemon"
         argv = [context.programs[self.program], *([] if daemon else self._machine(context)), *self.options]
         context.machines[name] = await Machine.start(
-            name, argv, context.processes, context.trace, context.logs, daemon=daemon
+            name, argv, context.processes, context.trace, context.logs, daemon=daemon, listens=context.pauses
         )
         return None
 
