@@ -1,0 +1,22 @@
+"""The summary in the end of a run."""
+
+from __future__ import annotations
+
+import io
+
+from runner.model import CaseFinished, Outcome, Point, Result, RunFinished, RunStarted, RunStopped
+from runner.report.stream import LineStream
+from runner.report.summary import Summary
+
+
+def test_a_run_that_is_stopped_has_one_summary() -> None:
+    text = io.StringIO()
+    summary = Summary(LineStream(text))
+    for event in (
+        RunStarted((Point("a", "a.yaml"), Point("b", "b.yaml"))),
+        CaseFinished(0, Result(Outcome.PASSED)),
+        RunStopped("interrupted by SIGTERM"),
+        RunFinished(1.0),
+    ):
+        summary(event)
+    assert text.getvalue() == "2 cases: 1 passed, 1 not run\n"
