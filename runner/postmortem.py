@@ -1,6 +1,6 @@
 """What a case leaves for whoever looks into it: QEMU's last state, its images, a script that replays it.
 
-Imports acts, reproduce and process. All of it is extra: nothing here changes a result, takes long, or can fail a case.
+Imports reproduce and process. All of it is extra: nothing here changes a result, takes long, or can fail a case.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def step_record(blame: Blame, name: str) -> JsonObject:
     """
     assert blame.step
     record: JsonObject = {"number": blame.number, "verb": blame.verb, "at": str(blame.span), "depth": len(blame.stack)}
-    return record | ({"name": name} if name else {}) | ({"save": blame.step.save} if blame.step.save else {})
+    more: JsonObject = {"name": name, "save": blame.step.save, "vm": plain_name(blame.step.vm)}
+    return record | {key: value for key, value in more.items() if value}
 
 
 def fail_record(result: Result) -> JsonObject:
@@ -137,7 +138,7 @@ def fail_record(result: Result) -> JsonObject:
 
 
 def plain_name(name: Node | None) -> str:
-    """Return what a scenario calls a step, "" if that is nothing or depends on a value."""
+    """Return what a scenario calls a step or its VM, "" if that is nothing or depends on a value."""
     return str(to_json(name)) if name is not None and not name.dynamic else ""
 
 

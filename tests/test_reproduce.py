@@ -116,11 +116,15 @@ BROKEN = [
         "an event that does not come",
         """
 - launch
+- launch:
+  vm: other
 - qmp: stop
+  vm: other
 - wait-event: RESUME
+  vm: other
   timeout: 1s
 """,
-        3,
+        4,
         ("QEMU_PROG", 's/"event": "STOP"/"event": "RESUME"/'),
     ),
     Broken(
@@ -200,7 +204,7 @@ BROKEN = [
         ("QEMU_PROG", ""),
     ),
     Broken(
-        "QEMU gone from beside an NBD server",
+        "a node name taken twice, beside an NBD server",
         DRIVE
         + """
 - create-image: {file: t.qcow2, size: 1M}
@@ -272,6 +276,23 @@ def test_what_goes_another_way_or_cannot_be_run_is_skipped(run_steps: RunSteps, 
     assert replay(script, tmp_path, {"QEMU_IMG_PROG": "false"})[0] == 125
     assert replay(script, tmp_path, {"QEMU_PROG": "no-such-program"})[0] == 125
     assert replay(script, tmp_path, {"TMPDIR": str(tmp_path / "nosuch")})[0] == 125
+
+
+def test_what_no_program_said_cannot_be_told(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps('- launch\n- assert: "{{ 1 == 2 }}"\n', "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    status, printed = replay(script, tmp_path)
+    assert status == 125
+    assert "nothing that QEMU or a tool said: the assertion is false" in printed
+
+
+def test_a_tool_that_fails_is_no_other_answer(run_steps: RunSteps, tmp_path: Path) -> None:
+    (broken,) = [each for each in BROKEN if each.name == "what is said of an image"]
+    run_steps(broken.steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    (tmp_path / "fails").write_text('#!/bin/sh\n[ "$1" = create ] || exit 1\nexec qemu-img "$@"\n')
+    (tmp_path / "fails").chmod(0o755)
+    assert replay(script, tmp_path, {"QEMU_IMG_PROG": str(tmp_path / "fails")})[0] == 125
 
 
 def test_a_qemu_that_hangs_is_given_up(run_steps: RunSteps, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Act:
 class StepActs:
     """A step with what was done in it; what came before the first is in one with the number 0.
 
+    :param vm: the VM that it names, if it says so in so many words.
     :param tried_again: whether `eventually` had it run once more.
     """
 
@@ -40,6 +41,7 @@ class StepActs:
     at: str = ""
     name: str = ""
     save: str = ""
+    vm: str = "vm"
     depth: int = 0
     acts: list[Act] = field(default_factory=list)
     tried_again: bool = False
