@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from runner.errors import CommandFailed, mistake
+from runner.exit_status import describe_status
 from runner.nodes import JsonValue, Mapping, Scalar, to_json
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.shapes import (
@@ -170,6 +171,9 @@ async def do_io(context: Context, disk: Disk, commands: list[IoCommand]) -> str:
 async def _on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
     words = [word for command in commands for word in ("-c", command.text)]
     done = await context.tool("qemu-io", "-f", image.format, *words, image.file)
+    if done.status < 0:
+        reply: dict[str, object] = {"status": done.status, "output": (done.stdout + done.stderr).strip()}
+        raise CommandFailed(f"qemu-io {describe_status(done.status)}", reply, hint=f"ran: {done.command}")
     rest = done.stdout
     for command in filter(lambda command: command.success, commands):
         before, found, rest = rest.partition(command.success)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import RunSteps
@@ -119,3 +121,19 @@ def test_it_works_on_one_thing_only(run_steps: RunSteps) -> None:
     assert run.status == 2
     assert "case.yaml:4:28: error: only one of 'file', 'device' or 'qdev'" in run.stderr
     assert "case.yaml:5:11: error: needs 'file', 'device' or 'qdev'" in run.stderr
+
+
+def test_a_qemu_io_that_crashes_is_said_to(run_steps: RunSteps, tmp_path: Path) -> None:
+    program = tmp_path / "qemu-io"
+    program.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    program.chmod(0o755)
+    run = run_steps(
+        """
+        - create-image: {file: a.qcow2, size: 1M}
+        - read: {file: a.qcow2, patterns: [{byte: 0, at: 0, size: 512}]}
+        """,
+        "--qemu-io",
+        str(program),
+    )
+    assert (run.status, run.only.block["reason"]) == (1, "qemu-crash")
+    assert run.message == "step 2 (read): qemu-io was killed by SIGSEGV"

@@ -1,0 +1,318 @@
+"""One run of the command with one fault in it: a forked process runs a case, and a healthy one beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner import cli, qemu, run
+from runner.case_run import CaseRun
+from runner.model import CaseFinished, Event, RunStarted, StepFinished, StepStarted
+from runner.outputs import Broadcast
+from runner.programs import Programs
+from runner.tools import TOOLS as VARIABLES
+from tests.faults.kinds import KINDS, Kind, Scene, tell_tool
+
+DEADLINE_S = 60.0
+SHORT_S = 2.0
+SHORTER_S = 0.2
+GONE_S = 10.0
+DISK = "256m"
+PR_SET_CHILD_SUBREAPER, CLONE_NEWNS = 36, 0x20000
+HERE = Path(__file__).parent
+QEMUS, TOOLS = ("qemu", "qemu-storage-daemon"), ("qemu-img", "qemu-io")
+KEPT = "run-scenarios-kept-"
+HEALTHY_NAME = "healthy.yaml"
+HEALTHY = """\
+scenario: healthy
+steps:
+  - create-image: {file: d.qcow2, size: 1M}
+  - launch: {drives: [{id: drive0, file: d.qcow2, format: qcow2}]}
+  - for-each: {byte: [1, 2, 3, 4, 5]}
+    steps:
+      - write: {device: drive0, patterns: [{byte: "{{ byte }}", at: 0, size: 64k}]}
+  - shutdown
+  - read: {file: d.qcow2, patterns: [{byte: 5, at: 0, size: 64k}]}
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A step of a case: its number in the order of running, and what a fault could hit there.
+
+    :param soon_kills: whether it kills a QEMU, or one of the next two does; a fault of that QEMU's is lost with it.
+    """
+
+    case: str
+    number: int
+    verb: str
+    runs_qemu: bool
+    runs_tool: bool
+    soon_kills: bool
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a run from outside.
+
+    :param status: the exit status, minus the signal's number; None if it did not end.
+    :param hit: whether the step was reached, and there was something to hit.
+    :param left: processes and files that are there although the run has ended.
+    :param kept: bytes of artifacts.
+    :param peak: the most memory that the runner or a child of it has had, in bytes.
+    """
+
+    status: int | None
+    hit: bool
+    report: str
+    stderr: str
+    left: tuple[str, ...]
+    kept: int
+    peak: int
+
+
+@dataclass
+class Watcher:
+    """Takes the events of a run; knows the case that is not the healthy one."""
+
+    place: Path
+    index: int = -1
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        match event:
+            case RunStarted():
+                (self.index,) = (number for number, each in enumerate(event.points) if HEALTHY_NAME not in each.path)
+            case StepStarted(index=self.index):
+                self.begin(event, self._scene())
+            case StepFinished(index=self.index):
+                self.end(event)
+            case CaseFinished(index=self.index):
+                self.finish(self._scene())
+
+    def begin(self, step: StepStarted, scene: Scene) -> None:
+        """See a step of the case begin."""
+
+    def end(self, step: StepFinished) -> None:
+        """See a step of the case end."""
+
+    def finish(self, scene: Scene) -> None:
+        """See the case end."""
+
+    def _scene(self) -> Scene:
+        (root,) = (each for each in (self.place / "test-dir").iterdir() if KEPT not in each.name)
+        return Scene(self.place, root / str(self.index))
+
+
+@dataclass
+class Observer(Watcher):
+    """Writes down each step, whether a QEMU runs as it begins, and whether it runs a tool itself."""
+
+    began: dict[int, bool] = field(default_factory=dict)
+
+    def begin(self, step: StepStarted, scene: Scene) -> None:
+        tell_tool(scene, "runs")
+        (self.place / "struck").unlink(missing_ok=True)
+        self.began[step.number] = bool(scene.qemus())
+
+    def end(self, step: StepFinished) -> None:
+        runs_tool = (self.place / "struck").exists()
+        (self.place / "struck").unlink(missing_ok=True)
+        with (self.place / "steps").open("a") as file:
+            print(step.number, step.verb, int(self.began[step.number]), int(runs_tool), file=file)
+
+
+@dataclass
+class Injector(Watcher):
+    """Strikes as one step of the case begins."""
+
+    kind: Kind = KINDS[0]
+    number: int = 0
+    struck: bool = False
+
+    def begin(self, step: StepStarted, scene: Scene) -> None:
+        if step.number != self.number:
+            return
+        if self.kind.hangs:
+            _shorten(self.index)
+        self.struck = True
+        if self.kind.ends_with is not None:
+            # It may be the last that we do.
+            (self.place / "struck").touch()
+        if self.kind.strike(scene):
+            (self.place / "struck").touch()
+
+    def end(self, step: StepFinished) -> None:
+        if step.number == self.number:
+            (self.place / "tool").unlink(missing_ok=True)
+
+    def finish(self, scene: Scene) -> None:
+        if self.struck:
+            self.kind.heal(scene)
+
+
+class Attempts:
+    """Makes attempts, each in a directory of its own, in a process that has no threads.
+
+    :param programs: the QEMU under test, by tool.
+    :param schema: what it says of its QMP, for a stand-in is a script, whose answer is not remembered.
+    """
+
+    def __init__(self, programs: Programs, schema: Path) -> None:
+        self._programs = programs
+        self._schema = schema
+        libc = ctypes.CDLL(None)
+        # Whatever a run leaves behind becomes a child of this process.
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # A mount goes with the namespace, however this process ends.
+        self.can_mount = libc.unshare(CLONE_NEWNS) == 0 and _can(["mount", "--make-rprivate", "/"])
+
+    def steps(self, case: str) -> list[Target]:
+        """Run a case without a fault, and return its steps; none if it does not pass, or is skipped."""
+        with _place() as place:
+            self._prepare(place, TOOLS)
+            seen = self._run(place, [case], Observer(place))
+            passed = seen.status == 0 and (place / "steps").exists()
+            lines = (place / "steps").read_text().splitlines() if passed else []
+        words = [line.split() for line in sorted(lines, key=lambda line: int(line.split()[0]))]
+        verbs = [verb for _, verb, _, _ in words]
+        return [
+            Target(case, int(number), verb, qemu == "1", tool == "1", "kill" in verbs[index : index + 3])
+            for index, (number, verb, qemu, tool) in enumerate(words)
+        ]
+
+    def attempt(self, kind: Kind, target: Target) -> Observed:
+        """Run a case with a fault at one of its steps, and a healthy one beside it, or after it."""
+        with _place() as place:
+            self._prepare(place, {"stand-in": QEMUS, "tool": TOOLS}.get(kind.needs, ()))
+            (place / HEALTHY_NAME).write_text(HEALTHY)
+            paths = [str(place / HEALTHY_NAME), target.case]
+            with _small_disk(place / "test-dir") if kind.fills_disk else contextlib.nullcontext():
+                arguments = ["-j1", *reversed(paths)] if kind.fills_disk else ["-j2", *paths]
+                return self._run(place, arguments, Injector(place, kind=kind, number=target.number))
+
+    def _prepare(self, place: Path, stand_ins: tuple[str, ...]) -> None:
+        """Make a directory with the programs, and one with those that the run is to have instead."""
+        for name in ("real", "programs", "tmp", "test-dir"):
+            (place / name).mkdir()
+        for tool, program in self._programs.paths.items():
+            script = HERE / ("stand_in.py" if tool in QEMUS else "failing_tool.sh")
+            (place / "real" / tool).symlink_to(program)
+            (place / "programs" / tool).symlink_to(script if tool in stand_ins else program)
+
+    def _run(self, place: Path, arguments: list[str], watcher: Watcher) -> Observed:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(self._command(place, arguments, watcher))
+            finally:
+                sys.excepthook(*sys.exc_info())
+                sys.stderr.flush()
+                os._exit(70)
+        status, peak = _end_of(pid)
+        return Observed(
+            status=status,
+            hit=(place / "struck").exists(),
+            report=(place / "report.tap").read_text(),
+            stderr=(place / "stderr").read_text(errors="replace"),
+            left=(*_left_processes(), *_left_files(place)),
+            kept=sum(each.lstat().st_blocks * 512 for each in (place / "test-dir").rglob("*")),
+            peak=peak,
+        )
+
+    def _command(self, place: Path, arguments: list[str], watcher: Watcher) -> int:
+        """Run the command itself, whose events go to the watcher as well, and its output to files."""
+        for number, name in ((1, "report.tap"), (2, "stderr")):
+            os.dup2(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        named = {variable: str(place / "programs" / tool) for tool, variable in VARIABLES.items()}
+        directories = {"TEST_DIR": str(place / "test-dir"), "TMPDIR": str(place / "tmp")}
+        os.environ.update(named | directories | {"FAULTS": str(place)})
+        tempfile.tempdir = None
+        real = run.run
+        run.run = lambda options, selection, emit, *more: real(options, selection, Broadcast(emit, watcher), *more)
+        return cli.main(["--qmp-schema", str(self._schema), *arguments])
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="faults-"))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
+
+
+@contextlib.contextmanager
+def _small_disk(directory: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "faults", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def _can(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _shorten(index: int) -> None:
+    """Give whatever one case does little time, and a QEMU that hung up little to end."""
+    within = CaseRun._within
+
+    async def shortened(self: CaseRun, limit: float | None, work: Coroutine[Any, Any, Any]) -> Any:
+        is_it = self.task.index == index and limit is not None
+        return await within(self, SHORT_S if is_it else limit, work)
+
+    CaseRun._within = shortened  # type: ignore[method-assign]
+    qemu.EXIT_GRACE_S = SHORTER_S
+
+
+def _end_of(pid: int) -> tuple[int | None, int]:
+    """Wait for the end of a run, and return its status and the most memory that it had; None if it did not end."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status), used.ru_maxrss << 10
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None, 0
+
+
+def _left_processes() -> list[str]:
+    """Return the processes that do not end by themselves soon, and end them."""
+    deadline = time.monotonic() + GONE_S
+    while children := _children():
+        if time.monotonic() > deadline:
+            left = [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in children]
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            return left
+        time.sleep(0.002)
+    return []
+
+
+def _children() -> list[int]:
+    """Return the children that this process has, once those that have ended are buried."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+
+
+def _left_files(place: Path) -> list[str]:
+    return [str(each) for name in ("test-dir", "tmp") for each in (place / name).iterdir() if KEPT not in each.name]
