@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from runner.options import builds_of, make_parser, read_options
 
 if TYPE_CHECKING:
+    from runner.answers import Answer
     from runner.editor_schema import JsonSchema
     from runner.report.stream import LineStream
 
@@ -65,10 +66,10 @@ def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream
         return _complete(options, stdout)
     if options.explain is not None or options.new:
         return _help(options, stdout, stderr)
-    if options.list:
-        return _list(options, stdout, stderr)
-    if options.check or options.save_qmp_schema:
-        return _check(options, stderr)
+    if options.list or options.check or options.save_qmp_schema:
+        from runner.answers import answer
+
+        return answer(options, stdout, stderr, _list if options.list else _check)
     return _report(options, stdout, stderr)
 
 
@@ -118,7 +119,8 @@ def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
         return USAGE
 
 
-def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
+def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> Answer:
+    from runner.answers import Answer
     from runner.collect import collect
     from runner.history import load_history
     from runner.listing import listed
@@ -133,28 +135,30 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
     stderr.write(*(f"run-scenarios: {note}" for note in selection.notes))
     stdout.write(*(listed(task, as_json=bool(options.json)) for task in selection.tasks))
     if collection.bad:
-        return USAGE
+        return Answer(USAGE)
     if not selection.tasks:
         stderr.write(f"run-scenarios: nothing to run: {selection.reason}")
-    return 0 if selection.tasks or options.allow_empty else NOTHING
+    return Answer(0 if selection.tasks or options.allow_empty else NOTHING, collection.read)
 
 
-def _check(options: argparse.Namespace, stderr: LineStream) -> int:
+def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> Answer:
     """Check everything and run nothing; or save what QEMU speaks."""
+    from runner.answers import Answer
     from runner.check import collect_checked, save
     from runner.model import Findings
     from runner.outputs import messages
 
     if options.save_qmp_schema:
         save(options, options.save_qmp_schema)
-        return 0
+        return Answer(0)
     collection, problem = collect_checked(options)
     messages(stderr)(Findings(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
+    status = 0 if collection.cases or options.allow_empty else NOTHING
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
-        return USAGE
-    return 0 if collection.cases or options.allow_empty else NOTHING
+        status = USAGE
+    return Answer(status, None if problem or collection.bad else collection.read)
 
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:

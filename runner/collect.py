@@ -32,6 +32,7 @@ class Collection:
 
     :param wrong: what is wrong with files, by their name, and the label of the one build it is wrong for or "".
     :param qemus: what the builds under test say they are.
+    :param read: the digest of each file that was read and is right, imported ones too, by absolute path.
     """
 
     definitions: Definitions = field(default_factory=lambda: Definitions({}))
@@ -40,6 +41,7 @@ class Collection:
     wrong: dict[tuple[str, str], dict[Diagnostic, None]] = field(default_factory=dict)
     deprecated: dict[str, Diagnostic] = field(default_factory=dict)
     qemus: list[str] = field(default_factory=list)
+    read: dict[str, str] = field(default_factory=dict)
 
     @property
     def bad(self) -> list[BadFile]:
@@ -66,6 +68,7 @@ class Collection:
         for (path, label), diagnostics in file.wrong.items():
             self.refuse(path, diagnostics, label)
         self.cases += self.definitions.restrict(file.cases)
+        self.read.update(file.read)
         self.warnings += file.warnings
         for each in file.deprecated:
             self.deprecated.setdefault(each.message, each)

@@ -24,12 +24,14 @@ class Examined:
 
     :param wrong: what is wrong, by the file that cannot be run for it, and the label of the build or "" for any.
     :param deprecated: what QEMU says it may do without one day.
+    :param read: the digests of its own text and of those it imports, by absolute path, if it could be read.
     """
 
     wrong: Mapping[tuple[str, str], tuple[Diagnostic, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     deprecated: tuple[Diagnostic, ...] = ()
+    read: Mapping[str, str] = field(default_factory=dict)
 
 
 def examine(file: Found, reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject) -> Examined:
@@ -45,7 +47,11 @@ def examine(file: Found, reader: Reader, checks: Mapping[str, QmpCheck], given: 
     except TooMuch as error:
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
         return Examined({(file.shown_as, ""): (whole,)})
-    return _check(read, looked_at, checks) if isinstance(read, Scenario) else looked_at.examined
+    if isinstance(read, BadFile):
+        return looked_at.examined
+    examined = _check(read, looked_at, checks) if isinstance(read, Scenario) else looked_at.examined
+    texts = read.file.texts if isinstance(read, Scenario) else read.texts
+    return replace(examined, read={at: text.digest for at, text in texts.items()})
 
 
 @dataclass(frozen=True)

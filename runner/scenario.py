@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from runner.errors import Diagnostic, Source, Span
@@ -27,6 +28,11 @@ class Text:
 
     identity: str
     source: Source
+
+    @property
+    def digest(self) -> str:
+        """What tells it from every other text: the SHA-256 of its UTF-8."""
+        return hashlib.sha256(self.source.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

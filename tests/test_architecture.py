@@ -40,6 +40,7 @@ FRONT = {
     "options",
     "run",
     "cache",
+    "answers",
     "report.annotations",
     "report.job_summary",
     "__main__",

@@ -1,0 +1,154 @@
+"""Answers that were given before: to `--list` and `--check`, as long as nothing that they follow from has changed.
+
+An answer is kept beside its basis: the options, the text of every file that was read, the QEMU under test, and the code
+that answered. If all that is as it was, what was printed is printed again, and nothing is looked at any closer.
+Imports cache, discover and options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.cache import cache_file, write_whole
+from runner.discover import discover
+from runner.errors import SetupError
+from runner.options import builds_of
+from runner.report.stream import LineStream
+
+ENVIRONMENT = ("GITHUB_ACTIONS", "GITHUB_WORKSPACE")
+MOST_KEPT = 20
+NO_CACHE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
+Json = Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered, besides what it printed.
+
+    :param read: the digest of each file that it follows from, by absolute path; None if there is more to it.
+    """
+
+    status: int
+    read: Mapping[str, str] | None = None
+
+
+Work = Callable[[argparse.Namespace, LineStream, LineStream], Answer]
+
+
+def answer(options: argparse.Namespace, stdout: LineStream, stderr: LineStream, work: Work) -> int:
+    """Print what `work` prints, and return its status; do the work only if the answer is not known.
+
+    :raise Exception: whatever the work raises; that is no answer.
+    """
+    if not _may_keep(options):
+        return work(options, stdout, stderr).status
+    question = json.dumps(vars(options), sort_keys=True, default=str)
+    known = _kept().get(question)
+    with contextlib.suppress(*NO_CACHE, SetupError):
+        if known and known["basis"] == _basis(options, {each: _digest_of(each) for each in known["basis"]["read"]}):
+            stdout.write(*known["stdout"])
+            stderr.write(*known["stderr"])
+            return int(known["status"])
+    out, err = _Overheard(stdout), _Overheard(stderr)
+    given = work(options, out, err)
+    if given.read is not None:
+        with contextlib.suppress(*NO_CACHE, SetupError):
+            basis = _basis(options, given.read)
+            _keep(question, {"basis": basis, "stdout": out.lines, "stderr": err.lines, "status": given.status})
+    return given.status
+
+
+def _digest_of(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)).hexdigest()
+
+
+class _Overheard(LineStream):
+    """A stream that remembers what is written to another one through it."""
+
+    def __init__(self, stream: LineStream) -> None:
+        self.lines: list[str] = []
+        self.is_terminal = stream.is_terminal
+        self._to = stream
+
+    def write(self, *lines: str) -> None:
+        """Write lines, and remember them."""
+        self.lines += lines
+        self._to.write(*lines)
+
+
+def _may_keep(options: argparse.Namespace) -> bool:
+    """Tell whether an answer follows from no more than `_basis` looks at."""
+    files = options.durations or options.qmp_schema or options.save_qmp_schema
+    past = options.rerun_failed or options.changed is not None
+    return not (files or past or len(options.qemu) > 1)
+
+
+def _basis(options: argparse.Namespace, read: Mapping[str, str]) -> Json:
+    """Return all that an answer follows from, as JSON gives it back.
+
+    :raise LookupError: if a file is among those that the options mean, and was not read.
+    :raise OSError: if something cannot be looked at.
+    :raise SetupError: if the programs under test are not there.
+    """
+    found, missing = discover(options.paths)
+    files = [[str(each.path.absolute()), each.shown_as] for each in found]
+    if missing or any(path not in read for path, _ in files):
+        raise LookupError("a file that was not read")
+    return {
+        "read": dict(read),
+        "found": files,
+        "environment": [os.environ.get(name) for name in ENVIRONMENT],
+        "programs": [_program(path) for path in _programs(options)],
+        "code": _code(),
+    }
+
+
+def _programs(options: argparse.Namespace) -> Iterable[str]:
+    return builds_of(options)[0].programs.paths.values() if options.check else ()
+
+
+def _program(path: str) -> Json:
+    with Path(path).open("rb") as program:
+        if program.read(2) == b"#!":
+            raise LookupError("what a script starts may change while the script does not")
+    return _version(path)
+
+
+def _code() -> Json:
+    """Return what changes when this package is installed or edited, or a package that it uses is."""
+    package = Path(__file__).parent
+    folders = [package, *(Path(folder.path) for folder in os.scandir(package) if folder.is_dir())]
+    installed = [each for each in sys.path if each.endswith("-packages")]
+    modules = [each.path for folder in folders for each in os.scandir(folder) if each.name.endswith(".py")]
+    return [sys.version, *map(_version, sorted([*modules, *installed]))]
+
+
+def _version(path: str) -> Json:
+    about = Path(path).stat()
+    return [path, about.st_size, about.st_mtime_ns, about.st_ino]
+
+
+def _kept() -> dict[str, Json]:
+    with contextlib.suppress(*NO_CACHE):
+        kept = json.loads(_file().read_text(encoding="utf-8"))
+        return kept if isinstance(kept, dict) else {}
+    return {}
+
+
+def _keep(question: str, given: Json) -> None:
+    others = [(asked, each) for asked, each in _kept().items() if asked != question]
+    write_whole(_file(), dict([*others[1 - MOST_KEPT :], (question, given)]))
+
+
+def _file() -> Path:
+    return cache_file("answers", str(Path.cwd()))
