@@ -88,6 +88,7 @@ class Point:
     :param case: the name without the round, which all rounds of a case share.
     :param path: the scenario file.
     :param rerun: the command that runs it again, "" if there is none.
+    :param build: the build of QEMU that it runs on, as `name` has it; "" if there is one build only.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Point:
     rerun: str = ""
     tags: tuple[str, ...] = field(default=())
     case: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,7 @@ def _point(candidate: Candidate, options: argparse.Namespace) -> Point:
         rerun=_rerun(candidate, options),
         tags=candidate.tags,
         case=candidate.name,
+        build=candidate.build.label,
     )
 
 

@@ -181,7 +181,7 @@ def _json(value: Json) -> str:
 
 def _planned(index: int, point: Point) -> Json:
     case: Json = {"index": index, "name": point.name, "file": point.path}
-    rest = {"case": point.case, "title": point.title, "tags": point.tags, "rerun": point.rerun}
+    rest = {"case": point.case, "build": point.build, "title": point.title, "tags": point.tags, "rerun": point.rerun}
     return case | {key: value for key, value in rest.items() if value and value != point.name}
 
 

@@ -120,6 +120,7 @@ def _case_planned(index: int, point: Point) -> Line:
         "index": index,
         "name": point.name,
         "case": point.case,
+        "build": point.build,
         "file": point.path,
         "title": point.title,
         "tags": point.tags,

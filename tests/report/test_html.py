@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from selenium.webdriver import Chrome, Keys
@@ -19,6 +21,7 @@ from runner.model import (
     Message,
     NothingToRun,
     Outcome,
+    Point,
     RunAborted,
     RunFinished,
     RunStarted,
@@ -29,7 +32,7 @@ from runner.model import (
 from runner.report.html import MAX_STEPS, HtmlReport
 from tests.browser import browser, complaints_of
 from tests.command import FAILS, SKIPS, WRONG
-from tests.report.events import FAILED, PASSED, SPAN, events_of_outcomes, fed, plan, point
+from tests.report.events import FAILED, PASSED, SPAN, events_of_outcomes, fed, plan
 from tests.support import RunSteps
 
 DEADLINE_S = 30
@@ -193,12 +196,25 @@ def test_a_bar_of_the_timeline_opens_its_case(opened: Open) -> None:
 
 
 def test_rounds_of_a_flaky_case_are_side_by_side(opened: Open) -> None:
-    points = [point(f"{name} (round {number} of 2)") for number in (1, 2) for name in "ab"]
-    rounds = RunStarted(tuple(each.__class__(each.name, each.path, case=each.name[0]) for each in points))
+    points = tuple(Point(f"{name} (round {number} of 2)", "a.yaml", case=name) for number in (1, 2) for name in "ab")
     results = [PASSED, PASSED, FAILED, PASSED]
-    page = opened(page_of(rounds, *(CaseFinished(index, each) for index, each in enumerate(results)), RunFinished(1)))
-    assert page.texts(".case-rounds") == ["a 1 of 2"]
-    assert [each.get_attribute("class") for each in page.all(".squares button")] == ["passed", "failed"]
+    finished = [CaseFinished(index, each) for index, each in enumerate(results)]
+    page = opened(page_of(RunStarted(points), *finished, RunFinished(1)))
+    assert page.texts("#rounds tbody tr") == ["a 1 of 2"]
+    assert [each.get_attribute("class") for each in page.all("#rounds .squares button")] == ["passed", "failed"]
+    page.all("#rounds .squares button")[1].click()
+    assert page.wait_for("#case-2 .failure")
+
+
+def test_what_differs_between_builds_is_in_a_table(opened: Open) -> None:
+    names = {"a[qemu=7.2]": "7.2", "a[qemu=10.0]": "10.0", "b[n=1,qemu=7.2]": "7.2", "b[n=1,qemu=10.0]": "10.0"}
+    points = tuple(Point(name, "a.yaml", case=name, build=build) for name, build in names.items())
+    results = [PASSED, PASSED, PASSED, FAILED]
+    finished = [CaseFinished(index, each) for index, each in enumerate(results)]
+    page = opened(page_of(RunStarted(points), *finished, RunFinished(1)))
+    assert page.texts("#builds thead th") == ["case", "QEMU 7.2", "QEMU 10.0"]
+    assert page.texts("#builds tbody th") == ["b[n=1]"]
+    assert [each.get_attribute("class") for each in page.all("#builds td button")] == ["passed", "failed"]
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "\u2028\x00\udcff", "]]>-->", "__proto__", '"\\'])
@@ -253,12 +269,12 @@ def test_a_case_that_did_not_run_and_a_step_that_did_not_end_are_shown(opened: O
 
 def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
     """Of traffic that cannot be packed well, some is left out; never that of a failure."""
+    random = Random(7)
     events: list[Event] = [plan(*(f"case{number}" for number in range(1000)))]
     for index in range(1000):
-        noise = "".join(chr(33 + (index * 7919 + place * place * 31) % 90) for place in range(4000))
         events += [CaseStarted(index, 0, index)]
         for number in range(1, 11):
-            messages = tuple(Message(0.1, "vm", "recv", f"{number}{noise}{number * index}") for _ in range(5))
+            messages = (Message(0.1, "vm", "recv", base64.b64encode(random.randbytes(3000)).decode()),)
             events += [
                 StepStarted(index, number, "qmp", SPAN),
                 StepFinished(index, number, "qmp", SPAN, True, 0.1, 0.1, messages),
@@ -272,10 +288,21 @@ def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
     page.wait_for("#case-999 .traffic")
 
 
-def test_a_case_of_endless_steps_is_cut() -> None:
+def test_the_steps_of_a_case_are_a_timeline_too(opened: Open) -> None:
+    steps = (StepStarted(0, 1, "qmp", SPAN), StepFinished(0, 1, "qmp", SPAN, True, 0.1, 0.2))
+    page = opened(page_of(plan("a"), CaseStarted(0), *steps, CaseFinished(0, FAILED), RunFinished(1)))
+    page.press("n")
+    place = page.wait_for(".when i").get_attribute("style")
+    assert place == "left: 20%; width: 40%;"
+    assert page.texts(".steps .time") == ["200 ms"]
+
+
+def test_a_case_of_endless_steps_is_cut(opened: Open) -> None:
     steps = [StepStarted(0, number, "qmp", SPAN) for number in range(1, MAX_STEPS + 100)]
-    page = page_of(plan("a"), CaseStarted(0), *steps, CaseFinished(0, FAILED), RunFinished(1))
-    assert len(page) < MIB
+    page = opened(page_of(plan("a"), CaseStarted(0), *steps, CaseFinished(0, FAILED), RunFinished(1)))
+    page.press("n")
+    page.wait_for(".steps")
+    assert page.texts(".about > p") == ["… and 99 more steps"]
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])

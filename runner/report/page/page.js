@@ -11,6 +11,7 @@ const KINDS = {
 };
 const SIGNS = { send: "→", recv: "←", exec: "$", exit: "=" };
 const CHUNK = 200;
+const SHOWN = 100;
 const LONG = 110;
 
 function make(tag, properties = {}, ...children) {
@@ -152,27 +153,57 @@ function drawFindings() {
   section.append(details);
 }
 
-// ---- rounds: how often each case failed
+// ---- the same case again: on several builds, in several rounds
+
+function grouped(key) {
+  const groups = new Map();
+  for (const each of cases) {
+    const name = key(each);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(each);
+  }
+  return [...groups];
+}
+
+function squares(members) {
+  return make("div", { className: "squares" }, ...members.map((each) => {
+    const label = `${each.name}: ${KINDS[each.kind].word}`;
+    return make("button", { type: "button", className: each.kind, title: label, "aria-label": label, onclick: () => go(each.index) });
+  }));
+}
+
+function table(id, title, words, heads, lines) {
+  const section = find(id);
+  section.hidden = false;
+  section.append(make("div", { className: "bar" }, make("h2", {}, title), make("span", { className: "faint" }, words)));
+  if (!lines.length) return;
+  const cell = (content) => make("td", {}, content);
+  const left = lines.length - SHOWN;
+  section.append(make("div", { className: "wide" }, make("table", {},
+    make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+    make("tbody", {}, ...lines.slice(0, SHOWN).map(([name, ...rest]) => make("tr", {}, make("th", { scope: "row" }, name), ...rest.map(cell)))))));
+  if (left > 0) section.append(make("p", { className: "faint left" }, `… and ${counted(left, "more case")}`));
+}
+
+function drawBuilds() {
+  const builds = [...new Set(cases.map((each) => each.build).filter(Boolean))];
+  if (builds.length < 2) return;
+  const nameOf = (each) => (each.case ?? each.name).replace(`qemu=${each.build}`, "").replace(/,(?=\])|\[\]/, "");
+  const groups = grouped(nameOf).filter(([, members]) => members[0].build);
+  const differing = groups.filter(([, members]) => new Set(members.map((each) => each.kind)).size > 1);
+  const words = differing.length ? `${differing.length} of ${counted(groups.length, "case")} did not end alike` : `${counted(groups.length, "case")} ended alike on all`;
+  table("builds", "Builds", words, ["case", ...builds.map((build) => `QEMU ${build}`)],
+    differing.map(([name, members]) => [name, ...builds.map((build) => squares(members.filter((each) => each.build === build)))]));
+}
 
 function drawRounds() {
-  const groups = Map.groupBy ? Map.groupBy(cases, (each) => each.case ?? each.name) : new Map();
-  const several = [...groups].filter(([, members]) => members.length > 1);
+  const several = grouped((each) => each.case ?? each.name).filter(([, members]) => members.length > 1);
   if (!several.length) return;
-  const section = find("rounds");
-  section.hidden = false;
   const failures = (members) => members.filter((each) => each.kind === "failed").length;
   const flaky = several.filter(([, members]) => failures(members)).sort((one, other) => failures(other[1]) - failures(one[1]));
-  const words = flaky.length ? `${counted(flaky.length, "case")} of ${several.length} failed in some round` : `no round of ${counted(several.length, "case")} failed`;
-  section.append(make("div", { className: "bar" }, make("h2", {}, "Rounds"), make("span", { className: "faint" }, words)));
-  for (const [name, members] of flaky.slice(0, 100)) {
-    const squares = make("div", { className: "squares" });
-    for (const each of members) {
-      const label = `${each.name}: ${KINDS[each.kind].word}`;
-      squares.append(make("button", { type: "button", className: each.kind, title: label, "aria-label": label, onclick: () => go(each.index) }));
-    }
-    const share = `${failures(members)} of ${members.length}`;
-    section.append(make("div", { className: "case-rounds" }, make("span", {}, name), make("span", { className: "time" }, share), squares));
-  }
+  const words = flaky.length ? `${flaky.length} of ${counted(several.length, "case")} failed in some round` : `no round of ${counted(several.length, "case")} failed`;
+  table("rounds", "Rounds", words, ["case", "failed", "rounds"],
+    flaky.map(([name, members]) => [name, `${failures(members)} of ${members.length}`, squares(members)]));
 }
 
 // ---- the timeline
@@ -521,6 +552,7 @@ document.addEventListener("keydown", (event) => {
 
 drawHead();
 drawFindings();
+drawBuilds();
 drawRounds();
 drawTimeline();
 drawCases();
