@@ -207,7 +207,7 @@ def _begun(event: StepStarted) -> Json:
 def _ended(event: StepFinished) -> Json:
     traffic = [(round(each.at_s, 4), each.vm, each.kind, each.text) for each in event.traffic]
     times = {"at": round(event.began_s, 4), "took": round(event.duration_s, 4)}
-    return {"passed": event.passed, **times, "traffic": traffic, "untold": event.untold}
+    return {"skipped": event.skipped, **times, "traffic": traffic, "untold": event.untold}
 
 
 def _count(step: Json) -> int:

@@ -290,11 +290,12 @@ def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
 
 def test_the_steps_of_a_case_are_a_timeline_too(opened: Open) -> None:
     steps = (StepStarted(0, 1, "qmp", SPAN), StepFinished(0, 1, "qmp", SPAN, True, 0.1, 0.2))
-    page = opened(page_of(plan("a"), CaseStarted(0), *steps, CaseFinished(0, FAILED), RunFinished(1)))
+    skipped = (StepStarted(0, 2, "qmp", SPAN), StepFinished(0, 2, "qmp", SPAN, True, 0.3, 0.0, skipped=True))
+    page = opened(page_of(plan("a"), CaseStarted(0), *steps, *skipped, CaseFinished(0, FAILED), RunFinished(1)))
     page.press("n")
     place = page.wait_for(".when i").get_attribute("style")
     assert place == "left: 20%; width: 40%;"
-    assert page.texts(".steps .time") == ["200 ms"]
+    assert page.texts(".steps .time") == ["200 ms", "skipped"]
 
 
 def test_a_case_of_endless_steps_is_cut(opened: Open) -> None:

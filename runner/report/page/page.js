@@ -500,7 +500,7 @@ function pretty(text) {
 
 function stepOf(step, whole, bad) {
   const ended = step.took !== undefined;
-  const kind = bad ? "failed" : ended ? "passed" : "none";
+  const kind = bad ? "failed" : !ended ? "none" : step.skipped ? "skipped" : "passed";
   const when = make("span", { className: `when ${kind}` });
   if (ended) {
     const inner = make("i");
@@ -509,7 +509,7 @@ function stepOf(step, whole, bad) {
   }
   const what = make("span", { className: "what", title: `${step.file}:${step.line}` }, make("b", {}, step.verb), make("span", {}, step.name), make("code", {}, argumentOf(step)));
   what.style.paddingLeft = `${Math.min(step.depth, 12) * 14}px`;
-  const cells = [make("span", { className: "number" }, String(step.number)), what, when, make("span", { className: "time" }, ended ? shown(step.took) : "not ended")];
+  const cells = [make("span", { className: "number" }, String(step.number)), what, when, make("span", { className: "time" }, !ended ? "not ended" : step.skipped ? "skipped" : shown(step.took))];
   if (!step.traffic?.length && !step.untold) return make("li", { className: bad ? "bad" : "" }, make("div", { className: "plain" }, ...cells));
   const details = make("details", {}, make("summary", {}, ...cells));
   details.addEventListener("toggle", () => { if (details.open && details.childElementCount === 1) details.append(trafficOf(step)); });
