@@ -25,6 +25,7 @@ from qemu.qmp import (
     Runstate,
     StateError,
 )
+from qemu.qmp.message import DeserializationError
 
 from runner.errors import CommandFailed, MachineDied, StepFailed
 from runner.exit_status import describe_status
@@ -34,6 +35,7 @@ from runner.trace import Trace
 
 EXIT_GRACE_S = 5.0
 QMP_LINE_LIMIT = 8 << 20
+SHOWN_BYTES = 200
 
 # Whatever goes wrong on the wire is reported by the step that meets it; the library would print it a second time.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
@@ -239,17 +241,18 @@ class Machine:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._child.wait(), EXIT_GRACE_S)
         if self.status is None:
-            return MachineDied(f"VM '{self.name}' closed its QMP session and runs on: {await self._why_closed()}", None)
+            return MachineDied(f"VM '{self.name}' lost its QMP session and runs on: {await self._why_lost()}", None)
         if self.has_ended_well:
             return self.end()
         return MachineDied(f"VM '{self.name}' {describe_status(self.status)}", self.status, hint=self.stderr_tail())
 
-    async def _why_closed(self) -> str:
+    async def _why_lost(self) -> str:
+        """Return what ended the session; the library raises it as that is closed."""
         try:
             await self._session.disconnect()
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
-        return "no reason given"
+            return _reason(error)
+        return "it hung up"
 
     async def _connect(self, ours: socket.socket) -> None:
         try:
@@ -280,6 +283,20 @@ def _as_received(message: Message) -> str:
     """Return a message as it came, "" if it is not plain ASCII as all that QEMU writes."""
     line = bytes(message).strip()
     return line.decode("ascii") if line.isascii() else ""
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case DeserializationError():
+            return f"it said what is no JSON: {error.raw[:SHOWN_BYTES].strip()!r}"
+        case UnicodeDecodeError():
+            return f"it said what is no UTF-8: {error.object[:SHOWN_BYTES].strip()!r}"
+        case ValueError():
+            return f"it said more than {QMP_LINE_LIMIT >> 20} MiB at once"
+        case EOFError() | OSError():
+            return "it hung up"
+        case _:
+            return f"{type(error).__name__}: {error}"
 
 
 def _monitors(chardevs: Sequence[str], *, daemon: bool) -> list[str]:

@@ -108,8 +108,13 @@ class Workspace:
         return str(target.absolute())
 
     def remove(self) -> None:
-        """Remove what is left of the run's directory."""
+        """Remove what is left of the run's directory.
+
+        :raise SetupError: if that is not possible.
+        """
         shutil.rmtree(self._root, ignore_errors=True)
+        if self._root.exists():
+            raise SetupError(f"cannot remove {self._root}: look who keeps it, and remove it by hand")
         self._guardian.forget_directory(self._root)
 
     def _store(self, directories: Directories, name: str) -> Path:

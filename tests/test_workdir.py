@@ -37,6 +37,15 @@ def test_a_case_works_in_an_empty_directory_that_goes(tmp_path: Path, guardian: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_cannot_be_removed_is_said(tmp_path: Path, guardian: Guardian, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(tmp_path, None, False, guardian)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
+        with pytest.raises(SetupError, match=f"cannot remove {tmp_path}/run-scenarios-"):
+            workspace.remove()
+    workspace.remove()
+
+
 def test_a_failure_keeps_its_logs_without_the_images(tmp_path: Path, guardian: Guardian) -> None:
     workspace = Workspace(tmp_path, None, False, guardian)
     directories = workspace.open(0)

@@ -240,6 +240,8 @@ class Attempts:
         directories = {"TEST_DIR": str(place / "test-dir"), "TMPDIR": str(place / "tmp")}
         os.environ.update(named | directories | {"FAULTS": str(place)})
         tempfile.tempdir = None
+        # What runs in a shell's background ignores Ctrl-C, and so would the command.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         real = run.run
         run.run = lambda options, selection, emit, *more: real(options, selection, Broadcast(emit, watcher), *more)
         return cli.main(["--qmp-schema", str(self._schema), *arguments])

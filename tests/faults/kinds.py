@@ -162,7 +162,7 @@ MISBEHAVING = {
     "qmp-garbage": ("garbage", LOST),
     "qmp-not-utf8": ("not-utf8", LOST),
     "qmp-half-line": ("half-line", f"{TIMED_OUT}|{ENDED}"),
-    "qmp-long-line": ("long-line", LOST),
+    "qmp-long-line": ("long-line", f"{LOST}|{TIMED_OUT}"),
 }
 KINDS = (
     Kind("qemu-killed", _signal_qemu(signal.SIGKILL), "was killed by SIGKILL", "qemu"),
