@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGTERM
@@ -223,17 +223,8 @@ class CaseRun:
         return replace(result, artifacts=kept)
 
     async def _attempt(self) -> tuple[Outcome, Failure | None]:
-        limit = self.task.case.timeout_s or CASE_TIMEOUT_S
         try:
-            async with self._deadline(limit) as deadline:
-                await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))
-                await self._check_machines()
-                await self._end_politely()
-        except TimeoutError as error:
-            if not deadline.expired():
-                return Outcome.BROKEN, self._failure(error, None)
-            message = f"the case timed out after {limit:g} s, waiting for {self.waiting_for}"
-            return await self._seen_with_deaths(Outcome.TIMED_OUT, self._failure(StepTimedOut(message), limit))
+            await self._within(self.task.case.timeout_s or CASE_TIMEOUT_S, self._whole(), "the case timed out")
         except StepTimedOut as error:
             return await self._seen_with_deaths(Outcome.TIMED_OUT, self._failure(error, error.args[1]))
         except MachineDied as error:
@@ -241,6 +232,11 @@ class CaseRun:
         except Exception as error:
             return await self._seen_with_deaths(outcome_of(error), self._failure(error, None))
         return Outcome.PASSED, None
+
+    async def _whole(self) -> None:
+        await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))
+        await self._check_machines()
+        await self._end_politely()
 
     async def _seen_with_deaths(self, outcome: Outcome, failure: Failure) -> tuple[Outcome, Failure]:
         """Add to a failure the VMs that died while no step looked: they may be the reason for it."""
@@ -304,29 +300,22 @@ class CaseRun:
             scope.set(step.save, result)
         return True
 
-    async def _within(self, limit: float | None, work: Coroutine[Any, Any, T]) -> T:
-        """Return what comes of work.
+    async def _within(self, limit: float | None, work: Coroutine[Any, Any, T], late: str = "timed out") -> T:
+        """Return what comes of work; pauses do not count.
 
         :raise StepTimedOut: if that takes longer than `limit` seconds.
         """
         try:
-            async with self._deadline(limit) as deadline:
-                return await work
+            async with asyncio.timeout(limit) as deadline:
+                self.deadlines.append(deadline)
+                try:
+                    return await work
+                finally:
+                    self.deadlines.remove(deadline)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            message = f"timed out after {limit:g} s, waiting for {self.waiting_for}"
-            raise StepTimedOut(message, limit) from None
-
-    @asynccontextmanager
-    async def _deadline(self, limit: float | None) -> AsyncIterator[asyncio.Timeout]:
-        """Bound what is done within, pauses left out."""
-        async with asyncio.timeout(limit) as deadline:
-            self.deadlines.append(deadline)
-            try:
-                yield deadline
-            finally:
-                self.deadlines.remove(deadline)
+            raise StepTimedOut(f"{late} after {limit:g} s, waiting for {self.waiting_for}", limit) from None
 
     def _limit(self, step: Step, scope: Scope) -> float | None:
         node = modifier(step, "timeout", scope)

@@ -439,7 +439,7 @@ def check_names(names: Iterable[str], known: Iterable[str], span: Span) -> None:
 
     :raise ScenarioError: for the first that is not.
     """
-    for name in sorted(set(names) - set(known)):
+    for name in sorted(set(names).difference(known)):
         some = f"set here: {', '.join(sorted(known))}" if known else "no variable is set here"
         raise mistake(_place_of(name, span), f"'{name}' is not set", did_you_mean(name, known, some))
 

@@ -116,13 +116,17 @@ def _processes() -> list[int]:
 
 
 def _is_of(pid: int, directory: Path) -> bool:
+    place = os.fsencode(directory)
     with contextlib.suppress(OSError):
-        if Path(f"/proc/{pid}/cwd").readlink().is_relative_to(directory):
+        if _is_within(os.readlink(b"/proc/%d/cwd" % pid), place):  # noqa: PTH115
             return True
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        marks = [each.removeprefix(MARK) for each in environment if each.startswith(MARK)]
-        return any(Path(os.fsdecode(mark)).is_relative_to(directory) for mark in marks)
+        marks = Path(f"/proc/{pid}/environ").read_bytes().split(MARK)[1:]
+        return any(_is_within(mark.partition(b"\0")[0], place) for mark in marks)
     return False
+
+
+def _is_within(path: bytes, directory: bytes) -> bool:
+    return path == directory or path.startswith(directory + b"/")
 
 
 def _directories_in_the_end(reader: int) -> set[str]:

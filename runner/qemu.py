@@ -272,10 +272,11 @@ class Machine:
         self._news.set()
 
     def _see(self, kind: str, message: Message) -> None:
-        content: Any = dict(message)
-        self._trace.record(kind, self.name, content, _as_received(message) if kind == "recv" else "")
-        if kind == "recv" and "event" in content:
-            self.events.append(content)
+        text = _as_received(message) if kind == "recv" else ""
+        self._trace.record(kind, self.name, None if text else dict(message), text)
+        if kind == "recv" and "event" in message:
+            event: Any = dict(message)
+            self.events.append(event)
             self._news.set()
 
 

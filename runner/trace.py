@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from runner.model import Message
 
@@ -33,6 +33,16 @@ TRACE_LIMIT = 32 << 20
 MOST_HELD = 500
 LONG = 1 << 16
 """Characters of a record that is not held in memory."""
+
+
+class _Record(NamedTuple):
+    """One record, before it is written; `text` is its data as JSON if that is known, and no data is needed then."""
+
+    moment: float
+    kind: str
+    vm: str | None
+    data: object
+    text: str = ""
 
 
 class Trace:
@@ -55,22 +65,22 @@ class Trace:
         self._path = file
         self._file: IO[str] | None = None
         self._held: list[_Record] = []
-        self._last: deque[tuple[str | None, str, object]] = deque(maxlen=LAST_SHOWN)
+        self._last: deque[_Record] = deque(maxlen=LAST_SHOWN)
 
     def record(self, kind: str, vm: str | None, data: object, text: str = "") -> None:
         """Append one record.
 
-        :param text: `data` as one line of JSON, if it is known already.
+        :param text: `data` as one line of JSON, if it is known already; then `data` itself is not looked at.
         """
-        moment = time.monotonic() - self._began
-        self._last.append((vm, kind, data))
+        record = _Record(time.monotonic() - self._began, kind, vm, data, text)
+        self._last.append(record)
         if self._steps:
-            self._steps[-1].add(moment, vm, kind, data)
-        self._hold(moment, kind, vm, data, text)
+            self._steps[-1].add(record)
+        self._hold(record)
 
     def note(self, kind: str, vm: str | None, data: object) -> None:
         """Append a record of what was made of others, which no report of messages shows."""
-        self._hold(time.monotonic() - self._began, kind, vm, data)
+        self._hold(_Record(time.monotonic() - self._began, kind, vm, data))
 
     def note_output(self, vm: str | None, stdout: str, stderr: str) -> None:
         """Append what was printed, each cut to its beginning, if anything was."""
@@ -93,7 +103,7 @@ class Trace:
 
     def last(self) -> tuple[str, ...]:
         """Return the last records as text, oldest first, each cut to a readable length."""
-        return tuple(_shown(*record) for record in self._last)
+        return tuple(map(_shown, self._last))
 
     def drop(self) -> None:
         """Have nothing more written: nobody will read it."""
@@ -105,11 +115,11 @@ class Trace:
             self._write_held()
         self._end()
 
-    def _hold(self, moment: float, kind: str, vm: str | None, data: object, text: str = "") -> None:
+    def _hold(self, record: _Record) -> None:
         if self._is_over:
             return
-        self._held.append((moment, kind, vm, None if text else data, text))
-        if len(self._held) == MOST_HELD or len(text) > LONG:
+        self._held.append(record)
+        if len(self._held) == MOST_HELD or len(record.text) > LONG:
             self._write_held()
 
     def _write_held(self) -> None:
@@ -148,9 +158,6 @@ class Trace:
             self.problem = f"cannot write the trace: {error.strerror}"
 
 
-_Record = tuple[float, str, str | None, object, str]
-
-
 @dataclass
 class _Traffic:
     """What was sent, received, started and ended during a step, as far as there is room."""
@@ -158,18 +165,20 @@ class _Traffic:
     messages: list[Message] = field(default_factory=list)
     untold: int = 0
 
-    def add(self, moment: float, vm: str | None, kind: str, data: object) -> None:
+    def add(self, record: _Record) -> None:
         if len(self.messages) < TRAFFIC_LIMIT:
-            self.messages.append(Message(moment, vm or "", kind, _text(data, MESSAGE_LIMIT)))
+            text = _shortened(record, MESSAGE_LIMIT)
+            self.messages.append(Message(record.moment, record.vm or "", record.kind, text))
         else:
             self.untold += 1
 
 
-def _shown(vm: str | None, kind: str, data: object) -> str:
-    arrow = {"send": "->", "recv": "<-", "exec": "$", "exit": "="}[kind]
-    return f"{vm or 'tool'} {arrow} {_text(data, FIELD_LIMIT)}"
+def _shown(record: _Record) -> str:
+    arrow = {"send": "->", "recv": "<-", "exec": "$", "exit": "="}[record.kind]
+    return f"{record.vm or 'tool'} {arrow} {_shortened(record, FIELD_LIMIT)}"
 
 
-def _text(data: object, limit: int) -> str:
-    text = shlex.join(data) if isinstance(data, list) else json.dumps(data)
+def _shortened(record: _Record, limit: int) -> str:
+    data = record.data
+    text = record.text or (shlex.join(data) if isinstance(data, list) else json.dumps(data))
     return text if len(text) <= limit else f"{text[:limit]}…"

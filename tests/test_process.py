@@ -120,9 +120,10 @@ def test_an_end_is_known_before_the_loop_has_seen_it(run_in: Callable[[Work], No
 
 def test_a_daemon_goes_with_the_case(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: Processes) -> None:
-        script = f"cd /; setsid -f sh -c 'echo $$ >{tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; exec sleep 1000'"
+        lives = f"echo $$ >{tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; exec sleep 1000"
+        # It ends once the daemon has a session of its own: until then, what it started ends with it.
+        script = f"cd /; setsid -f sh -c '{lives}'; until [ -e {tmp_path}/pid ]; do sleep 0.01; done"
         assert await start(processes, script).wait() == 0
-        await asyncio.to_thread(command.eventually, (tmp_path / "pid").exists, "the daemon")
         daemon = int((tmp_path / "pid").read_text())
         assert command.is_running(daemon)
         await processes.kill_all()

@@ -273,11 +273,11 @@ def _shorten(index: int) -> None:
     """Give whatever one case does little time, and a QEMU that hung up little to end."""
     within = CaseRun._within
 
-    async def shortened(self: CaseRun, limit: float | None, work: Coroutine[Any, Any, Any]) -> Any:
+    async def shortened(self: CaseRun, limit: float | None, work: Coroutine[Any, Any, Any], *late: str) -> Any:
         is_it = self.task.index == index and limit is not None
-        return await within(self, SHORT_S if is_it else limit, work)
+        return await within(self, SHORT_S if is_it else limit, work, *late)
 
-    CaseRun._within = shortened  # type: ignore[method-assign]
+    CaseRun._within = shortened  # type: ignore[method-assign, assignment]
     qemu.EXIT_GRACE_S = SHORTER_S
 
 
