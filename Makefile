@@ -4,7 +4,7 @@ NODE := .node
 SECOND := $(CURDIR)/.qemu-second
 PATHS ?= scenarios/
 
-.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided faults soak audit audit-second generated clean
+.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided faults soak audit audit-second bench generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
@@ -46,6 +46,11 @@ soak: $(VENV)/.dev ## run every case of PATHS for ROUNDS, with LOAD times as muc
 
 audit: $(VENV)/.dev ## break every assertion of PATHS once, and leave out every write
 	$(VENV)/bin/run-scenarios --audit $(PATHS)
+
+PARTS ?=
+
+bench: $(VENV)/.dev ## what a run costs beside what cannot be avoided, as a table; PARTS: run start-up files memory page
+	@$(VENV)/bin/python -m bench $(PARTS)
 
 # The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
 run-second test-second audit-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64

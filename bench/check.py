@@ -1,87 +1,44 @@
-"""What comes before a run: `--help`, `--list` and `--check` beside the start of Python; `--check` of 10,000 files.
-
-    python -m bench.check [--pairs N] [--files N]
-
-A ratio is the median of ours over the median of the reference, each pair measured one right after the other, so that
-what else the machine does is in both. Memory is the largest resident set of any one process.
-"""
+"""What comes before a run: `--help`, `--list` and `--check` beside the start of Python; `--check` of 10,000 files."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from bench.measure import COMMAND, PASS, ROOT, Row, cost, median_ratio, seconds
 from bench.suite import STEPS, write_suite
 
-ROOT = Path(__file__).parent.parent
 CASES = str(ROOT / "scenarios" / "incremental-backup")
-COMMAND = (str(Path(sys.executable).with_name("run-scenarios")),)
-PASS = (sys.executable, "-c", "pass")
 TARGETS = {"--help": ((), 4), "--list": ((CASES,), 8), "--check": ((CASES,), 10)}
 FILES_TARGET_S = 10
 
 
-def main() -> None:
-    """Print one line for each measure: ours, the reference, the ratio, the target."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=11, help="how often each pair is measured (%(default)s)")
-    parser.add_argument("--files", type=int, default=10_000, help="how many scenario files to check (%(default)s)")
-    options = parser.parse_args()
+def start_up(pairs: int) -> Iterator[Row]:
+    """Measure commands that start, answer and end, against a Python that does nothing."""
     for option, (paths, target) in TARGETS.items():
-        start_up(option, paths, target, options.pairs)
-    check_of_many(options.files)
+        command = (*COMMAND, option, *paths)
+        seconds(command)  # What is cached is cached from here on.
+        measured = [(seconds(command), seconds(PASS)) for _ in range(pairs)]
+        ratio = median_ratio(measured)
+        ours, reference = (median(each) * 1000 for each in zip(*measured, strict=True))
+        what = f"{option}{' of the thirteen cases' if paths else ''} / python -c pass"
+        yield Row(what, f"{ratio:.1f} ({ours:.0f} ms against {reference:.0f} ms)", f"≤ {target}", ratio <= target)
 
 
-def start_up(option: str, paths: tuple[str, ...], target: float, pairs: int) -> None:
-    """Measure a command that starts, answers and ends, against a Python that does nothing."""
-    ours: list[float] = []
-    reference: list[float] = []
-    _seconds((*COMMAND, option, *paths))  # What is cached is cached from here on.
-    for _ in range(pairs):
-        ours.append(_seconds((*COMMAND, option, *paths)))
-        reference.append(_seconds(PASS))
-    ratio = median(ours) / median(reference)
-    print(f"{option}: {_ms(ours)} against {_ms(reference)} for python -c pass: {ratio:.1f}, at most {target}")
-
-
-def check_of_many(files: int) -> None:
+def many_files(files: int) -> Iterator[Row]:
     """Measure `--check` of many files, and of a tenth of them, with nothing cached but what QEMU says of itself."""
     with tempfile.TemporaryDirectory(prefix="run-scenarios-bench-") as name:
         few, many = Path(name, "few"), Path(name, "many")
         write_suite(few, files // 10)
         write_suite(many, files)
-        seconds = {each: _seconds((*COMMAND, "--check", str(each))) for each in (few, many)}
-        memory = _megabytes((*COMMAND, "--check", str(many)))
-    print(f"--check of {files} files of {STEPS} steps: {seconds[many]:.1f} s, at most {FILES_TARGET_S}")
-    print(f"  on {len(os.sched_getaffinity(0))} processors, {memory:.0f} MB at most in a process")
-    print(f"  {seconds[many] / seconds[few]:.1f} times what a tenth of them take ({seconds[few]:.1f} s)")
-
-
-def _seconds(command: tuple[str, ...]) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - began
-
-
-def _megabytes(command: tuple[str, ...]) -> float:
-    """Return the largest resident set of a command, or of a process it waited for."""
-    measured = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=2, check=True); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    done = subprocess.run((sys.executable, "-c", measured, *command), capture_output=True, text=True, check=True)
-    return int(done.stdout) / 1024
-
-
-def _ms(times: list[float]) -> str:
-    return f"{median(times) * 1000:.0f} ms"
-
-
-if __name__ == "__main__":
-    main()
+        before = cost("runner", "--check", str(few))
+        after = cost("runner", "--check", str(many))
+    what = f"--check of {files} files of {STEPS} steps, {len(os.sched_getaffinity(0))} processors"
+    figure = f"{after.wall_s:.1f} s, {after.peak_mb:.0f} MB at most in a process"
+    yield Row(what, figure, f"≤ {FILES_TARGET_S} s", after.wall_s <= FILES_TARGET_S)
+    growth = after.wall_s / before.wall_s
+    what = f"growth from {files // 10} files ({before.wall_s:.1f} s) to {files}"
+    yield Row(what, f"{growth:.1f} times", "linear: ≤ 10 times", growth <= 10)

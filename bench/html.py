@@ -1,41 +1,36 @@
-"""What a page of a thousand cases weighs, and how long a browser takes to show it: `python -m bench.html`.
+"""What a page of a thousand cases weighs, and how long a browser takes to show it.
 
-The cases are those of `--scenarios`, run once for real with `--html`; in the page they are then repeated.
+The cases run once for real with `--html`; in the page they are then repeated.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
+from bench.measure import COMMAND, ROOT, Row, seconds
 from tests.browser import browser
+
+TARGET_MB, TARGET_S = 20, 2
 
 CASE = re.compile(r'<script type="application/json" class="(case|about)"( id="about-\d+")?>.*?</script>\n', re.DOTALL)
 INDEX = re.compile(r'"index":\d+')
 
 
-def main() -> None:
-    """Make the page, open it five times, print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=1000)
-    parser.add_argument("--scenarios", default="scenarios/incremental-backup")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
+def rows(cases: int, times: int) -> Iterator[Row]:
+    """Measure a page of the thirteen cases, repeated, and how long a browser takes to draw its list."""
+    with tempfile.TemporaryDirectory(prefix="run-scenarios-bench-") as place:
         page = Path(place, "page.html")
-        subprocess.run(
-            [sys.executable, "-m", "runner", options.scenarios, "--html", str(page)],
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        page.write_text(multiplied(page.read_text(), options.cases))
-        print(f"{options.cases} cases: {page.stat().st_size / 1e6:.1f} MB")
-        opened = [seconds_to_open(page) for _ in range(5)]
-        print("seconds until the first row is drawn:", ", ".join(f"{each:.2f}" for each in opened))
+        seconds([*COMMAND, str(ROOT / "scenarios/incremental-backup"), "--html", str(page)])
+        page.write_text(multiplied(page.read_text(), cases))
+        size = page.stat().st_size / 1e6
+        opened = median(seconds_to_open(page) for _ in range(times))
+    yield Row(f"a page of {cases} cases", f"{size:.1f} MB", f"≤ {TARGET_MB} MB", size <= TARGET_MB)
+    yield Row("until Chromium has drawn its list", f"{opened:.2f} s", f"≤ {TARGET_S} s", opened <= TARGET_S)
 
 
 def multiplied(page: str, cases: int) -> str:
@@ -60,7 +55,3 @@ def seconds_to_open(page: Path) -> float:
             "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
         )
         return time.perf_counter() - began
-
-
-if __name__ == "__main__":
-    main()

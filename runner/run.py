@@ -25,6 +25,8 @@ from runner.signals import Interrupted, asked_to_stop, ignore_signals, raising_i
 from runner.task import Task
 from runner.workdir import Workspace
 
+OBJECTS_BEFORE_COLLECTION = 10_000
+
 
 class Status:
     """The exit status that the results lead to: the highest wins."""
@@ -58,8 +60,10 @@ def run(
         _emit_start(selection, options, emit)
         return None
     began = time.monotonic()
-    # Every case is there to the end: the collector need not go through all of them again and again.
+    # Every case is there to the end: the collector need not go through all of them again and again. What a run makes is
+    # nearly always gone with its last use.
     gc.freeze()
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     with settings_of(options) as settings:
         if options.step or options.pause_on_failure:
             settings = replace(settings, pauses=Pauses(options.step, options.pause_on_failure, emit))
