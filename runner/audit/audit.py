@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +57,7 @@ def audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Inte
 def _named_as_a_whole(options: argparse.Namespace) -> list[Path]:
     """Return the files and directories that the command was given; none if it was given single cases."""
     in_part = options.define or any("::" in each for each in options.paths)
-    return [] if in_part else [Path(each).absolute() for each in options.paths]
+    return [] if in_part else [Path(os.path.normpath(Path(each).absolute())) for each in options.paths]
 
 
 @dataclass
@@ -166,7 +167,8 @@ class Auditor:
         counts = Counter(each.verdict for file in self._files for each in file.trials)
         always = {Verdict.KILLED, *(each for each in Verdict if each.is_finding)}
         listed = [f"{counts[each]} {each.word}" for each in Verdict if counts[each] or each in always]
-        return f"audit: {counts.total()} mutants: {', '.join(listed)}"
+        noun = "mutant" if counts.total() == 1 else "mutants"
+        return f"audit: {counts.total()} {noun}: {', '.join(listed)}"
 
 
 def _files(tasks: Iterable[Task], audited: Collection[str], first: int) -> Iterator[_File]:

@@ -1,4 +1,4 @@
-"""A file to its mutants: each step with one thing broken that it asserts, or left out. Imports read_steps and steps.
+"""A file to its mutants: each step with one thing broken or left out. Imports read_steps and steps.
 
 They are made of the file's nodes, so that the file with one of them in its place is read, checked and run as any other.
 """
@@ -15,7 +15,7 @@ from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, mapping
 from runner.read_steps import step_parts, verb_entry
 from runner.scenario import Change
 from runner.steps import VERBS
-from runner.steps.asserted import Broken, breakings
+from runner.steps.asserted import Broken, breakings, with_key, without_each
 from runner.steps.eventually import Eventually
 from runner.steps.shapes import seconds_of
 
@@ -30,7 +30,7 @@ class Mutant:
 
     :param step: the step it is in.
     :param span: where in the step.
-    :param is_dropped: whether the step is left out; else something that it asserts is broken.
+    :param is_dropped: whether that is left out of what the step does; else it is asserted, and broken.
     :param cannot_fail: why it needs no run to know that nothing fails for it, "" if it does.
     """
 
@@ -62,12 +62,10 @@ def _of_block(steps: Node | None, at: str, path: Path, beside: tuple[Change, ...
     for index, item in enumerate(steps if isinstance(steps, Sequence) else ()):
         parts, here = step_parts(item), (*path, index)
         verb = verb_entry(parts)
-        for broken in _broken(parts, verb):
-            change = Change(at, here, _changed(parts, verb, broken.keys))
-            yield Mutant(verb.span, broken.span, (change, *beside), cannot_fail=broken.cannot_fail)
-        if VERBS[verb.key].IS_NOTICED and parts.get("error") is None:
-            change = Change(at, here, _changed(parts, verb, {"when": Scalar(verb.span, False)}))
-            yield Mutant(verb.span, verb.span, (change, *beside), is_dropped=True)
+        for is_dropped, found in ((False, _broken(parts, verb)), (True, _left_out(parts, verb))):
+            for broken in found:
+                change = Change(at, here, _changed(parts, verb, broken.keys))
+                yield Mutant(verb.span, broken.span, (change, *beside), is_dropped, broken.cannot_fail)
         yield from _of_block(parts.get("steps"), at, (*here, "steps"), (*beside, *_impatient(verb, at, here)))
 
 
@@ -81,6 +79,18 @@ def _broken(parts: Mapping, verb: Entry) -> Iterator[Broken]:
         yield from assertion(verb.key, verb.value)
     if expect is not None:
         yield from _of_modifier("expect", expect)
+
+
+def _left_out(parts: Mapping, verb: Entry) -> Iterator[Broken]:
+    """Yield the step that is not run, and the step without one of several things that it does."""
+    key = VERBS[verb.key].TO_BE_NOTICED
+    if not key or parts.get("error") is not None:
+        return
+    yield Broken(verb.span, {"when": Scalar(verb.span, False)})
+    items = verb.value.get(key) if isinstance(verb.value, Mapping) else None
+    if isinstance(items, Sequence) and len(items.items) > 1:
+        for item, others in without_each(items):
+            yield Broken(item.span, {verb.key: with_key(verb.value, key, others)})
 
 
 def _of_modifier(key: str, expected: Node) -> Iterator[Broken]:

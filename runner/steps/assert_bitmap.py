@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runner.errors import Span, StepFailed, did_you_mean, mistake
 from runner.match import describe, require_match
-from runner.nodes import JsonObject, JsonValue, Mapping, Node, Scalar, from_json, mapping, sequence, to_json
+from runner.nodes import JsonObject, JsonValue, Mapping, Node, Scalar, from_json, mapping, to_json
 from runner.nodes import Sequence as SequenceNode
-from runner.steps.asserted import Broken, matched, with_key
+from runner.steps.asserted import Broken, matched, with_key, without_each
 from runner.steps.base import Context, Verb, machine_of
 from runner.steps.disk import RANGE, Range, range_of
 from runner.steps.shapes import BOOLEAN, TEXT, described, list_of, matcher_of, record, text_of
@@ -28,8 +28,7 @@ def _another_range(verb: str, argument: Node) -> Iterator[Broken]:
     """Leave out one range, which the others must not cover; or name one that is larger than any image."""
     dirty = argument.get("dirty") if isinstance(argument, Mapping) else None
     if isinstance(dirty, SequenceNode) and dirty.items:
-        for index, item in enumerate(dirty):
-            others = sequence(dirty.span, (*dirty.items[:index], *dirty.items[index + 1 :]))
+        for item, others in without_each(dirty):
             yield Broken(item.span, {verb: with_key(argument, "dirty", others)})
     elif dirty is not None:
         yield Broken(dirty.span, {verb: with_key(argument, "dirty", from_json([MUCH], dirty.span))})

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 
 from runner.errors import Span
 from runner.match import mismatches
-from runner.nodes import Entry, Expression, JsonValue, Mapping, Node, Scalar, Sequence, from_json, mapping, replaced
+from runner.nodes import (
+    Entry,
+    Expression,
+    JsonValue,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    from_json,
+    mapping,
+    replaced,
+    sequence,
+)
 
 NOWHERE = "broken by --audit, this is nowhere"
 IN_PARTS = ("$contains", "$exact", "$unordered")
@@ -148,6 +160,12 @@ def with_key(node: Node, key: str, value: Node) -> Mapping:
     assert isinstance(node, Mapping)
     entries = tuple(Entry(each.key, each.span, value) if each.key == key else each for each in node)
     return mapping(node.span, entries if node.entry(key) else (*entries, Entry(key, value.span, value)))
+
+
+def without_each(items: Sequence) -> Iterator[tuple[Node, Sequence]]:
+    """Yield each item of a list, and the list without it."""
+    for index, item in enumerate(items):
+        yield item, sequence(items.span, (*items.items[:index], *items.items[index + 1 :]))
 
 
 def as_mapping(argument: Node, key: str) -> Mapping:

@@ -143,8 +143,8 @@ class Verb(ABC):
     """What `error` matches against, in words; "" where the verb cannot be expected to fail."""
     ASSERTS: ClassVar[tuple[Assertion, ...]]
     """What a step asserts by itself, without `expect` and `error`; `ASSERTS_NOTHING` is an answer too."""
-    IS_NOTICED: ClassVar[bool] = False
-    """Whether something later must look at what it does, so that a case fails without it."""
+    TO_BE_NOTICED: ClassVar[str] = ""
+    """The key of the list of what it does that something later must look at, item by item; "" if there is none."""
     TAKES_STEPS: ClassVar[bool] = False
     COMPANIONS: ClassVar[dict[str, Any]] = {}
     """Keys beside the verb that belong to its argument, with their schemas; then `parse` gets a mapping of them all."""

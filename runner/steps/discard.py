@@ -23,7 +23,7 @@ class Discard(Verb):
 
     NAME = "discard"
     ASSERTS = ASSERTS_NOTHING
-    IS_NOTICED = True
+    TO_BE_NOTICED = "ranges"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["ranges"], **DISK, ranges=described(list_of(record(["at", "size"], **RANGE)), "what to discard, in this order")

@@ -28,7 +28,7 @@ class Write(PatternVerb):
 
     NAME = "write"
     ASSERTS = ASSERTS_NOTHING
-    IS_NOTICED = True
+    TO_BE_NOTICED = "patterns"
     DONE = "wrote"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = record(

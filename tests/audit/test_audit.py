@@ -57,7 +57,7 @@ EVERYTHING = """
       expect: []
 - qmp: quit
 - wait-exit
-- read: {file: a.raw, patterns: [{byte: 1, at: 0, size: 64k}, {byte: "{{ 1 + 2 }}", at: 128k, size: 64k}]}
+- read: {file: a.raw, patterns: [{byte: 1, at: 0, size: 64k}, {byte: "{{ 1 + 1 }}", at: 64k, size: 64k}]}
 - compare: [a.raw, b.raw]
 - create-image: {file: d.qcow2, size: 1M}
 - check-image: d.qcow2
@@ -100,7 +100,7 @@ def audited(run_steps: RunSteps, steps: str, head: str = "") -> list[tuple[int, 
 
 
 def test_every_assertion_is_seen_to_fail(run_steps: RunSteps) -> None:
-    asserting = {name for name, verb in VERBS.items() if verb.ASSERTS or verb.IS_NOTICED}
+    asserting = {name for name, verb in VERBS.items() if verb.ASSERTS or verb.TO_BE_NOTICED}
     assert asserting <= set(re.findall(r"^ *- ([a-z-]+)", EVERYTHING, re.MULTILINE))
     assert audited(run_steps, EVERYTHING) == [(28, NO_CASE)]
 
@@ -133,6 +133,19 @@ def test_what_proves_nothing_is_found(run_steps: RunSteps, steps: str, found: li
     assert audited(run_steps, steps) == found
 
 
+def test_each_pattern_that_is_written_must_be_looked_at(run_steps: RunSteps) -> None:
+    steps = """
+    - create-image: {file: a.raw, size: 1M}
+    - write:
+        file: a.raw
+        patterns:
+          - {byte: 1, at: 0, size: 64k}
+          - {byte: 2, at: 64k, size: 64k}
+    - read: {file: a.raw, patterns: [{byte: 1, at: 0, size: 64k}]}
+    """
+    assert audited(run_steps, textwrap.dedent(steps)) == [(8, LEFT_OUT)]
+
+
 def test_an_outcome_that_is_never_looked_at_is_found(run_steps: RunSteps) -> None:
     steps = """
     - create-image: {file: a.raw, size: 1M}
@@ -156,7 +169,7 @@ def test_the_point_of_a_file_says_what_was_found_where(run_steps: RunSteps) -> N
     assert (file.name, file.ok) == ("case.yaml (audit)", False)
     assert file.block["reason"] == "unproven-assertion"
     assert file.block["at"] == {"file": "case.yaml", "line": 4, "column": 5}
-    assert "audit: 1 mutants: 0 killed, 1 survived, 0 never reached, 0 not decided" in run.stderr
+    assert "audit: 1 mutant: 0 killed, 1 survived, 0 never reached, 0 not decided" in run.stderr
     assert "      |     ^^^^^ tried in 1 case; mend it, or say why" in run.stderr
 
 

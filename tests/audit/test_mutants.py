@@ -48,6 +48,7 @@ def broken(steps: str, head: str = "") -> list[str]:
         ("- read: {device: d, patterns: [{byte: 1, at: 0, size: 1}, {at: 0, size: 1}]}", ["1"]),
         ("- write: {device: d, patterns: [{byte: 1, at: 0, size: 1}]}", ["-write"]),
         ("- write: {device: d, patterns: [{byte: 1, at: 0, size: 1}]}\n  error: {output: x}", ["x"]),
+        ("- write: {device: d, patterns: [{at: 0, size: 1}, {at: 1M, size: 1}]}", ["-write", "-{", "-{"]),
         ("- discard: {device: d, ranges: [{at: 0, size: 1}]}", ["-discard"]),
         ("- wait-event: STOP", ["STOP"]),
         ("- wait-event: {name: STOP, match: {data: {a: 1}}, expect: {data: {b: 2}}}", ["STOP", "1", "2"]),

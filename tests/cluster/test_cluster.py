@@ -37,6 +37,13 @@ steps:
 WAITS = "scenario: waits\nsteps:\n  - launch\n  - wait-event: {name: STOP}\n"
 FAILS = 'scenario: fails\nsteps:\n  - launch\n  - assert: "{{ 1 == 2 }}"\n'
 PASSES = "scenario: passes\nsteps:\n  - launch\n  - qmp: query-status\n"
+WRITTEN = """\
+scenario: what is written is not read
+steps:
+  - create-image: {file: a.raw, size: 1M}
+  - write: {file: a.raw, patterns: [{byte: 1, at: 0, size: 64k}]}
+  - read: {file: a.raw, patterns: [{byte: 0, at: 64k, size: 64k}]}
+"""
 WRONG = "scenario: wrong\nsteps:\n  - launch\n  - qmp: query-stats-of-tea\n"
 
 
@@ -153,6 +160,18 @@ def test_the_traffic_of_each_step_comes_back_for_a_page(cluster: Cluster, tmp_pa
         assert (sent[2], received[2]) == ("send", "recv")
         assert sent[3].startswith('{"execute": "query-status"')
         assert received[3].startswith('{"return": {')
+
+
+def test_an_audit_there_finds_what_one_here_does(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "written.yaml").write_text(WRITTEN)
+    cluster.add_worker("only")
+    there, here = run_on(cluster, "--audit", "written.yaml"), run("--audit", "written.yaml")
+    assert without_times(there.stdout) == without_times(here.stdout)
+    assert there.status == here.status == 1
+    for each in (there, here):
+        assert "written.yaml:4:5: error[audit]: no case fails if this is left out" in each.stderr
+        assert "audit: 2 mutants: 1 killed, 1 survived" in each.stderr
+    assert not list(tmp_path.glob("*kept*"))
 
 
 def test_the_cases_of_a_worker_that_dies_run_on_another(cluster: Cluster, tmp_path: Path) -> None:
