@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from runner.qmp_check import QmpCheck
     from runner.task import Task
 
-SUFFIXES = (".yaml", ".yml")
 HEAD = 1 << 16
 """How much of a file must show whether it is a scenario, in bytes."""
 IS_SCENARIO = re.compile(rb"""^(?:\xef\xbb\xbf)?(?:\{[ \t]*)?(["']?)scenario\1[ \t]*:[ \t]+[^\s#]""", re.M)
@@ -67,9 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
     """Collect a scenario, and leave alone any other YAML file."""
-    if file_path.suffix not in SUFFIXES or not _is_wanted(file_path, parent.config) or not _is_scenario(file_path):
-        return None
-    return ScenarioFile.from_parent(parent, path=file_path)
+    if _is_wanted(file_path, parent.config) and _is_scenario(file_path):
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -287,5 +286,9 @@ def _is_wanted(file: Path, config: pytest.Config) -> bool:
 
 def _is_scenario(file: Path) -> bool:
     """Tell whether a file has a title where a scenario has it, without a look at the rest of it."""
+    from runner.discover import SUFFIXES
+
+    if file.suffix not in SUFFIXES:
+        return False
     with file.open("rb") as content:
         return bool(IS_SCENARIO.search(content.read(HEAD)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.completion import completion
+from runner.completion import KINDS, completion
 from runner.options import make_parser
 from tests.command import PASSES, PYTHON_PATH
 from tests.support import RunSteps
@@ -31,6 +32,8 @@ PREPARES = {
     "fish": "function fish_prompt; echo 'ready> '; end; source ../run-scenarios.fish",
 }
 
+FREE = {"ADDRESS", "EXPRESSION", "I/N", "JOBS", "N", "NAME=VALUE", "REV", "SECONDS", "SEED", "WORD"}
+"""Values that are not completed."""
 CLEAR_LINE = "\x15"
 WORDS = {
     "--rerun": "--rerun-failed",
@@ -90,9 +93,19 @@ def test_words_are_completed(shell: Terminal) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_option_is_in_the_script_but_those_that_no_help_lists(shell: str) -> None:
     script = completion(make_parser(), shell)
-    for option in ("shard", "rerun-failed", "qemu-storage-daemon", "print-completion", "check", "list"):
-        assert re.search(rf"(--|-l ){option}\b", script)
-    assert "--complete" not in script.replace("run-scenarios --complete", "")
+    for action in make_parser()._actions:
+        for option in action.option_strings:
+            name = option
+            if shell == "fish":
+                name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
+            shown = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", script.replace("run-scenarios --complete", ""))
+            assert bool(shown) == (action.help != argparse.SUPPRESS), option
+
+
+def test_each_value_is_of_a_kind_that_is_completed_or_known_not_to_be() -> None:
+    values = [action for action in make_parser()._actions if action.option_strings and action.nargs != 0]
+    metavars = {str(action.metavar or action.dest.upper()) for action in values if not action.choices}
+    assert metavars - KINDS.keys() - {"COMPLETE"} == FREE
 
 
 def test_candidates_of_a_file_that_is_wrong_are_none(run_command: RunSteps, place: Path) -> None:
