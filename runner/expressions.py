@@ -341,6 +341,30 @@ def _syntax_hint(said: str) -> str:
     return SYNTAX_HINTS.get(found[1], "") if found else ""
 
 
+def expressions_in(node: Node) -> Iterator[Expression]:
+    """Yield every expression in a node, however deep."""
+    if not node.dynamic:
+        return
+    if isinstance(node, Expression):
+        yield node
+    elif isinstance(node, Sequence):
+        for item in node:
+            if item.dynamic:
+                yield from expressions_in(item)
+    elif isinstance(node, Mapping):
+        for entry in node:
+            if entry.value.dynamic:
+                yield from expressions_in(entry.value)
+
+
+def names_in(node: Node) -> set[str]:
+    """Return the variables that the expressions in a node mention.
+
+    :raise ScenarioError: for bad syntax, with the position of the value.
+    """
+    return {name for expression in expressions_in(node) for name in template_of(expression).names}
+
+
 def render(node: Node, variables: Variables) -> Node:
     """Return `node` with every expression replaced by its value, or by `Unknown` where a variable is not known yet.
 

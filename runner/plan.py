@@ -13,10 +13,10 @@ from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, value_type
-from runner.expressions import render
+from runner.expressions import Variables, render
 from runner.match import describe, same
 from runner.nodes import UNKNOWN, Entry, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, to_json
 from runner.read_steps import Findings, argument_problems, check_modifier, refuse_reserved
@@ -30,6 +30,7 @@ MAX_CASES = 2_000
 MAX_STEPS = 50_000
 MAX_CALL_DEPTH = 50
 EMPTY: AbstractMapping[str, JsonValue] = MappingProxyType({})
+SCALARS = (str, int, float, NoneType)
 VISITED = ("when", "name", "vm", "timeout", "error", "expect")
 
 
@@ -239,7 +240,20 @@ def bind(step: Step, scope: Scope) -> Bound:
     """
     if step.parsed is not None:
         return Bound(step.argument, step.parsed)
-    argument = render(step.argument, scope.variables)
+    values = [value for name in step.names if isinstance(value := scope.variables.get(name, UNKNOWN), SCALARS)]
+    if len(values) == len(step.names):
+        return _bound_before(step, *values)
+    return _bound(step, scope.variables)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _bound_before(step: Step, *values: str | float | None) -> Bound:
+    """Do the work once for the same values: rounds repeat them, and a procedure is mostly called with the same."""
+    return _bound(step, dict(zip(step.names, values, strict=True)))
+
+
+def _bound(step: Step, variables: Variables) -> Bound:
+    argument = render(step.argument, variables)
     wrong = argument_problems(step.verb, argument, confined=step.confined)
     if wrong:
         raise ScenarioError(*wrong)

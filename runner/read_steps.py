@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from runner.confine import reaches_outside
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, type_name
-from runner.expressions import template_of
+from runner.expressions import expressions_in, template_of
 from runner.language import MODIFIERS, RESERVED, modifiers_of
 from runner.match import check_matcher
 from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, to_json, to_partial
@@ -247,19 +247,3 @@ def check_expressions(node: Node, found: Findings) -> None:
     for expression in expressions_in(node):
         with found:
             template_of(expression)
-
-
-def expressions_in(node: Node) -> Iterator[Expression]:
-    """Yield every expression in a node, however deep."""
-    if not node.dynamic:
-        return
-    if isinstance(node, Expression):
-        yield node
-    elif isinstance(node, Sequence):
-        for item in node:
-            if item.dynamic:
-                yield from expressions_in(item)
-    elif isinstance(node, Mapping):
-        for entry in node:
-            if entry.value.dynamic:
-                yield from expressions_in(entry.value)

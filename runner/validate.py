@@ -12,10 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake
+from runner.expressions import expressions_in
 from runner.language import LIBRARY, SCENARIO
 from runner.load import load_text, read_source
 from runner.nodes import Entry, Mapping, Node, Scalar, Sequence, replaced, to_json, to_partial
-from runner.read_steps import Findings, check_expressions, expressions_in, read_steps, refuse_reserved
+from runner.read_steps import Findings, check_expressions, read_steps, refuse_reserved
 from runner.scenario import BadFile, Change, Library, Requirements, Scenario, ScenarioFile, Text
 from runner.schema import problems
 from runner.steps.base import Parameter, Procedure, Step

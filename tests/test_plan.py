@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ScenarioError
-from runner.plan import MAX_CASES, MAX_STEPS, Case, plan
+from runner.nodes import JsonValue, to_json
+from runner.plan import MAX_CASES, MAX_STEPS, Case, bind, plan
 from runner.scenario import Scenario
+from runner.steps.base import Scope
 from runner.validate import Reader
 
 
@@ -50,6 +52,18 @@ def test_every_case_is_walked(tmp_path: Path) -> None:
     found = refusal(tmp_path, text)
     assert len(found) == 2
     assert '"nosuch"' in found[0]
+
+
+def test_a_step_is_bound_once_for_the_same_values_of_the_same_types(tmp_path: Path) -> None:
+    (case,) = planned(
+        tmp_path, 'scenario: a\nvariables: {a: 1}\nsteps: [{qmp: {execute: stop, arguments: {x: "{{ a }}"}}}]\n'
+    )
+    (step,) = case.scenario.steps
+    values: list[JsonValue] = [1, True, 1.0, "1", None, [1], 1]
+    bound = [bind(step, Scope({"a": value}, {})) for value in values]
+    found = [to_json(each.argument) for each in bound]
+    assert [repr(each) for each in found] == [repr({"execute": "stop", "arguments": {"x": value}}) for value in values]
+    assert bound[0] is bound[-1]
 
 
 def test_a_mistake_of_several_cases_is_reported_once(tmp_path: Path) -> None:

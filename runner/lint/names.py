@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from runner.errors import Span
-from runner.expressions import template_of
+from runner.expressions import expressions_in, names_in
 from runner.lint.subject import Finding, Subject, every_step, values_of
-from runner.nodes import Mapping, Node
-from runner.read_steps import expressions_in
+from runner.nodes import Mapping
 from runner.steps.base import Step
 from runner.validate import calls
 
@@ -70,7 +69,7 @@ def _declared_unused(subject: Subject) -> Iterator[Finding]:
 def _unread(subject: Subject) -> Iterator[tuple[Step, str]]:
     """Yield each step with a name that it sets in vain."""
     for procedure in subject.procedures:
-        at_the_end = _named(procedure.returns) if procedure.returns else set()
+        at_the_end = names_in(procedure.returns) if procedure.returns else set()
         yield from _unread_in(procedure.steps, at_the_end)
     if subject.scenario:
         yield from _unread_in(subject.scenario.steps, set())
@@ -97,7 +96,7 @@ def _set_by(step: Step) -> set[str]:
 def parameter_unused(subject: Subject) -> Iterator[Finding]:
     """Yield the parameters that their procedure does not read."""
     for procedure in subject.procedures:
-        used = _names(procedure.steps) | (_named(procedure.returns) if procedure.returns else set())
+        used = _names(procedure.steps) | (names_in(procedure.returns) if procedure.returns else set())
         for parameter in procedure.parameters.values():
             if _is_meant(parameter.name) and parameter.name not in used:
                 message = f"the parameter '{parameter.name}' of '{procedure.name}' is never used"
@@ -136,8 +135,4 @@ def _is_meant(name: str) -> bool:
 
 
 def _names(steps: Iterable[Step]) -> set[str]:
-    return {name for step in every_step(steps) for node in values_of(step) if node.dynamic for name in _named(node)}
-
-
-def _named(node: Node) -> set[str]:
-    return {name for expression in expressions_in(node) for name in template_of(expression).names}
+    return {name for step in every_step(steps) for node in values_of(step) if node.dynamic for name in names_in(node)}

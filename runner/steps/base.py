@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from runner.errors import Span, StepFailed, did_you_mean
-from runner.expressions import Variables
+from runner.expressions import Variables, names_in
 from runner.nodes import JsonValue, Node, UnknownValue
 from runner.steps.asserted import Assertion
 
@@ -95,6 +96,14 @@ class Step:
     error: Node | None = None
     expect: Node | None = None
     parsed: Verb | None = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The variables that its argument mentions.
+
+        :raise ScenarioError: for an expression that is none.
+        """
+        return tuple(sorted(names_in(self.argument)))
 
 
 class Context(Protocol):
