@@ -33,7 +33,7 @@ def write_whole(file: Path, content: object) -> None:
     part = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(content, stream)
+            stream.write(json.dumps(content))
         part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from runner.errors import did_you_mean, mistake
@@ -178,7 +178,7 @@ def image_of(file: Node | None, format_: Node | None) -> Image:
     name = file_of(file)
     if format_ is not None:
         return Image(name, text_of(format_))
-    suffix = PurePosixPath(name).suffix
+    suffix = posixpath.splitext(name)[1]
     if suffix not in SUFFIXES:
         hint = did_you_mean(suffix, SUFFIXES, "add 'format:', or use a suffix such as .qcow2 or .raw")
         raise mistake(file.span, f"cannot tell the format of '{name}' from its name", hint)
