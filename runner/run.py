@@ -19,6 +19,7 @@ from runner.errors import SetupError
 from runner.execute import LocalPool, Pool, execute
 from runner.guardian import Guardian
 from runner.model import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
+from runner.order import starting_order
 from runner.pause import Pauses
 from runner.select import Selection
 from runner.signals import Interrupted, asked_to_stop, ignore_signals, raising_interrupted
@@ -127,7 +128,8 @@ async def _execute(
     failures_left = 1 - len(selection.bad) if options.fail_fast else None
     stop = asked_to_stop()
     async with _pool(options, selection.tasks, settings, emit) as pool:
-        stopped = await execute(selection.tasks, pool, emit, stop, failures_left)
+        tasks = starting_order(selection.tasks, selection.expected, pool.slots)
+        stopped = await execute(tasks, pool, emit, stop, failures_left)
         return stopped or await afterwards(lambda tasks: execute(tasks, pool, emit, stop))
 
 

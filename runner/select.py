@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.builds import Build
@@ -54,6 +54,7 @@ class Selection:
     :param qemus: what the builds under test say they are.
     :param left_out: the files, by absolute path, that cases read which were collected and not selected.
     :param further: what is reported besides, after the tasks.
+    :param expected: seconds that cases took before, by name; empty if they are to start in the order of `tasks`.
     """
 
     bad: tuple[BadFile, ...]
@@ -63,6 +64,7 @@ class Selection:
     qemus: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
     further: tuple[Point, ...] = ()
+    expected: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -100,6 +102,8 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
         reason=reason,
         notes=tuple(filters.notes),
         qemus=tuple(collection.qemus),
+        # An order that was asked for stays as it is.
+        expected=history.durations if options.shuffle is None else {},
         left_out=frozenset(at for each in {*candidates} - {*filters.left} for at in each.case.file.texts),
     )
 
