@@ -152,9 +152,15 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the story of a failure as the command tells it, without a traceback of ours."""
-        if isinstance(excinfo.value, CaseFailed):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        if not isinstance(excinfo.value, CaseFailed):
+            return super().repr_failure(excinfo, style)
+        story = str(excinfo.value)
+        told = excinfo.getrepr(style="native")
+        told.reprtraceback.reprentries[0].lines = [f"{story}\n"]
+        # What the summary in the end says: in CI, pytest does not shorten that.
+        if told.reprcrash:
+            told.reprcrash.message = story.partition("\n")[0]
+        return told
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the scenario begins."""

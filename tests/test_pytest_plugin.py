@@ -94,9 +94,13 @@ def test_each_outcome_is_pytests_own(place: Path) -> None:
     assert len(cases) == 9
 
 
-def test_a_failure_is_told_in_the_words_of_the_command(place: Path) -> None:
+@pytest.mark.parametrize("arguments", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_a_failure_is_told_once_in_the_words_of_the_command(ci: str, arguments: list[str], place: Path) -> None:
     write(place, fails=command.FAILS)
-    told, shown = command.run("scenarios/fails.yaml").stderr, run_pytest("scenarios").stdout
+    told = command.run("scenarios/fails.yaml").stderr
+    shown = run_pytest("scenarios", *arguments, env={"CI": ci}).stdout
+    assert "\nFAILED scenarios/fails.yaml::fails - scenarios/fails.yaml:3:5: assertion: " in shown
     story, _, artifacts = told.partition("\n\n")[0].partition("  artifacts: ")
     assert story in shown
     assert artifacts.splitlines()[1] in shown

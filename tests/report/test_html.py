@@ -135,11 +135,13 @@ def test_a_failure_of_a_real_run_is_found_opened_and_understood(
     assert len(page.all(".steps .bad")) == 1
 
     page.all(".steps > li")[3].find_element(By.TAG_NAME, "summary").click()
+    page.wait_for(".steps > li:nth-child(4) .traffic > li")
     assert '{"execute": "block-dirty-bitmap-add", "arguments": {"node": "d", "name": "one"}' in " ".join(
         page.texts(".steps > li:nth-child(4) .traffic")
     )
     assert page.texts(".steps > li:nth-child(4) .traffic .send") == ["→"]
     page.all(".steps > li")[0].find_element(By.TAG_NAME, "summary").click()
+    page.wait_for(".steps > li:nth-child(1) .traffic > li")
     tools = page.texts(".steps > li:nth-child(1) .traffic > li")
     assert "qemu-img create" in tools[0]
     assert tools[-1].endswith("tool = status 0")
