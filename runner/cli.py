@@ -163,7 +163,6 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the reports say so."""
-    from runner.audit.audit import audit
     from runner.check import collect_checked
     from runner.history import Recorder, load_history
     from runner.model import Findings, NothingToRun, Notice
@@ -188,7 +187,12 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
         status = Status()
         recorder = Recorder(Path.cwd(), history, options.save_durations, durations)
         everyone = Broadcast(emit, status, recorder)
-        stopped = (audit if options.audit else run)(options, selection, everyone)
+        if options.audit:
+            from runner.audit.audit import audit
+
+            stopped = audit(options, selection, everyone)
+        else:
+            stopped = run(options, selection, everyone)
         return stopped.exit_status if stopped else status.code
 
 
