@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.cache import cache_file, write_whole
+from runner.cache import cache_file, is_script, version_of, write_whole
 from runner.discover import discover
 from runner.errors import SetupError
 from runner.options import builds_of
@@ -118,10 +118,9 @@ def _programs(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _program(path: str) -> Json:
-    with Path(path).open("rb") as program:
-        if program.read(2) == b"#!":
-            raise LookupError("what a script starts may change while the script does not")
-    return _version(path)
+    if is_script(path):
+        raise LookupError("what a script starts may change while the script does not")
+    return version_of(path)
 
 
 def _code() -> Json:
@@ -130,12 +129,7 @@ def _code() -> Json:
     folders = [package, *(Path(folder.path) for folder in os.scandir(package) if folder.is_dir())]
     installed = [each for each in sys.path if each.endswith("-packages")]
     modules = [each.path for folder in folders for each in os.scandir(folder) if each.name.endswith(".py")]
-    return [sys.version, *map(_version, sorted([*modules, *installed]))]
-
-
-def _version(path: str) -> Json:
-    about = Path(path).stat()
-    return [path, about.st_size, about.st_mtime_ns, about.st_ino]
+    return [sys.version, *map(version_of, sorted([*modules, *installed]))]
 
 
 def _kept() -> dict[str, Json]:

@@ -23,6 +23,24 @@ def cache_file(kind: str, path: str) -> Path:
     return base / "run-scenarios" / f"{kind}-{Path(path).name}-{digest}.json"
 
 
+def version_of(path: str) -> list[str | int]:
+    """Return what is another value once a file has changed, as JSON gives it back.
+
+    :raise OSError: if it is not there.
+    """
+    about = Path(path).stat()
+    return [path, about.st_size, about.st_mtime_ns, about.st_ino]
+
+
+def is_script(path: str) -> bool:
+    """Tell whether a program is a script: what that starts may change while it does not.
+
+    :raise OSError: if it cannot be read.
+    """
+    with Path(path).open("rb") as program:
+        return program.read(2) == b"#!"
+
+
 def write_whole(file: Path, content: object) -> None:
     """Write a file as JSON, whole or not at all, and make its directory.
 

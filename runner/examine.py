@@ -12,7 +12,7 @@ from runner.lint import lint_library, lint_scenario
 from runner.nodes import JsonObject
 from runner.plan import Case, Planned, Walk, dry_run, walk_procedures
 from runner.qmp_check import QmpCheck
-from runner.scenario import BadFile, Library, Scenario
+from runner.scenario import BadFile, Library, Scenario, Text
 from runner.validate import Reader
 
 FILE_S = 1.0
@@ -47,10 +47,16 @@ def examine(file: Found, reader: Reader, checks: Mapping[str, QmpCheck], given: 
     except TooMuch as error:
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
         return Examined({(file.shown_as, ""): (whole,)})
-    if isinstance(read, BadFile):
-        return looked_at.examined
-    examined = _check(read, looked_at, checks) if isinstance(read, Scenario) else looked_at.examined
-    texts = read.file.texts if isinstance(read, Scenario) else read.texts
+    match read:
+        case BadFile():
+            return looked_at.examined
+        case Library():
+            return _having_read(read.texts, looked_at.examined)
+        case Scenario():
+            return _having_read(read.file.texts, _check(read, looked_at, checks))
+
+
+def _having_read(texts: Mapping[str, Text], examined: Examined) -> Examined:
     return replace(examined, read={at: text.digest for at, text in texts.items()})
 
 

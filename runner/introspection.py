@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.cache import cache_file, write_whole
+from runner.cache import cache_file, is_script, version_of, write_whole
 from runner.errors import SetupError
 from runner.nodes import JsonObject, JsonValue
 from runner.programs import Programs
@@ -147,14 +147,9 @@ def _parse(program: str, answer: JsonValue, origin: str) -> Schema:
 
 def _keep(path: str, answer: JsonObject) -> None:
     with contextlib.suppress(OSError, RuntimeError):
-        # What a script starts may change while the script does not.
-        with Path(path).open("rb") as program:
-            if program.read(2) == b"#!":
-                return
-        file = cache_file("qmp", path)
-        write_whole(file, {"identity": _identity(path), **answer})
+        if not is_script(path):
+            write_whole(cache_file("qmp", path), {"identity": _identity(path), **answer})
 
 
-def _identity(path: str) -> JsonValue:
-    about = Path(path).stat()
-    return [str(Path(path).resolve()), about.st_size, about.st_mtime_ns, about.st_ino]
+def _identity(path: str) -> list[str | int]:
+    return version_of(str(Path(path).resolve()))
