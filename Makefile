@@ -41,7 +41,7 @@ faults: $(VENV)/.dev ## inject faults at the steps of PATHS, for SECONDS or unti
 ROUNDS ?= 1000
 LOAD ?= 4
 
-soak: $(VENV)/.dev ## run every case of PATHS for ROUNDS, with LOAD times as much to do as the processors can
+soak: $(VENV)/.dev ## run every case of PATHS for ROUNDS, with LOAD processes waiting for each processor
 	$(VENV)/bin/python -m tests.soak --rounds $(ROUNDS) --load $(LOAD) $(PATHS)
 
 audit: $(VENV)/.dev ## break every assertion of PATHS once, and leave out every write
