@@ -20,6 +20,7 @@ from hypothesis import seed
 from tests.fuzz import targets
 
 ROUND = "50"
+TELL_EVERY_S = 60.0
 
 
 def main() -> int:
@@ -44,7 +45,8 @@ def _in_rounds(seconds: float, first: int) -> int:
     print(f"seed {first}", flush=True)
     counts: Counter[str] = Counter()
     spent = dict.fromkeys(FUZZED, 0.0)
-    end, number = time.monotonic() + seconds, first
+    told, number = time.monotonic(), first
+    end = told + seconds
     try:
         while time.monotonic() < end:
             name = min(spent, key=spent.__getitem__)
@@ -52,6 +54,9 @@ def _in_rounds(seconds: float, first: int) -> int:
             _round(name, FUZZED[name], number, counts)
             spent[name] += time.process_time() - began
             number += 1
+            if time.monotonic() - told > TELL_EVERY_S:
+                told = time.monotonic()
+                print(f"{counts.total():9} inputs so far", flush=True)
     finally:
         for name, count in counts.items():
             print(f"{count:9} {name.replace('_', ' ')}")
