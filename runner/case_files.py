@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""Most names, which there is nothing wrong with."""
 PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 LOCAL_HINT = "files live in the case's own directory: use a plain relative name; to leave it, see --allow-outside"
 

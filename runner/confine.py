@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from runner.case_files import LOCAL_HINT, local_problem
+from runner.case_files import LOCAL_HINT, PLAIN_NAME, local_problem
 from runner.errors import Diagnostic, Span, did_you_mean
 from runner.inside import (
     ADDRESSES_OUTSIDE,
@@ -34,6 +34,7 @@ from runner.nodes import Mapping, Node, Scalar, Sequence, from_json
 KIND_HINT = "a scenario stays in the case's own directory; to leave it, see --allow-outside"
 # The protocols that a relative name can follow, and that then stay in the directory. Nothing is percent-encoded.
 LOCAL = re.compile(r"nbd\+unix://[^?&%]*\?socket=([^&%]+)|(?:nbd:)?unix:([^:]+)(?::exportname=.*)?|file:([^:]+)")
+ADDRESS = frozenset({"host", "port", "type", "transport"})
 GLUED = re.compile(r"-[A-Za-z0-9].*[=/:]")
 
 Findings = Iterator[Diagnostic]
@@ -96,14 +97,15 @@ def _carried_by(command: str) -> str:
 
 def _values(node: Node, key: str = "") -> Iterator[tuple[str, Scalar]]:
     """Yield every value that is known in a node, with its key; the items of a list have that of the list."""
-    if isinstance(node, Scalar):
-        yield key, node
-    elif isinstance(node, Sequence):
-        for item in node:
-            yield from _values(item, key)
-    elif isinstance(node, Mapping):
-        for entry in node:
-            yield from _values(entry.value, entry.key)
+    left: list[tuple[str, Node]] = [(key, node)]
+    while left:
+        key, node = left.pop()
+        if isinstance(node, Scalar):
+            yield key, node
+        elif isinstance(node, Mapping):
+            left += [(entry.key, entry.value) for entry in reversed(node.entries)]
+        elif isinstance(node, Sequence):
+            left += [(key, item) for item in reversed(node.items)]
 
 
 def _block(node: Node) -> Findings:
@@ -116,24 +118,25 @@ def _devices(node: Node) -> Findings:
         yield from _pair(key, value.value, value.span, "device")
 
 
-def _pair(key: str, value: object, span: Span, kind: str) -> Findings:
-    """Yield what is wrong with one value, by the last part of its key, as in `file.server.host`.
+def _pair(key: str, value: object, span: Span, kind: str) -> Iterable[Diagnostic]:
+    """Return what is wrong with one value, by the last part of its key, as in `file.server.host`.
 
     :param kind: whose properties these are: those of a guest "device", or of a "block" node, an object, an address.
     """
     last = key.rpartition(".")[2]
     if last == "driver":
-        yield from _kind(str(value), span, kind)
-    elif last == "qom-type":
-        yield from _kind(str(value), span, "object")
-    elif kind != "device" and _is_address_outside(last, value):
-        yield Diagnostic(span, f"'{last}: {value}' reaches the network, or another program", KIND_HINT)
-    elif isinstance(value, str) and last not in NAMES:
-        yield from _text(value, span)
+        return _kind(str(value), span, kind)
+    if last == "qom-type":
+        return _kind(str(value), span, "object")
+    if kind != "device" and last in ADDRESS and _is_address_outside(last, value):
+        return [Diagnostic(span, f"'{last}: {value}' reaches the network, or another program", KIND_HINT)]
+    if isinstance(value, str) and last not in NAMES and not PLAIN_NAME.fullmatch(value):
+        return _text(value, span)
+    return ()
 
 
 def _is_address_outside(key: str, value: object) -> bool:
-    return key in ("host", "port") or (key in ("type", "transport") and value in ADDRESSES_OUTSIDE)
+    return key in ("host", "port") or value in ADDRESSES_OUTSIDE
 
 
 def _kind(name: str, span: Span, kind: str) -> Findings:

@@ -34,6 +34,12 @@ def value_type(kind: type[T]) -> type[T]:
     return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
+@dataclass_transform(frozen_default=True, eq_default=False)
+def entity_type(kind: type[T]) -> type[T]:
+    """Make a class a dataclass like those of `value_type`, each of which is equal to itself alone."""
+    return dataclass(eq=False)(kind)
+
+
 @lru_cache(maxsize=8)
 def _lines(text: str) -> list[str]:
     return LINE_BREAK.split(text)

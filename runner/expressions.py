@@ -32,6 +32,7 @@ from runner.nodes import (
     JsonValue,
     Mapping,
     Node,
+    Scalar,
     Sequence,
     Unknown,
     UnknownValue,
@@ -256,11 +257,15 @@ ENVIRONMENT = _environment()
 
 @dataclass(frozen=True)
 class Template:
-    """A compiled string: the names it needs, how often it says each, and how to evaluate it."""
+    """A compiled string: the names it needs, how often it says each, and how to evaluate it.
+
+    :param alone: the name that it consists of, None if there is more to it.
+    """
 
     names: frozenset[str]
     uses: Counter[str]
     evaluate: Callable[[AbstractMapping[str, Any]], object]
+    alone: str | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -280,7 +285,7 @@ def compile_text(text: str) -> Template:
         if whole is None:
             return Template(names, uses, _text_of(ENVIRONMENT.from_string(text)))
         if whole.strip() in names:
-            return Template(names, uses, itemgetter(whole.strip()))
+            return Template(names, uses, itemgetter(whole.strip()), whole.strip())
         expression = ENVIRONMENT.compile_expression(whole, undefined_to_none=False)
     except (RecursionError, MemoryError, SyntaxError):
         raise jinja2.TemplateError("it is nested too deep") from None
@@ -395,7 +400,10 @@ class _Renderer:
 
     def _render_mapping(self, node: Mapping) -> Mapping:
         entries = []
-        for entry in node:
+        for entry in node.entries:
+            if not entry.value.dynamic:
+                entries.append(entry)
+                continue
             value = self._value(entry.value) if isinstance(entry.value, Expression) else self.render(entry.value)
             if not isinstance(value, _Omitted):
                 entries.append(Entry(entry.key, entry.span, value))
@@ -409,6 +417,8 @@ class _Renderer:
 
     def _value(self, node: Expression) -> Node | _Omitted:
         template = template_of(node)
+        if template.alone and (bare := self._bare(template.alone)) is not None:
+            return Scalar(node.span, bare)
         check_names(template.names, self._variables, node.span)
         values = {name: self._variables[name] for name in template.names}
         if any(isinstance(value, UnknownValue) for value in values.values()):
@@ -422,6 +432,16 @@ class _Renderer:
             return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.span)
         except FAILS as error:
             raise mistake(node.span, f"the expression fails: {error}") from None
+
+    def _bare(self, name: str) -> str | int | None:
+        """Return the value of a variable if it is one of most: short, and no list or mapping."""
+        value = self._variables.get(name)
+        self._count += 1
+        if self._count > MAX_VALUES:
+            return None
+        if isinstance(value, str):
+            return value if len(value) <= MAX_LENGTH else None
+        return value if isinstance(value, int) and value.bit_length() <= MAX_BITS else None
 
     def _json_of(self, value: object, depth: int = 0) -> JsonValue:
         """Return the result of an expression as a JSON value; a lazy filter's result becomes a list."""
@@ -458,12 +478,12 @@ def _key_of(key: object) -> str:
     return key
 
 
-def check_names(names: Iterable[str], known: Iterable[str], span: Span) -> None:
+def check_names(names: frozenset[str], known: Variables, span: Span) -> None:
     """Check that every name is one of the known ones.
 
     :raise ScenarioError: for the first that is not.
     """
-    for name in sorted(set(names).difference(known)):
+    for name in sorted(names.difference(known)):
         some = f"set here: {', '.join(sorted(known))}" if known else "no variable is set here"
         raise mistake(_place_of(name, span), f"'{name}' is not set", did_you_mean(name, known, some))
 

@@ -10,18 +10,20 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 from yaml import (
     AliasEvent,
-    CollectionEndEvent,
     CollectionStartEvent,
     DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
     ScalarEvent,
+    SequenceEndEvent,
     SequenceStartEvent,
 )
 
@@ -44,6 +46,7 @@ CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 NUMBER_BEGINS = frozenset("+-.0123456789")
+PLAIN = ""
 STRING_TAG = "tag:yaml.org,2002:str"
 ALIGN = "entries of one mapping, and items of one list, begin in the same column"
 BEGUN = {
@@ -87,7 +90,7 @@ def load_text(source: Source) -> Node:
 def _build(source: Source, text: str) -> Node:
     """Return the document in `text`, the beginning of `source` or all of it."""
     try:
-        return _Builder(source).build(yaml.parse(text, Loader=yaml.CSafeLoader))
+        return _Builder(source).build(yaml.CSafeLoader(text).get_event)
     except yaml.MarkedYAMLError as error:
         if error.problem != TOO_DEEP or error.problem_mark is None:
             raise
@@ -192,12 +195,16 @@ class _Collection:
     """A sequence or mapping still being read."""
 
     event: CollectionStartEvent
+    span: Span
     nodes_before: int
     items: list[Node] = field(default_factory=list)
 
 
 class _Builder:
-    """Builds nodes from libyaml's events on a stack of its own, so that depth and aliases can be bounded."""
+    """Builds nodes from libyaml's events on a stack of its own, so that depth and aliases can be bounded.
+
+    An event is `Any` here: its type says that it may have no place or tag where libyaml always gives one.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -205,19 +212,20 @@ class _Builder:
         self._anchors: dict[str | None, tuple[Node, int]] = {}
         self._nodes = 0
 
-    def build(self, events: Iterator[yaml.Event]) -> Node:
+    def build(self, next_event: Callable[[], Any]) -> Node:
         root: Node | None = None
-        for event in events:
-            if isinstance(event, ScalarEvent):
+        for event in iter(next_event, None):
+            kind = type(event)
+            if kind is ScalarEvent:
                 node = self._scalar(event)
-            elif isinstance(event, CollectionStartEvent):
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 self._begin(event)
                 continue
-            elif isinstance(event, CollectionEndEvent):
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 node = self._end()
-            elif isinstance(event, AliasEvent):
+            elif kind is AliasEvent:
                 node = self._alias(event)
-            elif isinstance(event, DocumentStartEvent) and root is not None:
+            elif kind is DocumentStartEvent and root is not None:
                 raise mistake(self._span(event), "a second document: a file holds one scenario", "split the file")
             else:
                 continue
@@ -229,16 +237,25 @@ class _Builder:
             raise mistake(Span(self._source, 1, 1), "the file is empty", "begin with 'scenario: a title'")
         return root
 
-    def _begin(self, event: CollectionStartEvent) -> None:
-        self._refuse_tag(event)
-        self._count(event, 1)
+    def _begin(self, event: Any) -> None:
+        start = event.start_mark
+        span = Span(self._source, start.line + 1, start.column + 1)
+        if event.tag is not None:
+            self._refuse_tag(event, span)
+        self._count(span, 1)
         if len(self._open) == MAX_DEPTH:
-            raise mistake(self._span(event), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
-        self._open.append(_Collection(event, self._nodes))
+            raise mistake(span, f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
+        self._open.append(_Collection(event, span, self._nodes))
 
     def _end(self) -> Node:
         done = self._open.pop()
-        return self._anchored(done.event, self._collection(done), self._nodes - done.nodes_before + 1)
+        if type(done.event) is MappingStartEvent:
+            node: Node = self._mapping(done)
+        else:
+            node = sequence(done.span, tuple(done.items))
+        if done.event.anchor is not None:
+            self._anchors[done.event.anchor] = (node, self._nodes - done.nodes_before + 1)
+        return node
 
     def _alias(self, event: AliasEvent) -> Node:
         if event.anchor not in self._anchors:
@@ -246,13 +263,8 @@ class _Builder:
             hint = did_you_mean(str(event.anchor), known, "an anchor, &name, comes before its first *name")
             raise mistake(self._span(event), f"unknown anchor '{event.anchor}'", hint)
         node, size = self._anchors[event.anchor]
-        self._count(event, size)
+        self._count(self._span(event), size)
         return node
-
-    def _collection(self, done: _Collection) -> Node:
-        if isinstance(done.event, SequenceStartEvent):
-            return sequence(self._span(done.event), tuple(done.items))
-        return self._mapping(done)
 
     def _mapping(self, done: _Collection) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -270,7 +282,7 @@ class _Builder:
             else:
                 raise mistake(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
         kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
-        return mapping(self._span(done.event), (*kept, *entries.values()))
+        return mapping(done.span, (*kept, *entries.values()))
 
     def _key(self, key: Node) -> NoReturn:
         """Refuse a key that is no string."""
@@ -292,16 +304,19 @@ class _Builder:
         return merged
 
     def _scalar(self, event: ScalarEvent) -> Node:
-        self._count(event, 1)
         text, span = event.value, self._span(event)
-        if event.tag is not None and event.tag not in ("!", STRING_TAG):
-            self._refuse_tag(event)
-        plain = event.implicit[0] and event.tag is None
-        if plain and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._count(span, 0)
+        if event.tag is not None:
+            self._refuse_tag(event, span)
+        if event.implicit[0] and event.tag is None and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
             node = self._plain(text, span)
         else:
-            node = Expression(span, text) if "{{" in text else Scalar(span, text)
-        return node if event.anchor is None else self._anchored(event, node, 1)
+            node = Expression(span, text, event.style != PLAIN) if "{{" in text else Scalar(span, text)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, 1)
+        return node
 
     def _plain(self, text: str, span: Span) -> Node:
         if text in CONSTANTS:
@@ -318,26 +333,18 @@ class _Builder:
             raise mistake(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
         return Scalar(span, text)
 
-    def _anchored(self, event: yaml.NodeEvent, node: Node, size: int) -> Node:
-        if event.anchor is not None:
-            self._anchors[event.anchor] = (node, size)
-        return node
-
-    def _count(self, event: yaml.Event, size: int) -> None:
+    def _count(self, span: Span, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise mistake(self._span(event), f"more than {MAX_NODES} values, aliases expanded", "split the file")
+            raise mistake(span, f"more than {MAX_NODES} values, aliases expanded", "split the file")
 
-    def _refuse_tag(self, event: yaml.NodeEvent) -> None:
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag != "!":
-            shown = tag.replace("tag:yaml.org,2002:", "!!")
-            raise mistake(self._span(event), f"the tag '{shown}' is not supported", "only !!str is")
+    def _refuse_tag(self, event: Any, span: Span) -> None:
+        if event.tag != "!" and (event.tag != STRING_TAG or not isinstance(event, ScalarEvent)):
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise mistake(span, f"the tag '{shown}' is not supported", "only !!str is")
 
-    def _span(self, event: yaml.Event) -> Span:
+    def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        assert start and end, "libyaml marks every event"
         line, column = start.line, start.column
-        if line != end.line or isinstance(event, CollectionStartEvent):
-            return Span(self._source, line + 1, column + 1)
-        return Span(self._source, line + 1, column + 1, end.column - column or 1)
+        width = end.column - column if line == end.line else 1
+        return Span(self._source, line + 1, column + 1, width or 1)

@@ -35,10 +35,14 @@ class Scalar:
 
 @value_type
 class Expression:
-    """A string with `{{ … }}` in it, not yet evaluated."""
+    """A string with `{{ … }}` in it, not yet evaluated.
+
+    :param quoted: whether it was written in quotes, or as a block.
+    """
 
     span: Span
     text: str
+    quoted: bool = True
     dynamic: ClassVar[bool] = True
 
 

@@ -31,7 +31,6 @@ MAX_STEPS = 50_000
 MAX_CALL_DEPTH = 50
 EMPTY: AbstractMapping[str, JsonValue] = MappingProxyType({})
 SCALARS = (str, int, float, NoneType)
-VISITED = ("when", "name", "vm", "timeout", "error", "expect")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,7 @@ class Visit:
     """A step that a dry walk came by, with what is known of its values by then.
 
     :param verb: None while a value is not known.
-    :param modifiers: those of `VISITED` that the step has.
+    :param modifiers: those that the step has, all but `save`, as far as their values are known.
     :param top: the step of the scenario itself, or of the procedure looked at, that leads to it.
     :param certain: whether a run is known to come here, and just once in this place of the walk.
     """
@@ -266,7 +265,7 @@ def modifier(step: Step, name: str, scope: Scope) -> Node | None:
 
     :raise ScenarioError: for an unresolved name, or a value that the modifier does not take.
     """
-    node: Node | None = getattr(step, name)
+    node = step.modifiers.get(name)
     if node is None or not node.dynamic:
         return node
     value = render(node, scope.variables)
@@ -333,7 +332,7 @@ class _Walk:
             self.found |= dict.fromkeys(error.diagnostics)
 
     def _step(self, step: Step, scope: Scope, depth: int, top: Step, certain: bool) -> None:
-        modifiers = {name: node for name in VISITED if (node := modifier(step, name, scope)) is not None}
+        modifiers = {name: node for name in step.modifiers if (node := modifier(step, name, scope)) is not None}
         when = modifiers.get("when")
         if isinstance(when, Scalar) and when.value is False:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from runner.confine import reaches_outside
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, type_name
@@ -68,25 +69,28 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
     _check_keys(parts, verb, entry)
     if isinstance(node, Scalar):
         _refuse_bare(node, verb)
-    argument = _argument(parts, verb, entry)
+    argument = _argument(parts, verb, entry) if verb.COMPANIONS else entry.value
     modifiers = {each.key: each.value for each in parts if each.key in MODIFIERS}
     save = modifiers.pop("save", None)
-    body = _body(parts, verb, entry, procedures, confined, found)
-    saved = _save(save)
-    for part in (argument, *modifiers.values()):
-        check_expressions(part, found)
+    body = _body(parts, verb, entry, procedures, confined, found) if verb.TAKES_STEPS else ()
+    saved = None if save is None else _save(save)
+    expressions = [each for part in (argument, *modifiers.values()) if part.dynamic for each in expressions_in(part)]
+    for expression in expressions:
+        with found:
+            template_of(expression)
     for key, value in modifiers.items():
         with found:
             check_modifier(key, value)
     if save is not None:
         with found:
             check_modifier("save", save)
-    _refuse_reserved(entry, found)
+    if "propertyNames" in verb.SCHEMA:
+        _refuse_reserved(entry.value, found)
     wrong = argument_problems(verb, argument, confined=confined)
     found.extend(wrong)
     parsed = None if wrong or argument.dynamic else verb.parse(argument)
     saved_at = save.span if save else None
-    return Step(verb, entry.span, argument, body, confined, save=saved, saved_at=saved_at, parsed=parsed, **modifiers)
+    return Step(verb, entry.span, argument, body, modifiers, tuple(expressions), confined, saved, saved_at, parsed)
 
 
 def check_modifier(name: str, value: Node) -> None:
@@ -114,11 +118,10 @@ def _keys(verb: type[Verb]) -> tuple[str, ...]:
     return tuple(key for branch in verb.SCHEMA.get("anyOf", [verb.SCHEMA]) for key in branch.get("properties", {}))
 
 
-def _refuse_reserved(entry: Entry, found: Findings) -> None:
-    if "propertyNames" in VERBS[entry.key].SCHEMA and isinstance(entry.value, Mapping):
-        for each in entry.value:
-            with found:
-                refuse_reserved(each.key, each.span)
+def _refuse_reserved(argument: Node, found: Findings) -> None:
+    for each in argument if isinstance(argument, Mapping) else ():
+        with found:
+            refuse_reserved(each.key, each.span)
 
 
 def refuse_reserved(name: str, span: Span) -> None:
@@ -137,7 +140,8 @@ def argument_problems(verb: type[Verb], argument: Node, *, confined: bool) -> li
     """
     outside = reaches_outside(verb.NAME, argument) if confined else []
     if not verb.COMPANIONS:
-        return list(dict.fromkeys([*problems(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined), *outside]))
+        refused = problems(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
+        return list(dict.fromkeys([*refused, *outside])) if outside else refused
     assert isinstance(argument, Mapping)
     schemas = {verb.NAME: verb.SCHEMA, **verb.COMPANIONS}
     return [
@@ -180,7 +184,20 @@ def verb_entry(parts: Mapping) -> Entry:
     raise mistake(key.span, f"unknown verb '{key.key}'", did_you_mean(key.key, VERBS, f"verbs: {', '.join(VERBS)}"))
 
 
+@cache
+def _never_wrong(verb: type[Verb]) -> frozenset[str]:
+    """Return the keys that may stand beside a verb, whatever else does."""
+    modifiers = set(modifiers_of(verb)) - {"error"}
+    return frozenset({verb.NAME, *verb.COMPANIONS, *modifiers} - (set() if verb.RESULT else {"save"}))
+
+
 def _check_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
+    fine = _never_wrong(verb)
+    if verb.TAKES_STEPS or any(each.key not in fine for each in parts.entries):
+        _check_strange_keys(parts, verb, entry)
+
+
+def _check_strange_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
     companions = (*verb.COMPANIONS, *(("steps",) if verb.TAKES_STEPS else ()))
     known = (verb.NAME, *companions, *MODIFIERS)
     refused = []
@@ -212,8 +229,6 @@ def _check_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
 
 
 def _argument(parts: Mapping, verb: type[Verb], entry: Entry) -> Node:
-    if not verb.COMPANIONS:
-        return entry.value
     if isinstance(entry.value, Expression):
         raise mistake(entry.value.span, f"'{verb.NAME}' takes a plain name, not an expression")
     return mapping(parts.span, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.COMPANIONS))
@@ -230,9 +245,7 @@ def _body(
     return read_steps(steps, procedures, confined, found)
 
 
-def _save(node: Node | None) -> str | None:
-    if node is None:
-        return None
+def _save(node: Node) -> str:
     if isinstance(node, Expression):
         raise mistake(node.span, "'save' takes a plain name, not an expression")
     name = str(to_json(node)) if isinstance(node, Scalar) else ""

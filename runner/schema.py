@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from runner.case_files import local_problem
+from runner.case_files import PLAIN_NAME, local_problem
 from runner.errors import Diagnostic
 from runner.nodes import Mapping, Node, Scalar, Sequence
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+SCALAR_TYPES = (str, int, float, bool, type(None))
 SILENT = frozenset({"title", "description"})
 Schema = dict[str, Any]
 Accepts = Callable[[Any], bool]
@@ -50,32 +51,66 @@ def accepts(node: Node, schema: Schema, *, confined: bool = True) -> bool:
     return known[0](node)
 
 
+@dataclass(frozen=True)
+class _Kinds:
+    """What accepts a value, by its kind: a function for each type of a bare value, for mappings and for sequences."""
+
+    scalars: dict[type, Accepts]
+    mapping: Accepts
+    sequence: Accepts
+
+    def accepts(self) -> Accepts:
+        """Return the function that tells whether a node is accepted."""
+        scalars, is_mapping, is_sequence = self.scalars, self.mapping, self.sequence
+
+        def accepted(node: Node) -> bool:
+            if isinstance(node, Scalar):
+                return scalars[type(node.value)](node.value)
+            if isinstance(node, Mapping):
+                return is_mapping(node)
+            return not isinstance(node, Sequence) or is_sequence(node)
+
+        return accepted
+
+
 def _compile(schema: Schema, confined: bool) -> Accepts:
     """Return the function that tells whether a node is accepted."""
-    if not schema.keys() - SILENT:
-        return _always
+    return _always if not schema.keys() - SILENT else _kinds(schema, confined).accepts()
+
+
+def _kinds(schema: Schema, confined: bool) -> _Kinds:
     if not schema.keys() <= KEYWORDS:
+        return _Kinds(dict.fromkeys(SCALAR_TYPES, _never), _never, _never)
+    own = _Kinds(
+        _scalars(schema, confined),
+        _mapping(schema, confined) if _allows(schema, "object") else _never,
+        _sequence(schema, confined) if _allows(schema, "array") else _never,
+    )
+    if "anyOf" not in schema:
+        return own
+    branches = [_kinds(each, confined) for each in schema["anyOf"]]
+    return _Kinds(
+        {kind: _both(own.scalars[kind], _either([each.scalars[kind] for each in branches])) for kind in SCALAR_TYPES},
+        _both(own.mapping, _either([each.mapping for each in branches])),
+        _both(own.sequence, _either([each.sequence for each in branches])),
+    )
+
+
+def _both(one: Accepts, other: Accepts) -> Accepts:
+    if _never in (one, other):
         return _never
-    branches = tuple(_compile(each, confined) for each in schema.get("anyOf", ()))
-    scalars = _scalars(schema, confined)
-    is_mapping = _mapping(schema, confined) if _allows(schema, "object") else _never
-    is_sequence = _sequence(schema, confined) if _allows(schema, "array") else _never
+    if _always in (one, other):
+        return one if other is _always else other
+    return lambda value: one(value) and other(value)
 
-    def accepted(node: Node) -> bool:
-        if isinstance(node, Scalar):
-            return scalars[type(node.value)](node.value)
-        if isinstance(node, Mapping):
-            return is_mapping(node)
-        return not isinstance(node, Sequence) or is_sequence(node)
 
-    def accepted_by_a_branch(node: Node) -> bool:
-        if accepted(node):
-            for branch in branches:
-                if branch(node):
-                    return True
-        return False
-
-    return accepted_by_a_branch if branches else accepted
+def _either(checks: list[Accepts]) -> Accepts:
+    able = [each for each in checks if each is not _never]
+    if _always in able:
+        return _always
+    if len(able) < 2:
+        return able[0] if able else _never
+    return lambda value: any(check(value) for check in able)
 
 
 def _never(node: object) -> bool:
@@ -145,22 +180,14 @@ def _text(schema: Schema, confined: bool) -> Accepts:
         return frozenset(each for each in schema["enum"] if isinstance(each, str) and other(each)).__contains__
     if not _allows(schema, "string"):
         return _never
-    checks: list[Accepts] = []
+    check: Accepts = _always
     if "minLength" in schema or "maxLength" in schema:
         least, most = schema.get("minLength", 0), schema.get("maxLength", float("inf"))
-        checks.append(lambda value: least <= len(value) <= most)
+        check = _both(check, lambda value: least <= len(value) <= most)
     if "pattern" in schema:
         pattern = re.compile(schema["pattern"])
-        checks.append(lambda value: pattern.search(value) is not None)
-    if "x-case-file" in schema:
-        checks.append(_is_file(confined))
-    return _every(checks)
-
-
-def _every(checks: list[Accepts]) -> Accepts:
-    if len(checks) < 2:
-        return checks[0] if checks else _always
-    return lambda value: all(check(value) for check in checks)
+        check = _both(check, lambda value: pattern.search(value) is not None)
+    return _both(check, _is_file(confined)) if "x-case-file" in schema else check
 
 
 def _is_file(confined: bool) -> Accepts:

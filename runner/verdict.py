@@ -115,7 +115,7 @@ def step_record(blame: Blame, name: str) -> JsonObject:
     """
     assert blame.step
     record: JsonObject = {"number": blame.number, "verb": blame.verb, "at": str(blame.span), "depth": len(blame.stack)}
-    more: JsonObject = {"name": name, "save": blame.step.save, "vm": plain_name(blame.step.vm)}
+    more: JsonObject = {"name": name, "save": blame.step.save, "vm": plain_name(blame.step.modifiers.get("vm"))}
     return record | {key: value for key, value in more.items() if value}
 
 

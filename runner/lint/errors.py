@@ -15,7 +15,7 @@ PROBES = ("", "x", "An error, 42:\n")
 
 def matches_any_error(subject: Subject) -> Iterator[Finding]:
     """Yield the expected errors that every error matches."""
-    for step in subject.steps():
+    for step in subject.steps:
         error = _expected_error(step)
         if error is not None and _matches_anything(error):
             yield Finding(error.span, "every error matches this", "say which: {desc: {$contains: …}}")

@@ -25,7 +25,8 @@ def job_never_awaited(subject: Subject) -> Iterator[Finding]:
     for walk in subject.walks if subject.scenario else ():
         jobs = _Jobs()
         for met in walk:
-            SEEING.get(met.step.verb.NAME, _nothing)(jobs, met)
+            if see := SEEING.get(met.step.verb.NAME):
+                see(jobs, met)
         for job in jobs.running:
             hint = f"add '- wait-job: {job.id}'"
             yield Finding(job.span, f"job '{job.id}' is never waited for: if it fails, nothing tells", hint)
@@ -66,10 +67,6 @@ class _Jobs:
             if (vm is not None and job.vm != vm)
             or (ids is not None and job.id not in ids and (job.named or not maybe_unnamed))
         ]
-
-
-def _nothing(jobs: _Jobs, met: Visit) -> None:
-    """Most steps have nothing to do with jobs."""
 
 
 def _all_seen(jobs: _Jobs, met: Visit) -> None:

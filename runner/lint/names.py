@@ -5,34 +5,25 @@ A name that begins with `_` says that it is not meant to be used.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from runner.errors import Span
 from runner.expressions import expressions_in, names_in
-from runner.lint.subject import Finding, Subject, every_step, values_of
+from runner.lint.subject import Finding, Subject
 from runner.nodes import Mapping
 from runner.steps.base import Step
+from runner.steps.set_ import Set
 from runner.validate import calls
 
-PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
 GONE = "nothing reads it before it is set again, or its block ends"
-QUOTES = ('"', "'", "|", ">")
 
 
 def unquoted_expression(subject: Subject) -> Iterator[Finding]:
     """Yield the expressions in plain text, as far as YAML took them for text; the loader refuses the others."""
     returns = [each.returns for each in subject.procedures if each.returns is not None]
-    nodes = [node for step in subject.steps() for node in values_of(step)]
-    for node in (*nodes, *returns):
-        for expression in expressions_in(node):
-            if not _is_quoted(expression.span):
-                yield Finding(expression.span, "an expression without quotes", 'write "…{{ … }}…"')
-
-
-def _is_quoted(span: Span) -> bool:
-    text = span.source.line(span.line)[span.column - 1 :]
-    return PROPERTIES.sub("", text, count=1).startswith(QUOTES)
+    in_steps = (each for step in subject.steps for each in step.expressions)
+    for expression in (*in_steps, *(each for node in returns for each in expressions_in(node))):
+        if not expression.quoted:
+            yield Finding(expression.span, "an expression without quotes", 'write "…{{ … }}…"')
 
 
 def saved_value_unused(subject: Subject) -> Iterator[Finding]:
@@ -49,7 +40,7 @@ def variable_unused(subject: Subject) -> Iterator[Finding]:
         entry = step.argument.entry(name) if isinstance(step.argument, Mapping) and not step.save else None
         if entry:
             yield Finding(entry.span, f"the variable '{name}' is never used", GONE)
-    for step in subject.steps():
+    for step in subject.steps:
         if step.verb.NAME == "for-each" and isinstance(step.argument, Mapping):
             entry = step.argument.entries[0]
             if _is_meant(entry.key) and entry.key not in _names(step.body):
@@ -79,18 +70,19 @@ def _unread_in(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[St
     """Go backwards through a block, for what is set in it is gone at its end, and keep what is read further on."""
     needed = set(read_later)
     for step in reversed(steps):
-        names = _set_by(step)
-        yield from ((step, name) for name in names if name not in needed and _is_meant(name))
-        if step.when is None:
-            needed -= names
-        needed |= _names([step])
-        yield from _unread_in(step.body, set())
+        if names := _set_by(step):
+            yield from ((step, name) for name in names if name not in needed and _is_meant(name))
+            if "when" not in step.modifiers:
+                needed -= names
+        needed |= step.mentions
+        if step.body:
+            yield from _unread_in(step.body, set())
 
 
 def _set_by(step: Step) -> set[str]:
-    saved = {step.save} if step.save else set()
-    is_set = step.verb.NAME == "set" and isinstance(step.argument, Mapping)
-    return saved | (set(step.argument.keys()) if is_set and isinstance(step.argument, Mapping) else set())
+    if step.verb is Set and isinstance(step.argument, Mapping):
+        return set(step.argument.keys())
+    return {step.save} if step.save else set()
 
 
 def parameter_unused(subject: Subject) -> Iterator[Finding]:
@@ -135,4 +127,4 @@ def _is_meant(name: str) -> bool:
 
 
 def _names(steps: Iterable[Step]) -> set[str]:
-    return {name for step in every_step(steps) for node in values_of(step) if node.dynamic for name in names_in(node)}
+    return set().union(*(step.mentions for step in steps))

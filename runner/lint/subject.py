@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from runner.errors import Source, Span
-from runner.nodes import Node
 from runner.plan import Walk
 from runner.scenario import Library, Scenario
 from runner.steps.base import Procedure, Step
@@ -35,12 +35,11 @@ class Subject:
     procedures: tuple[Procedure, ...]
     walks: tuple[Walk, ...]
 
-    def steps(self) -> Iterator[Step]:
-        """Yield every step written in the file, however deep in blocks."""
-        for procedure in self.procedures:
-            yield from every_step(procedure.steps)
-        if self.scenario:
-            yield from every_step(self.scenario.steps)
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step written in the file, however deep in blocks."""
+        blocks = [*(each.steps for each in self.procedures), *([self.scenario.steps] if self.scenario else [])]
+        return tuple(step for block in blocks for step in every_step(block))
 
 
 def scenario_subject(scenario: Scenario, walks: Iterable[Walk]) -> Subject:
@@ -60,12 +59,5 @@ def every_step(steps: Iterable[Step]) -> Iterator[Step]:
     """Yield these steps and those in their blocks."""
     for step in steps:
         yield step
-        yield from every_step(step.body)
-
-
-def values_of(step: Step) -> Iterator[Node]:
-    """Yield the argument of a step and what is beside it, its block left out."""
-    yield step.argument
-    for node in (step.when, step.name, step.vm, step.timeout, step.error, step.expect):
-        if node is not None:
-            yield node
+        if step.body:
+            yield from every_step(step.body)

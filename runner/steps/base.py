@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from runner.errors import Span, StepFailed, did_you_mean
-from runner.expressions import Variables, names_in
-from runner.nodes import JsonValue, Node, UnknownValue
+from runner.errors import Span, StepFailed, did_you_mean, entity_type
+from runner.expressions import Variables, names_in, template_of
+from runner.nodes import Expression, JsonValue, Node, UnknownValue
 from runner.steps.asserted import Assertion
 
 if TYPE_CHECKING:
@@ -73,10 +73,12 @@ class Procedure:
     visible: AbstractMapping[str, Procedure]
 
 
-@dataclass(frozen=True, eq=False)
+@entity_type
 class Step:
     """One step as written: a verb, its argument, and the modifiers beside it.
 
+    :param modifiers: all but `save`, by their key.
+    :param expressions: those of its argument and its modifiers.
     :param confined: whether its files must stay in the case's directory.
     :param saved_at: where the name in `save` was written.
     :param parsed: the verb, unless its argument has expressions.
@@ -86,24 +88,40 @@ class Step:
     span: Span
     argument: Node
     body: tuple[Step, ...]
-    confined: bool = True
-    name: Node | None = None
-    when: Node | None = None
-    vm: Node | None = None
-    timeout: Node | None = None
-    save: str | None = None
-    saved_at: Span | None = None
-    error: Node | None = None
-    expect: Node | None = None
-    parsed: Verb | None = None
+    modifiers: AbstractMapping[str, Node]
+    expressions: tuple[Expression, ...]
+    confined: bool
+    save: str | None
+    saved_at: Span | None
+    parsed: Verb | None
+
+    @property
+    def name(self) -> Node | None:
+        """What it is for, None if it does not say."""
+        return self.modifiers.get("name")
+
+    @property
+    def error(self) -> Node | None:
+        """How it must fail, None if it must not."""
+        return self.modifiers.get("error")
+
+    @property
+    def expect(self) -> Node | None:
+        """What its result must be, None if that does not matter."""
+        return self.modifiers.get("expect")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The variables that its argument mentions.
-
-        :raise ScenarioError: for an expression that is none.
-        """
+        """The variables that its argument mentions."""
         return tuple(sorted(names_in(self.argument)))
+
+    @cached_property
+    def mentions(self) -> frozenset[str]:
+        """The variables that it mentions anywhere, in the steps of its block too."""
+        if not self.expressions and not self.body:
+            return frozenset()
+        own = (template_of(each).names for each in self.expressions)
+        return frozenset().union(*own, *(step.mentions for step in self.body))
 
 
 class Context(Protocol):

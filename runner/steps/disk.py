@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from runner.errors import CommandFailed, mistake
+from runner.errors import CommandFailed, mistake, value_type
 from runner.exit_status import describe_status
 from runner.nodes import JsonValue, Mapping, Scalar, to_json
 from runner.steps.base import Context, Verb, machine_of
@@ -51,7 +51,7 @@ PATTERNS = list_of(
 )
 
 
-@dataclass(frozen=True)
+@value_type
 class Disk:
     """What to do I/O on: an image file, or (`image` is None) a device of the VM in the words of the human monitor."""
 
@@ -59,7 +59,7 @@ class Disk:
     device: str
 
 
-@dataclass(frozen=True)
+@value_type
 class Range:
     """A range of bytes."""
 
@@ -67,7 +67,7 @@ class Range:
     size: Size
 
 
-@dataclass(frozen=True)
+@value_type
 class Pattern:
     """A range filled with one byte; None stands for qemu-io's own default, 0xcd."""
 

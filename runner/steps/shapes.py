@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from runner.errors import did_you_mean, mistake
+from runner.errors import did_you_mean, mistake, value_type
 from runner.expressions import MAX_SIZE, size_in_bytes
 from runner.match import check_matcher
 from runner.nodes import JsonObject, Mapping, Node, Scalar, Sequence, to_json
@@ -15,6 +15,7 @@ from runner.nodes import JsonObject, Mapping, Node, Scalar, Sequence, to_json
 FORMATS = ["bochs", "cloop", "dmg", "luks", "parallels", "qcow", "qcow2", "qed", "raw", "vdi", "vhdx", "vmdk", "vpc"]
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".img": "raw", ".vhd": "vpc"}
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m)?")
+TOLD_AS_WRITTEN = re.compile("[0-9]+[kKMGT]")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 
 
@@ -73,7 +74,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
+@value_type
 class Size:
     """A number of bytes, and how QEMU's tools are told it: as written where they understand that."""
 
@@ -81,7 +82,7 @@ class Size:
     text: str
 
 
-@dataclass(frozen=True)
+@value_type
 class Image:
     """An image file and its format."""
 
@@ -104,14 +105,16 @@ def size_of(node: Node) -> Size:
 
     :raise ScenarioError: if it is no whole number of bytes.
     """
-    value = to_json(node)
-    if isinstance(value, int):
-        return Size(value, str(value))
     try:
-        size = size_in_bytes(str(value))
+        return _size(str(to_json(node)))
     except ValueError as error:
         raise mistake(node.span, str(error)) from None
-    return Size(size, str(value) if re.fullmatch(r"[0-9]+[kKMGT]", str(value)) else str(size))
+
+
+@lru_cache(maxsize=4096)
+def _size(text: str) -> Size:
+    size = size_in_bytes(text)
+    return Size(size, text if TOLD_AS_WRITTEN.fullmatch(text) else str(size))
 
 
 def seconds_of(node: Node) -> float:

@@ -24,8 +24,8 @@ def test_qemu_quits_with_status_0(run_steps: RunSteps, tmp_path: Path) -> None:
     assert run.status == 0, run.stderr
     records = [record for record in trace_of(tmp_path / "kept") if record["vm"] == "vm"]
     assert "quit" in [record["data"]["execute"] for record in records if record["kind"] == "send"]
-    # Its end and its last words may be noticed in either order.
-    assert [each["data"] for each in records[-2:] if each["kind"] == "exit"] == [0]
+    # Its end and its last words may be noticed in any order.
+    assert [each["data"] for each in records if each["kind"] == "exit"] == [0]
 
 
 def test_a_vm_that_was_shut_down_is_not_shut_down_again(run_steps: RunSteps) -> None:
