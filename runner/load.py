@@ -303,8 +303,12 @@ class _Builder:
             merged = {**{entry.key: entry for entry in part}, **merged}
         return merged
 
-    def _scalar(self, event: ScalarEvent) -> Node:
-        text, span = event.value, self._span(event)
+    def _scalar(self, event: Any) -> Node:
+        # There are more of these than of everything else: what `_span` does is done here.
+        text, start, end = event.value, event.start_mark, event.end_mark
+        line, column = start.line, start.column
+        width = end.column - column if line == end.line else 1
+        span = Span(self._source, line + 1, column + 1, width or 1)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._count(span, 0)
