@@ -11,6 +11,7 @@ from pathlib import Path
 from runner.errors import RunnerError
 
 MEMORY = 100 << 20
+STATM = Path("/proc/self/statm")
 
 
 class TooMuch(RunnerError):
@@ -49,7 +50,8 @@ def bounded(what: str, cpu_s: float) -> Iterator[None]:
 @contextmanager
 def _little_memory() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    with STATM.open("rb", buffering=0) as statm:
+        in_use = int(statm.read().split()[0]) * resource.getpagesize()
     bound = in_use + MEMORY
     if soft == resource.RLIM_INFINITY or bound < soft:
         with suppress(ValueError, OSError):

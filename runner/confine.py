@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.case_files import LOCAL_HINT, PLAIN_NAME, local_problem
-from runner.errors import Diagnostic, Span, did_you_mean
+from runner.errors import Diagnostic, Place, Span, did_you_mean
 from runner.inside import (
     ADDRESSES_OUTSIDE,
     BLOCK_COMMANDS,
@@ -81,11 +81,13 @@ def _qmp(argument: Node) -> Findings:
 
 
 def _command(name: str, arguments: Node) -> Findings:
+    kind, is_line = _carried_by(name), name == "human-monitor-command"
+    through_objects = name in OBJECT_PATHS or name.startswith("x-query-virtio")
     for key, node in _values(arguments):
-        if name == "human-monitor-command" and key == "command-line":
+        if is_line and key == "command-line":
             yield from _monitor(node)
-        elif not (key == "path" and (name in OBJECT_PATHS or name.startswith("x-query-virtio"))):
-            yield from _pair(key, node.value, node.span, _carried_by(name))
+        elif not (through_objects and key == "path"):
+            yield from _pair(key, node.value, node.place, kind)
 
 
 def _carried_by(command: str) -> str:
@@ -110,28 +112,28 @@ def _values(node: Node, key: str = "") -> Iterator[tuple[str, Scalar]]:
 
 def _block(node: Node) -> Findings:
     for key, value in _values(node):
-        yield from _pair(key, value.value, value.span, "block")
+        yield from _pair(key, value.value, value.place, "block")
 
 
 def _devices(node: Node) -> Findings:
     for key, value in _values(node):
-        yield from _pair(key, value.value, value.span, "device")
+        yield from _pair(key, value.value, value.place, "device")
 
 
-def _pair(key: str, value: object, span: Span, kind: str) -> Iterable[Diagnostic]:
+def _pair(key: str, value: object, place: Place, kind: str) -> Iterable[Diagnostic]:
     """Return what is wrong with one value, by the last part of its key, as in `file.server.host`.
 
     :param kind: whose properties these are: those of a guest "device", or of a "block" node, an object, an address.
     """
     last = key.rpartition(".")[2]
     if last == "driver":
-        return _kind(str(value), span, kind)
+        return _kind(str(value), place, kind)
     if last == "qom-type":
-        return _kind(str(value), span, "object")
+        return _kind(str(value), place, "object")
     if kind != "device" and last in ADDRESS and _is_address_outside(last, value):
-        return [Diagnostic(span, f"'{last}: {value}' reaches the network, or another program", KIND_HINT)]
+        return [Diagnostic(Span(*place), f"'{last}: {value}' reaches the network, or another program", KIND_HINT)]
     if isinstance(value, str) and last not in NAMES and not PLAIN_NAME.fullmatch(value):
-        return _text(value, span)
+        return _text(value, place)
     return ()
 
 
@@ -139,27 +141,27 @@ def _is_address_outside(key: str, value: object) -> bool:
     return key in ("host", "port") or value in ADDRESSES_OUTSIDE
 
 
-def _kind(name: str, span: Span, kind: str) -> Findings:
+def _kind(name: str, place: Place, kind: str) -> Findings:
     if kind == "device" and HOST_DEVICE.search(name):
-        yield Diagnostic(span, f"the device '{name}' reaches outside the case's directory", KIND_HINT)
+        yield Diagnostic(Span(*place), f"the device '{name}' reaches outside the case's directory", KIND_HINT)
     elif kind == "device":
-        yield from _text(name, span)
+        yield from _text(name, place)
     elif kind in KINDS:
         what, known = KINDS[kind]
-        yield from _unless_known(name, known, what, span)
+        yield from _unless_known(name, known, what, place)
 
 
-def _unless_known(name: str, known: Iterable[str], what: str, span: Span) -> Findings:
+def _unless_known(name: str, known: Iterable[str], what: str, place: Place) -> Findings:
     if name not in known:
         message = f"'{name}' is no {what} that is known to stay in the case's directory"
-        yield Diagnostic(span, message, did_you_mean(name, known, KIND_HINT))
+        yield Diagnostic(Span(*place), message, did_you_mean(name, known, KIND_HINT))
 
 
-def _text(text: str, span: Span) -> Findings:
+def _text(text: str, place: Place) -> Findings:
     local = LOCAL.fullmatch(text)
     problem = local_problem(next(filter(None, local.groups())) if local else text)
     if problem:
-        yield Diagnostic(span, problem, LOCAL_HINT)
+        yield Diagnostic(Span(*place), problem, LOCAL_HINT)
 
 
 def _monitor(node: Node) -> Findings:
@@ -168,60 +170,62 @@ def _monitor(node: Node) -> Findings:
         return
     words = re.sub(r"[\"'\\]", "", str(node.value)).split()
     for word in words[:1]:
-        yield from _unless_known(word, MONITOR_COMMANDS, "command of the human monitor", node.span)
-    yield from _words((word, node.span) for word in words[1:])
+        yield from _unless_known(word, MONITOR_COMMANDS, "command of the human monitor", node.place)
+    yield from _words((word, node.place) for word in words[1:])
 
 
 def _line(node: Node) -> Findings:
     """A command line written as one string."""
     if isinstance(node, Scalar):
-        yield from _words((word, node.span) for word in str(node.value).split())
+        yield from _words((word, node.place) for word in str(node.value).split())
 
 
 def _argv(node: Node) -> Findings:
     yield from _words(_scalars(node))
 
 
-def _scalars(node: Node | None) -> Iterator[tuple[str, Span]]:
+def _scalars(node: Node | None) -> Iterator[tuple[str, Place]]:
     """Yield the words of a list; one that is not known yet is an empty word, which is nothing's name."""
     for item in node if isinstance(node, Sequence) else ():
-        yield (str(item.value) if isinstance(item, Scalar) else ""), item.span
+        yield (str(item.value) if isinstance(item, Scalar) else ""), item.place
 
 
-def _words(words: Iterable[tuple[str, Span]]) -> Findings:
+def _words(words: Iterable[tuple[str, Place]]) -> Findings:
     """Yield what is wrong with the words of a command line, each told by the option before it."""
     kind = "block"
-    for word, span in words:
+    for word, place in words:
         option = word.startswith("-")
         if option and word[1:2] != "-" and GLUED.match(word):
-            yield Diagnostic(span, f"'{word}' is an option and its value in one", "write them as two words")
+            yield Diagnostic(Span(*place), f"'{word}' is an option and its value in one", "write them as two words")
             continue
         name, _, value = word.partition("=") if option else ("", "", word)
         kind = {"device": "device", "object": "object"}.get(name.lstrip("-"), "block") if option else kind
-        yield from _word(value, span, kind)
+        yield from _word(value, place, kind)
         kind = kind if option else "block"
 
 
-def _word(word: str, span: Span, kind: str) -> Findings:
+def _word(word: str, place: Place, kind: str) -> Findings:
     """Yield what is wrong with a word: a name, a JSON object, or options as QEMU takes them, `a,key=value,…`."""
     if word.startswith("{"):
-        yield from _json(word, span, kind)
+        yield from _json(word, place, kind)
         return
     for index, part in enumerate(word.split(",")):
         key, equals, value = part.partition("=")
         if index == 0 and not equals and part and kind != "block":
-            yield from _kind(part, span, kind)
+            yield from _kind(part, place, kind)
         else:
-            yield from _text(part, span)
+            yield from _text(part, place)
             if equals and not LOCAL.fullmatch(part):
-                yield from _pair(key, value, span, "device" if kind == "device" else "block")
+                yield from _pair(key, value, place, "device" if kind == "device" else "block")
 
 
-def _json(word: str, span: Span, kind: str) -> Findings:
+def _json(word: str, place: Place, kind: str) -> Findings:
     try:
-        node = from_json(json.loads(word), span)
+        node = from_json(json.loads(word), place)
     except (ValueError, RecursionError):
-        yield Diagnostic(span, "this looks like JSON, and is none", "use double quotes, and no comma at the end")
+        yield Diagnostic(
+            Span(*place), "this looks like JSON, and is none", "use double quotes, and no comma at the end"
+        )
         return
     yield from _devices(node) if kind == "device" else _block(node)
 
@@ -229,10 +233,10 @@ def _json(word: str, span: Span, kind: str) -> Findings:
 def _options(verb: str, node: Node | None) -> Findings:
     """Yield what is wrong with further words of a command line, where only options that stay inside are let through."""
     words = list(_scalars(node))
-    for word, span in words:
+    for word, place in words:
         name = word.lstrip("-").partition("=")[0]
         if word.startswith("-"):
-            yield from _unless_known(name, OPTIONS[verb], "option", span)
+            yield from _unless_known(name, OPTIONS[verb], "option", place)
     yield from _words(words)
 
 
@@ -260,7 +264,7 @@ def _image_options(argument: Node) -> Findings:
     options = argument.get("options") if isinstance(argument, Mapping) else None
     for _, value in _values(options) if options is not None else ():
         if isinstance(value.value, str):
-            yield from _text(value.value, value.span)
+            yield from _text(value.value, value.place)
 
 
 def _io_commands(argument: Node) -> Findings:

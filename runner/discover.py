@@ -55,8 +55,9 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
             if not files:
                 empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")
                 missing.append(Missing(name, empty, is_empty_directory=True))
+            here = str(Path.cwd())
             for file in files:
-                each = Found(file, shown(file), named=False)
+                each = Found(Path(file), _shown(file, here), named=False)
                 found.setdefault((each.shown_as, ""), each)
         elif path.exists():
             each = Found(path, shown(path), selector)
@@ -70,17 +71,20 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
 
 def shown(path: Path) -> str:
     """Return the name of a file in messages: relative to the current directory if it is below that."""
-    absolute = Path(os.path.normpath(path.absolute()))
-    here = Path.cwd()
-    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+    return _shown(os.fspath(path), str(Path.cwd()))
 
 
-def _files_below(directory: Path) -> list[Path]:
+def _shown(file: str, here: str) -> str:
+    absolute = os.path.normpath(file if file.startswith("/") else f"{here}/{file}")
+    return absolute.removeprefix(here.rstrip("/") + "/")
+
+
+def _files_below(directory: Path) -> list[str]:
     files = []
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(folder, name) for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(files)
+        files += [f"{folder}/{name}" for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
+    return sorted(files, key=lambda file: file.split("/"))
 
 
 def _diagnostic(name: str, message: str, hint: str) -> Diagnostic:

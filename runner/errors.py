@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar, dataclass_transform
+from typing import NamedTuple, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -58,8 +58,7 @@ class Source:
         return lines[number - 1] if 1 <= number <= len(lines) else ""
 
 
-@value_type
-class Span:
+class Span(NamedTuple):
     """A piece of one line of a file: line and column count from 1, width in characters."""
 
     source: Source
@@ -69,6 +68,10 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}:{self.column}"
+
+
+Place = tuple[Source, int, int, int]
+"""What a span is made of. Every value of every file has a place, and few are asked for their span."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -392,7 +392,7 @@ class _Renderer:
             case Expression():
                 return self._evaluate(node)
             case Sequence():
-                return sequence(node.span, tuple(self.render(item) for item in node.items))
+                return sequence(node.place, tuple(self.render(item) for item in node.items))
             case Mapping():
                 return self._render_mapping(node)
             case _:
@@ -406,8 +406,8 @@ class _Renderer:
                 continue
             value = self._value(entry.value) if isinstance(entry.value, Expression) else self.render(entry.value)
             if not isinstance(value, _Omitted):
-                entries.append(Entry(entry.key, entry.span, value))
-        return mapping(node.span, tuple(entries))
+                entries.append(Entry(entry.key, entry.place, value))
+        return mapping(node.place, tuple(entries))
 
     def _evaluate(self, node: Expression) -> Node:
         value = self._value(node)
@@ -418,18 +418,18 @@ class _Renderer:
     def _value(self, node: Expression) -> Node | _Omitted:
         template = template_of(node)
         if template.alone and (bare := self._bare(template.alone)) is not None:
-            return Scalar(node.span, bare)
+            return Scalar(node.place, bare)
         check_names(template.names, self._variables, node.span)
         values = {name: self._variables[name] for name in template.names}
         if any(isinstance(value, UnknownValue) for value in values.values()):
-            return Unknown(node.span)
+            return Unknown(node.place)
         try:
             ENVIRONMENT.left = MAX_LENGTH
             for name, value in values.items():
                 if template.uses[name] * _weight(value, MAX_MENTIONED) > MAX_MENTIONED:
                     raise ValueError(f"'{name}' is too large to be mentioned {template.uses[name]} times")
             result = template.evaluate(values)
-            return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.span)
+            return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.place)
         except FAILS as error:
             raise mistake(node.span, f"the expression fails: {error}") from None
 

@@ -11,14 +11,12 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 from yaml import (
     AliasEvent,
-    CollectionStartEvent,
     DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
@@ -27,7 +25,7 @@ from yaml import (
     SequenceStartEvent,
 )
 
-from runner.errors import ScenarioError, Source, Span, did_you_mean, mistake
+from runner.errors import Place, ScenarioError, Source, Span, did_you_mean, mistake
 from runner.nodes import Entry, Expression, Mapping, Node, Scalar, Sequence, mapping, sequence
 
 MAX_FILE_BYTES = 1 << 20
@@ -190,14 +188,8 @@ def _syntax_hint(said: str, text: str, column: int, above: str) -> str:
     return ""
 
 
-@dataclass(slots=True)
-class _Collection:
-    """A sequence or mapping still being read."""
-
-    event: CollectionStartEvent
-    span: Span
-    nodes_before: int
-    items: list[Node] = field(default_factory=list)
+_Open = tuple[Any, Place, int, list[Node]]
+"""A sequence or mapping still being read: the event that began it, its place, how many nodes there were, its items."""
 
 
 class _Builder:
@@ -208,7 +200,7 @@ class _Builder:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._open: list[_Collection] = []
+        self._open: list[_Open] = []
         self._anchors: dict[str | None, tuple[Node, int]] = {}
         self._nodes = 0
 
@@ -230,7 +222,7 @@ class _Builder:
             else:
                 continue
             if self._open:
-                self._open[-1].items.append(node)
+                self._open[-1][-1].append(node)
             else:
                 root = node
         if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -239,22 +231,22 @@ class _Builder:
 
     def _begin(self, event: Any) -> None:
         start = event.start_mark
-        span = Span(self._source, start.line + 1, start.column + 1)
+        place = (self._source, start.line + 1, start.column + 1, 1)
         if event.tag is not None:
-            self._refuse_tag(event, span)
-        self._count(span, 1)
+            self._refuse_tag(event, place)
+        self._count(place, 1)
         if len(self._open) == MAX_DEPTH:
-            raise mistake(span, f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
-        self._open.append(_Collection(event, span, self._nodes))
+            raise mistake(Span(*place), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
+        self._open.append((event, place, self._nodes, []))
 
     def _end(self) -> Node:
-        done = self._open.pop()
-        if type(done.event) is MappingStartEvent:
-            node: Node = self._mapping(done)
+        event, place, before, items = self._open.pop()
+        if type(event) is MappingStartEvent:
+            node: Node = self._mapping(place, items)
         else:
-            node = sequence(done.span, tuple(done.items))
-        if done.event.anchor is not None:
-            self._anchors[done.event.anchor] = (node, self._nodes - done.nodes_before + 1)
+            node = sequence(place, tuple(items))
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, self._nodes - before + 1)
         return node
 
     def _alias(self, event: AliasEvent) -> Node:
@@ -266,23 +258,23 @@ class _Builder:
         self._count(self._span(event), size)
         return node
 
-    def _mapping(self, done: _Collection) -> Mapping:
+    def _mapping(self, place: Place, items: list[Node]) -> Mapping:
         entries: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
-        parts = iter(done.items)
+        parts = iter(items)
         for key, value in zip(parts, parts, strict=True):
             name = key.value if isinstance(key, Scalar) and isinstance(key.value, str) else self._key(key)
             if name in entries:
                 first = entries[name].span.line
                 raise mistake(key.span, f"duplicate key '{name}'", f"first given on line {first}")
             if name != "<<":
-                entries[name] = Entry(name, key.span, value)
+                entries[name] = Entry(name, key.place, value)
             elif not merged:
                 merged = self._merge(value)
             else:
                 raise mistake(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
         kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
-        return mapping(done.span, (*kept, *entries.values()))
+        return mapping(place, (*kept, *entries.values()))
 
     def _key(self, key: Node) -> NoReturn:
         """Refuse a key that is no string."""
@@ -308,44 +300,46 @@ class _Builder:
         text, start, end = event.value, event.start_mark, event.end_mark
         line, column = start.line, start.column
         width = end.column - column if line == end.line else 1
-        span = Span(self._source, line + 1, column + 1, width or 1)
+        place = (self._source, line + 1, column + 1, width or 1)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self._count(span, 0)
+            self._count(place, 0)
         if event.tag is not None:
-            self._refuse_tag(event, span)
+            self._refuse_tag(event, place)
         if event.implicit[0] and event.tag is None and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
-            node = self._plain(text, span)
+            node = self._plain(text, place)
         else:
-            node = Expression(span, text, event.style != PLAIN) if "{{" in text else Scalar(span, text)
+            node = Expression(place, text, event.style != PLAIN) if "{{" in text else Scalar(place, text)
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, 1)
         return node
 
-    def _plain(self, text: str, span: Span) -> Node:
+    def _plain(self, text: str, place: Place) -> Node:
         if text in CONSTANTS:
-            return Scalar(span, CONSTANTS[text])
+            return Scalar(place, CONSTANTS[text])
         if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
-            raise mistake(span, f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string")
+            raise mistake(
+                Span(*place), f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string"
+            )
         if INTEGER.fullmatch(text):
-            return Scalar(span, int(text))
+            return Scalar(place, int(text))
         if OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text):
-            return Scalar(span, int(text, 0))
+            return Scalar(place, int(text, 0))
         if FLOAT.fullmatch(text) and math.isfinite(float(text)):
-            return Scalar(span, float(text))
+            return Scalar(place, float(text))
         if NOT_JSON.fullmatch(text) or FLOAT.fullmatch(text):
-            raise mistake(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
-        return Scalar(span, text)
+            raise mistake(Span(*place), f"JSON has no number '{text}'", "put it in quotes if it is a string")
+        return Scalar(place, text)
 
-    def _count(self, span: Span, size: int) -> None:
+    def _count(self, place: Place, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise mistake(span, f"more than {MAX_NODES} values, aliases expanded", "split the file")
+            raise mistake(Span(*place), f"more than {MAX_NODES} values, aliases expanded", "split the file")
 
-    def _refuse_tag(self, event: Any, span: Span) -> None:
+    def _refuse_tag(self, event: Any, place: Place) -> None:
         if event.tag != "!" and (event.tag != STRING_TAG or not isinstance(event, ScalarEvent)):
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            raise mistake(span, f"the tag '{shown}' is not supported", "only !!str is")
+            raise mistake(Span(*place), f"the tag '{shown}' is not supported", "only !!str is")
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark

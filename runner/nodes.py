@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from runner.errors import RunnerError, Span, value_type
+from runner.errors import Place, RunnerError, Span, value_type
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 JsonObject = dict[str, JsonValue]
@@ -28,9 +28,14 @@ UNKNOWN = UnknownValue()
 class Scalar:
     """A string, number, boolean or null."""
 
-    span: Span
+    place: Place
     value: str | int | float | bool | None
     dynamic: ClassVar[bool] = False
+
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return Span(*self.place)
 
 
 @value_type
@@ -40,27 +45,42 @@ class Expression:
     :param quoted: whether it was written in quotes, or as a block.
     """
 
-    span: Span
+    place: Place
     text: str
     quoted: bool = True
     dynamic: ClassVar[bool] = True
+
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return Span(*self.place)
 
 
 @value_type
 class Unknown:
     """The place of an expression whose value only a running case will know."""
 
-    span: Span
+    place: Place
     dynamic: ClassVar[bool] = True
+
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return Span(*self.place)
 
 
 @value_type
 class Sequence:
     """A YAML sequence."""
 
-    span: Span
+    place: Place
     items: tuple[Node, ...]
     dynamic: bool
+
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return Span(*self.place)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.items)
@@ -71,17 +91,27 @@ class Entry:
     """One key of a mapping with its value."""
 
     key: str
-    span: Span
+    place: Place
     value: Node
+
+    @property
+    def span(self) -> Span:
+        """Where its key was written."""
+        return Span(*self.place)
 
 
 @value_type
 class Mapping:
     """A YAML mapping; its keys are strings and each occurs once."""
 
-    span: Span
+    place: Place
     entries: tuple[Entry, ...]
     dynamic: bool
+
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return Span(*self.place)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -112,20 +142,20 @@ class NotKnownYet(RunnerError):
     """A value was asked for that only a running case will know."""
 
 
-def sequence(span: Span, items: tuple[Node, ...]) -> Sequence:
+def sequence(place: Place, items: tuple[Node, ...]) -> Sequence:
     """Return a sequence node; it is dynamic if any of its items is."""
     for item in items:
         if item.dynamic:
-            return Sequence(span, items, True)
-    return Sequence(span, items, False)
+            return Sequence(place, items, True)
+    return Sequence(place, items, False)
 
 
-def mapping(span: Span, entries: tuple[Entry, ...]) -> Mapping:
+def mapping(place: Place, entries: tuple[Entry, ...]) -> Mapping:
     """Return a mapping node; it is dynamic if any of its values is."""
     for entry in entries:
         if entry.value.dynamic:
-            return Mapping(span, entries, True)
-    return Mapping(span, entries, False)
+            return Mapping(place, entries, True)
+    return Mapping(place, entries, False)
 
 
 def to_json(node: Node) -> JsonValue:
@@ -157,15 +187,15 @@ def to_partial(node: Node) -> object:
             return UNKNOWN
 
 
-def from_json(value: JsonValue, span: Span) -> Node:
-    """Return a bare value as a node, every part of it at `span`."""
+def from_json(value: JsonValue, place: Place) -> Node:
+    """Return a bare value as a node, every part of it at `place`."""
     match value:
         case list():
-            return sequence(span, tuple(from_json(item, span) for item in value))
+            return sequence(place, tuple(from_json(item, place) for item in value))
         case dict():
-            return mapping(span, tuple(Entry(key, span, from_json(item, span)) for key, item in value.items()))
+            return mapping(place, tuple(Entry(key, place, from_json(item, place)) for key, item in value.items()))
         case _:
-            return Scalar(span, value)
+            return Scalar(place, value)
 
 
 def replaced(node: Node, path: tuple[str | int, ...], value: Node) -> Node:
@@ -175,12 +205,12 @@ def replaced(node: Node, path: tuple[str | int, ...], value: Node) -> Node:
     part, below = path[0], path[1:]
     if isinstance(node, Sequence):
         items = (replaced(item, below, value) if index == part else item for index, item in enumerate(node))
-        return sequence(node.span, tuple(items))
+        return sequence(node.place, tuple(items))
     assert isinstance(node, Mapping), "the path leads there"
     entries = (
-        Entry(each.key, each.span, replaced(each.value, below, value)) if each.key == part else each for each in node
+        Entry(each.key, each.place, replaced(each.value, below, value)) if each.key == part else each for each in node
     )
-    return mapping(node.span, tuple(entries))
+    return mapping(node.place, tuple(entries))
 
 
 def at_path(node: Node, path: tuple[str | int, ...]) -> tuple[Span, Node]:

@@ -30,6 +30,7 @@ MAX_CASES = 2_000
 MAX_STEPS = 50_000
 MAX_CALL_DEPTH = 50
 EMPTY: AbstractMapping[str, JsonValue] = MappingProxyType({})
+NO_MODIFIERS: AbstractMapping[str, Node] = MappingProxyType({})
 SCALARS = (str, int, float, NoneType)
 
 
@@ -102,7 +103,7 @@ class Visit:
     step: Step
     argument: Node
     verb: Verb | None
-    modifiers: dict[str, Node]
+    modifiers: AbstractMapping[str, Node]
     top: Step
     certain: bool
 
@@ -310,13 +311,20 @@ class _Walk:
         self._budget.left -= 1
         if self._budget.left < 0:
             raise _TooMany
+        if step.parsed is not None and not step.modifiers and not step.verb.UNFOLDS:
+            # There is nothing left to be found.
+            self.visits.append(Visit(step, step.argument, step.parsed, NO_MODIFIERS, top, certain))
+        else:
+            self._unsure(step, scope, depth, top, certain)
+        if step.save:
+            scope.set(step.save, UNKNOWN)
+
+    def _unsure(self, step: Step, scope: Scope, depth: int, top: Step, certain: bool) -> None:
         try:
             self._step(step, scope, depth, top, certain)
         except ScenarioError as error:
             for each in error.diagnostics:
                 self._add(each)
-        if step.save:
-            scope.set(step.save, UNKNOWN)
 
     def _block(self, block: Block, depth: int, top: Step, certain: bool) -> None:
         for step in block.steps:

@@ -155,7 +155,7 @@ def _launch(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
     for key, command in LAUNCHED.items():
         objects = visit.argument.get(key) if isinstance(visit.argument, Mapping) else None
         for each in objects if isinstance(objects, Items) and command in schema.commands else ():
-            yield from check_arguments(command, each, each.span, schema)
+            yield from check_arguments(command, each, each.place, schema)
 
 
 CHECKS: dict[str, Callable[[Visit, Schema], Iterator[Diagnostic]]] = {

@@ -17,6 +17,7 @@ from runner.steps.base import Procedure, Step, Verb
 from runner.steps.shapes import seconds_of
 
 MAX_FINDINGS = 500
+NOTHING: frozenset[str] = frozenset()
 
 
 class _Enough(ScenarioError):
@@ -75,9 +76,10 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
     body = _body(parts, verb, entry, procedures, confined, found) if verb.TAKES_STEPS else ()
     saved = None if save is None else _save(save)
     expressions = [each for part in (argument, *modifiers.values()) if part.dynamic for each in expressions_in(part)]
+    mentions = NOTHING.union(*(step.mentions for step in body)) if body else NOTHING
     for expression in expressions:
         with found:
-            template_of(expression)
+            mentions |= template_of(expression).names
     for key, value in modifiers.items():
         with found:
             check_modifier(key, value)
@@ -90,7 +92,8 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
     found.extend(wrong)
     parsed = None if wrong or argument.dynamic else verb.parse(argument)
     saved_at = save.span if save else None
-    return Step(verb, entry.span, argument, body, modifiers, tuple(expressions), confined, saved, saved_at, parsed)
+    written = tuple(expressions)
+    return Step(verb, entry.span, argument, body, modifiers, written, mentions, confined, saved, saved_at, parsed)
 
 
 def check_modifier(name: str, value: Node) -> None:
@@ -108,7 +111,7 @@ def check_modifier(name: str, value: Node) -> None:
 
 
 def _refuse_bare(node: Scalar, verb: type[Verb]) -> None:
-    if problems(Scalar(node.span, None), verb.SCHEMA, ""):
+    if problems(Scalar(node.place, None), verb.SCHEMA, ""):
         keys = ", ".join(_keys(verb))
         raise mistake(node.span, f"'{verb.NAME}' needs an argument", f"keys: {keys}" if keys else f"- {verb.NAME}: …")
 
@@ -159,7 +162,7 @@ def step_parts(node: Node) -> Mapping:
     if isinstance(node, Mapping):
         return node
     if isinstance(node, Scalar) and isinstance(node.value, str):
-        return mapping(node.span, (Entry(node.value, node.span, Scalar(node.span, None)),))
+        return mapping(node.place, (Entry(node.value, node.place, Scalar(node.place, None)),))
     raise mistake(node.span, f"a step is a mapping with one verb, not {_what(node)}", "for example '- shutdown'")
 
 
@@ -231,7 +234,7 @@ def _check_strange_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
 def _argument(parts: Mapping, verb: type[Verb], entry: Entry) -> Node:
     if isinstance(entry.value, Expression):
         raise mistake(entry.value.span, f"'{verb.NAME}' takes a plain name, not an expression")
-    return mapping(parts.span, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.COMPANIONS))
+    return mapping(parts.place, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.COMPANIONS))
 
 
 def _body(

@@ -147,9 +147,10 @@ class Reader:
             raise mistake(node.span, f"'{name}' is imported in a circle", "move what both need into a third file")
         if len(self._reading) > MAX_IMPORTS:
             raise mistake(node.span, f"imports nested more than {MAX_IMPORTS} deep")
-        if self._may_look and not target.is_file():
+        is_known = self._identity(target) in self._libraries
+        if self._may_look and not is_known and not target.is_file():
             raise mistake(node.span, f"no such file: '{shown}'", _near(target))
-        if not {target.suffix, target.resolve().suffix} <= {".yaml", ".yml"}:
+        if not {target.suffix, target.suffix if is_known else target.resolve().suffix} <= {".yaml", ".yml"}:
             # What is wrong with a file is shown with the line: nobody shall have any file shown by importing it.
             raise mistake(node.span, f"'{name}' is no YAML file", "the name of a file of procedures ends in .yaml")
         library = self._library(target, shown)

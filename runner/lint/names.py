@@ -5,13 +5,12 @@ A name that begins with `_` says that it is not meant to be used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from runner.expressions import expressions_in, names_in
-from runner.lint.subject import Finding, Subject
+from runner.lint.subject import Finding, Subject, is_meant
 from runner.nodes import Mapping
 from runner.steps.base import Step
-from runner.steps.set_ import Set
 from runner.validate import calls
 
 GONE = "nothing reads it before it is set again, or its block ends"
@@ -28,7 +27,7 @@ def unquoted_expression(subject: Subject) -> Iterator[Finding]:
 
 def saved_value_unused(subject: Subject) -> Iterator[Finding]:
     """Yield the results that are saved and that nothing reads before they are gone."""
-    for step, name in _unread(subject):
+    for step, name in subject.set_in_vain:
         if step.saved_at:
             yield Finding(step.saved_at, f"the saved value '{name}' is never used", GONE)
 
@@ -36,14 +35,14 @@ def saved_value_unused(subject: Subject) -> Iterator[Finding]:
 def variable_unused(subject: Subject) -> Iterator[Finding]:
     """Yield the variables of the scenario, of `set` and of `for-each` that nothing reads."""
     yield from _declared_unused(subject)
-    for step, name in _unread(subject):
+    for step, name in subject.set_in_vain:
         entry = step.argument.entry(name) if isinstance(step.argument, Mapping) and not step.save else None
         if entry:
             yield Finding(entry.span, f"the variable '{name}' is never used", GONE)
     for step in subject.steps:
         if step.verb.NAME == "for-each" and isinstance(step.argument, Mapping):
             entry = step.argument.entries[0]
-            if _is_meant(entry.key) and entry.key not in _names(step.body):
+            if is_meant(entry.key) and entry.key not in _names(step.body):
                 hint = f"call it '_{entry.key}' if the steps are only to be repeated"
                 yield Finding(entry.span, f"the variable '{entry.key}' is never used", hint)
 
@@ -53,36 +52,8 @@ def _declared_unused(subject: Subject) -> Iterator[Finding]:
         return
     used = _names(subject.scenario.steps)
     for entry in subject.scenario.variables:
-        if _is_meant(entry.key) and entry.key not in used:
+        if is_meant(entry.key) and entry.key not in used:
             yield Finding(entry.span, f"the variable '{entry.key}' is never used", "remove it")
-
-
-def _unread(subject: Subject) -> Iterator[tuple[Step, str]]:
-    """Yield each step with a name that it sets in vain."""
-    for procedure in subject.procedures:
-        at_the_end = names_in(procedure.returns) if procedure.returns else set()
-        yield from _unread_in(procedure.steps, at_the_end)
-    if subject.scenario:
-        yield from _unread_in(subject.scenario.steps, set())
-
-
-def _unread_in(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step, str]]:
-    """Go backwards through a block, for what is set in it is gone at its end, and keep what is read further on."""
-    needed = set(read_later)
-    for step in reversed(steps):
-        if names := _set_by(step):
-            yield from ((step, name) for name in names if name not in needed and _is_meant(name))
-            if "when" not in step.modifiers:
-                needed -= names
-        needed |= step.mentions
-        if step.body:
-            yield from _unread_in(step.body, set())
-
-
-def _set_by(step: Step) -> set[str]:
-    if step.verb is Set and isinstance(step.argument, Mapping):
-        return set(step.argument.keys())
-    return {step.save} if step.save else set()
 
 
 def parameter_unused(subject: Subject) -> Iterator[Finding]:
@@ -90,7 +61,7 @@ def parameter_unused(subject: Subject) -> Iterator[Finding]:
     for procedure in subject.procedures:
         used = _names(procedure.steps) | (names_in(procedure.returns) if procedure.returns else set())
         for parameter in procedure.parameters.values():
-            if _is_meant(parameter.name) and parameter.name not in used:
+            if is_meant(parameter.name) and parameter.name not in used:
                 message = f"the parameter '{parameter.name}' of '{procedure.name}' is never used"
                 yield Finding(parameter.span, message, "remove it, here and in the calls")
 
@@ -100,6 +71,8 @@ def procedure_unused(subject: Subject) -> Iterator[Finding]:
     if subject.scenario is None:
         return
     own = {each.name: each for each in subject.procedures}
+    if not own:
+        return
     reached: set[str] = set()
     waiting = [subject.scenario.steps]
     while waiting:
@@ -107,7 +80,7 @@ def procedure_unused(subject: Subject) -> Iterator[Finding]:
         reached |= called
         waiting += [tuple(own[name].steps) for name in called]
     for name in own.keys() - reached:
-        if _is_meant(name):
+        if is_meant(name):
             yield Finding(own[name].span, f"the procedure '{name}' is never called", "remove it")
 
 
@@ -117,13 +90,9 @@ def dimension_unused(subject: Subject) -> Iterator[Finding]:
         return
     used = _names(subject.scenario.steps)
     for entry in subject.scenario.matrix:
-        if entry.key not in ("include", "exclude") and _is_meant(entry.key) and entry.key not in used:
+        if entry.key not in ("include", "exclude") and is_meant(entry.key) and entry.key not in used:
             message = f"the dimension '{entry.key}' is never used: its values all run the same case"
             yield Finding(entry.span, message, f"call it '_{entry.key}' if the case is only to be repeated")
-
-
-def _is_meant(name: str) -> bool:
-    return not name.startswith("_")
 
 
 def _names(steps: Iterable[Step]) -> set[str]:

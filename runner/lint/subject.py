@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from runner.errors import Source, Span
+from runner.expressions import names_in
+from runner.nodes import Mapping
 from runner.plan import Walk
 from runner.scenario import Library, Scenario
 from runner.steps.base import Procedure, Step
+from runner.steps.set_ import Set
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class Subject:
         blocks = [*(each.steps for each in self.procedures), *([self.scenario.steps] if self.scenario else [])]
         return tuple(step for block in blocks for step in every_step(block))
 
+    @cached_property
+    def set_in_vain(self) -> tuple[tuple[Step, str], ...]:
+        """Each step with a name that it sets and that nothing reads before it is gone."""
+        found: list[tuple[Step, str]] = []
+        for procedure in self.procedures:
+            found += _unread(procedure.steps, names_in(procedure.returns) if procedure.returns else set())
+        return (*found, *(_unread(self.scenario.steps, set()) if self.scenario else ()))
+
 
 def scenario_subject(scenario: Scenario, walks: Iterable[Walk]) -> Subject:
     """Return a scenario's file, once planning has found nothing wrong with it."""
@@ -61,3 +72,27 @@ def every_step(steps: Iterable[Step]) -> Iterator[Step]:
         yield step
         if step.body:
             yield from every_step(step.body)
+
+
+def _unread(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step, str]]:
+    """Go backwards through a block, for what is set in it is gone at its end, and keep what is read further on."""
+    needed = set(read_later)
+    for step in reversed(steps):
+        if names := _set_by(step):
+            yield from ((step, name) for name in names if name not in needed and is_meant(name))
+            if "when" not in step.modifiers:
+                needed -= names
+        needed |= step.mentions
+        if step.body:
+            yield from _unread(step.body, set())
+
+
+def _set_by(step: Step) -> set[str]:
+    if step.verb is Set and isinstance(step.argument, Mapping):
+        return set(step.argument.keys())
+    return {step.save} if step.save else set()
+
+
+def is_meant(name: str) -> bool:
+    """Tell whether a name is meant to be used."""
+    return not name.startswith("_")

@@ -95,7 +95,7 @@ class AssertBitmap(Verb):
             raise mistake(
                 argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists"
             )
-        status = mapping(argument.span, tuple(entry for entry in argument if entry.key in STATUS))
+        status = mapping(argument.place, tuple(entry for entry in argument if entry.key in STATUS))
         matcher_of(status)
         return cls(
             text_of(argument.get("node")),

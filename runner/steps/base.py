@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from runner.errors import Span, StepFailed, did_you_mean, entity_type
-from runner.expressions import Variables, names_in, template_of
+from runner.expressions import Variables, names_in
 from runner.nodes import Expression, JsonValue, Node, UnknownValue
 from runner.steps.asserted import Assertion
 
@@ -79,6 +79,7 @@ class Step:
 
     :param modifiers: all but `save`, by their key.
     :param expressions: those of its argument and its modifiers.
+    :param mentions: the variables that they mention, or those of the steps of its block do.
     :param confined: whether its files must stay in the case's directory.
     :param saved_at: where the name in `save` was written.
     :param parsed: the verb, unless its argument has expressions.
@@ -90,6 +91,7 @@ class Step:
     body: tuple[Step, ...]
     modifiers: AbstractMapping[str, Node]
     expressions: tuple[Expression, ...]
+    mentions: frozenset[str]
     confined: bool
     save: str | None
     saved_at: Span | None
@@ -114,14 +116,6 @@ class Step:
     def names(self) -> tuple[str, ...]:
         """The variables that its argument mentions."""
         return tuple(sorted(names_in(self.argument)))
-
-    @cached_property
-    def mentions(self) -> frozenset[str]:
-        """The variables that it mentions anywhere, in the steps of its block too."""
-        if not self.expressions and not self.body:
-            return frozenset()
-        own = (template_of(each).names for each in self.expressions)
-        return frozenset().union(*own, *(step.mentions for step in self.body))
 
 
 class Context(Protocol):
@@ -172,6 +166,8 @@ class Verb(ABC):
     """What a step asserts by itself, without `expect` and `error`; `ASSERTS_NOTHING` is an answer too."""
     TO_BE_NOTICED: ClassVar[str] = ""
     """The key of the list of what it does that something later must look at, item by item; "" if there is none."""
+    UNFOLDS: ClassVar[bool] = False
+    """Whether it is a `FlowVerb`; asking for the class takes long, and there are many steps."""
     TAKES_STEPS: ClassVar[bool] = False
     COMPANIONS: ClassVar[dict[str, Any]] = {}
     """Keys beside the verb that belong to its argument, with their schemas; then `parse` gets a mapping of them all."""
@@ -198,6 +194,8 @@ class FlowVerb(Verb):
 
     Planning and running unfold it alike: planning with the values that are known by then.
     """
+
+    UNFOLDS = True
 
     @abstractmethod
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
