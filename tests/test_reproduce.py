@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,18 +221,18 @@ BROKEN = [
 ]
 
 
-def replay(script: Path, place: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+def replay(script: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run a script with a directory of its own for temporary files, and return its status and what it printed."""
-    temporary = place / "replay"
-    temporary.mkdir(exist_ok=True)
-    done = subprocess.run(
-        ["bash", script],
-        env={**os.environ, "TMPDIR": str(temporary), **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
-    assert list(temporary.iterdir()) == []
+    # Directly below the temporary directory, for the path of a socket has less than 108 bytes.
+    with tempfile.TemporaryDirectory() as temporary:
+        done = subprocess.run(
+            ["bash", script],
+            env={**os.environ, "TMPDIR": temporary, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+        assert list(Path(temporary).iterdir()) == []
     return done.returncode, done.stdout + done.stderr
 
 
@@ -263,9 +264,9 @@ def test_it_fails_as_the_case_did_and_not_without_the_defect(
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     step = run.only.block["step"]["index"]
     assert step == broken.step or not broken.step
-    status, printed = replay(script, tmp_path)
+    status, printed = replay(script)
     assert (status, STEP.findall(printed)[-1]) == (1, str(step)), printed
-    status, printed = replay(script, tmp_path, mended(broken, tmp_path))
+    status, printed = replay(script, mended(broken, tmp_path))
     assert (status, STEP.findall(printed)[-1]) == (0, str(step)), printed
     subprocess.run(["shellcheck", script], check=True)
 
@@ -273,15 +274,15 @@ def test_it_fails_as_the_case_did_and_not_without_the_defect(
 def test_what_goes_another_way_or_cannot_be_run_is_skipped(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
-    assert replay(script, tmp_path, {"QEMU_IMG_PROG": "false"})[0] == 125
-    assert replay(script, tmp_path, {"QEMU_PROG": "no-such-program"})[0] == 125
-    assert replay(script, tmp_path, {"TMPDIR": str(tmp_path / "nosuch")})[0] == 125
+    assert replay(script, {"QEMU_IMG_PROG": "false"})[0] == 125
+    assert replay(script, {"QEMU_PROG": "no-such-program"})[0] == 125
+    assert replay(script, {"TMPDIR": str(tmp_path / "nosuch")})[0] == 125
 
 
 def test_what_no_program_said_cannot_be_told(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps('- launch\n- assert: "{{ 1 == 2 }}"\n', "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
-    status, printed = replay(script, tmp_path)
+    status, printed = replay(script)
     assert status == 125
     assert "nothing that QEMU or a tool said: the assertion is false" in printed
 
@@ -292,7 +293,7 @@ def test_a_tool_that_fails_is_no_other_answer(run_steps: RunSteps, tmp_path: Pat
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     (tmp_path / "fails").write_text('#!/bin/sh\n[ "$1" = create ] || exit 1\nexec qemu-img "$@"\n')
     (tmp_path / "fails").chmod(0o755)
-    assert replay(script, tmp_path, {"QEMU_IMG_PROG": str(tmp_path / "fails")})[0] == 125
+    assert replay(script, {"QEMU_IMG_PROG": str(tmp_path / "fails")})[0] == 125
 
 
 def test_a_qemu_that_hangs_is_given_up(run_steps: RunSteps, tmp_path: Path) -> None:
@@ -300,7 +301,7 @@ def test_a_qemu_that_hangs_is_given_up(run_steps: RunSteps, tmp_path: Path) -> N
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     (tmp_path / "hangs").write_text("#!/bin/sh\nexec sleep 1000\n")
     (tmp_path / "hangs").chmod(0o755)
-    status, printed = replay(script, tmp_path, {"QEMU_PROG": str(tmp_path / "hangs"), "LIMIT": "1"})
+    status, printed = replay(script, {"QEMU_PROG": str(tmp_path / "hangs"), "LIMIT": "1"})
     assert status == 125
     assert "no greeting from vm" in printed
 
@@ -337,7 +338,7 @@ def test_cases_that_pass_are_replayed_to_the_end(run_command: RunSteps, tmp_path
     scripts = sorted((tmp_path / "kept").glob("*/reproduce.sh"))
     assert len(scripts) == len(CASES)
     for script in scripts:
-        status, printed = replay(script, tmp_path)
+        status, printed = replay(script)
         assert status == 0, printed
         assert "\n# all went as recorded\n" in printed
     subprocess.run(["shellcheck", *scripts], check=True)
@@ -347,7 +348,7 @@ def test_a_case_that_passed_and_now_goes_another_way_is_bad(run_steps: RunSteps,
     run_steps("- launch\n- qmp: stop\n- wait-event: STOP\n", "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     sed = Broken("", "", 0, ("QEMU_PROG", '/"event": "STOP"/d'))
-    status, printed = replay(script, tmp_path, {**mended(sed, tmp_path), "LIMIT": "1"})
+    status, printed = replay(script, {**mended(sed, tmp_path), "LIMIT": "1"})
     assert status == 1, printed
 
 
