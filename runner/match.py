@@ -121,7 +121,10 @@ def describe(value: Actual) -> str:
 
 
 def _operator(expected: Mapping) -> str:
-    return next((entry.key for entry in expected if entry.key.startswith("$")), "")
+    for entry in expected.entries:
+        if entry.key.startswith("$"):
+            return entry.key
+    return ""
 
 
 def _check_operator(name: str, expected: Mapping) -> None:

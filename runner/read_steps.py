@@ -71,7 +71,7 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
     if isinstance(node, Scalar):
         _refuse_bare(node, verb)
     argument = _argument(parts, verb, entry) if verb.COMPANIONS else entry.value
-    modifiers = {each.key: each.value for each in parts if each.key in MODIFIERS}
+    modifiers = {each.key: each.value for each in parts.entries if each.key in MODIFIERS}
     save = modifiers.pop("save", None)
     body = _body(parts, verb, entry, procedures, confined, found) if verb.TAKES_STEPS else ()
     saved = None if save is None else _save(save)
@@ -175,7 +175,7 @@ def verb_entry(parts: Mapping) -> Entry:
 
     :raise ScenarioError: unless there is just one.
     """
-    verbs = [entry for entry in parts if entry.key in VERBS]
+    verbs = [entry for entry in parts.entries if entry.key in VERBS]
     if len(verbs) == 1:
         return verbs[0]
     if len(verbs) > 1:
@@ -195,8 +195,7 @@ def _never_wrong(verb: type[Verb]) -> frozenset[str]:
 
 
 def _check_keys(parts: Mapping, verb: type[Verb], entry: Entry) -> None:
-    fine = _never_wrong(verb)
-    if verb.TAKES_STEPS or any(each.key not in fine for each in parts.entries):
+    if verb.TAKES_STEPS or not _never_wrong(verb).issuperset([each.key for each in parts.entries]):
         _check_strange_keys(parts, verb, entry)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.qemu import Machine
 
 STATUS = ("count", "granularity", "busy", "recording", "persistent", "inconsistent")
+SAYS = frozenset({*STATUS, "dirty"})
 INTEGER = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object"}]}
 BOOLEAN_OR_MATCHER = {"anyOf": [BOOLEAN, {"type": "object"}]}
 MUCH: JsonObject = {"at": 0, "size": 1 << 60}
@@ -87,7 +88,7 @@ class AssertBitmap(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         dirty, exists = argument.get("dirty"), argument.get("exists")
-        says = [entry for entry in argument if entry.key in (*STATUS, "dirty")]
+        says = [entry for entry in argument.entries if entry.key in SAYS]
         absent = exists is not None and to_json(exists) is False
         if absent and says:
             raise mistake(says[0].span, f"'{says[0].key}' of a bitmap that must not exist")
@@ -95,7 +96,7 @@ class AssertBitmap(Verb):
             raise mistake(
                 argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists"
             )
-        status = mapping(argument.place, tuple(entry for entry in argument if entry.key in STATUS))
+        status = mapping(argument.place, tuple(entry for entry in says if entry.key != "dirty"))
         matcher_of(status)
         return cls(
             text_of(argument.get("node")),
