@@ -1,4 +1,4 @@
-"""One run of the command with one fault in it: a forked process runs a case, and a healthy one beside it."""
+"""One run of the command with faults in it: a forked process runs cases with one each, and healthy ones among them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,19 @@ from runner.model import CaseFinished, Event, RunStarted, StepFinished, StepStar
 from runner.outputs import Broadcast
 from runner.programs import Programs
 from runner.tools import TOOLS as VARIABLES
-from tests.faults.kinds import KINDS, Kind, Scene, tell_tool
+from tests.faults.kinds import Kind, Scene, tell_tool
 
 DEADLINE_S = 60.0
 SHORT_S = 2.0
-SHORTER_S = 0.2
+SHORTER_S = 2.0
 GONE_S = 10.0
 DISK = "256m"
 PR_SET_CHILD_SUBREAPER, CLONE_NEWNS = 36, 0x20000
 HERE = Path(__file__).parent
 QEMUS, TOOLS = ("qemu", "qemu-storage-daemon"), ("qemu-img", "qemu-io")
 KEPT = "run-scenarios-kept-"
-HEALTHY_NAME = "healthy.yaml"
+HEALTHY_NAME = "healthy-"
+HEALTHY_EVERY, AT_A_TIME = 4, 4
 HEALTHY = """\
 scenario: healthy
 steps:
@@ -51,15 +52,26 @@ steps:
 class Target:
     """A step of a case: its number in the order of running, and what a fault could hit there.
 
+    :param at: where it is written, as `file:line:column`.
     :param soon_kills: whether it kills a QEMU, or one of the next two does; a fault of that QEMU's is lost with it.
     """
 
     case: str
     number: int
     verb: str
+    at: str
     runs_qemu: bool
     runs_tool: bool
     soon_kills: bool
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """The step as written, in the scenario that runs it: many cases and rounds may share it."""
+        return self.case.partition("::")[0], self.at
+
+
+Blow = tuple[Kind, Target]
+"""A fault, and the step that it strikes at."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +79,16 @@ class Observed:
     """What was seen of a run from outside.
 
     :param status: the exit status, minus the signal's number; None if it did not end.
-    :param hit: whether the step was reached, and there was something to hit.
+    :param struck: the names of the cases whose step was reached, and where there was something to hit.
+    :param names: those of all cases, in the order of the arguments.
     :param left: processes and files that are there although the run has ended.
     :param kept: bytes of artifacts.
     :param peak: the most memory that the runner or a child of it has had, in bytes.
     """
 
     status: int | None
-    hit: bool
+    struck: frozenset[str]
+    names: tuple[str, ...]
     report: str
     stderr: str
     left: tuple[str, ...]
@@ -84,82 +98,83 @@ class Observed:
 
 @dataclass
 class Watcher:
-    """Takes the events of a run; knows the case that is not the healthy one."""
+    """Takes the events of a run, and knows where its cases run."""
 
     place: Path
-    index: int = -1
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
         match event:
             case RunStarted():
-                (self.index,) = (number for number, each in enumerate(event.points) if HEALTHY_NAME not in each.path)
-            case StepStarted(index=self.index):
-                self.begin(event, self._scene())
-            case StepFinished(index=self.index):
-                self.end(event)
-            case CaseFinished(index=self.index):
-                self.finish(self._scene())
+                for index, _ in enumerate(event.points):
+                    (self.place / "orders" / str(index)).mkdir()
+                (self.place / "names").write_text("\n".join(point.name for point in event.points))
+            case StepStarted():
+                self.begin(event, self._scene(event.index))
+            case StepFinished():
+                self.end(event, self._scene(event.index))
+            case CaseFinished():
+                self.finish(event.index, self._scene(event.index))
 
     def begin(self, step: StepStarted, scene: Scene) -> None:
-        """See a step of the case begin."""
+        """See a step begin."""
 
-    def end(self, step: StepFinished) -> None:
-        """See a step of the case end."""
+    def end(self, step: StepFinished, scene: Scene) -> None:
+        """See a step end."""
 
-    def finish(self, scene: Scene) -> None:
-        """See the case end."""
+    def finish(self, index: int, scene: Scene) -> None:
+        """See a case end."""
 
-    def _scene(self) -> Scene:
+    def _scene(self, index: int) -> Scene:
         (root,) = (each for each in (self.place / "test-dir").iterdir() if KEPT not in each.name)
-        return Scene(self.place, root / str(self.index))
+        return Scene(self.place / "orders" / str(index), root / str(index))
 
 
 @dataclass
 class Observer(Watcher):
-    """Writes down each step, whether a QEMU runs as it begins, and whether it runs a tool itself."""
+    """Writes down each step of a case, whether a QEMU runs as it begins, and whether it runs a tool itself."""
 
     began: dict[int, bool] = field(default_factory=dict)
 
     def begin(self, step: StepStarted, scene: Scene) -> None:
         tell_tool(scene, "runs")
-        (self.place / "struck").unlink(missing_ok=True)
+        (scene.orders / "struck").unlink(missing_ok=True)
         self.began[step.number] = bool(scene.qemus())
 
-    def end(self, step: StepFinished) -> None:
-        runs_tool = (self.place / "struck").exists()
-        (self.place / "struck").unlink(missing_ok=True)
+    def end(self, step: StepFinished, scene: Scene) -> None:
+        runs_tool = (scene.orders / "struck").exists()
+        (scene.orders / "struck").unlink(missing_ok=True)
         with (self.place / "steps").open("a") as file:
-            print(step.number, step.verb, int(self.began[step.number]), int(runs_tool), file=file)
+            print(step.number, step.verb, int(self.began[step.number]), int(runs_tool), step.span, file=file)
 
 
 @dataclass
 class Injector(Watcher):
-    """Strikes as one step of the case begins."""
+    """Strikes as one step of each of these cases begins."""
 
-    kind: Kind = KINDS[0]
-    number: int = 0
-    struck: bool = False
+    blows: dict[int, Blow] = field(default_factory=dict)
+    hurt: set[int] = field(default_factory=set)
 
     def begin(self, step: StepStarted, scene: Scene) -> None:
-        if step.number != self.number:
+        kind, target = self.blows.get(step.index, (None, None))
+        if kind is None or target is None or step.number != target.number:
             return
-        if self.kind.hangs:
-            _shorten(self.index)
-        self.struck = True
-        if self.kind.ends_with is not None:
+        if kind.hangs:
+            _shorten(step.index)
+        self.hurt.add(step.index)
+        if kind.ends_with is not None:
             # It may be the last that we do.
-            (self.place / "struck").touch()
-        if self.kind.strike(scene):
-            (self.place / "struck").touch()
+            scene.struck()
+        if kind.strike(scene):
+            scene.struck()
 
-    def end(self, step: StepFinished) -> None:
-        if step.number == self.number:
-            (self.place / "tool").unlink(missing_ok=True)
+    def end(self, step: StepFinished, scene: Scene) -> None:
+        if step.index in self.hurt and step.number == self.blows[step.index][1].number:
+            (scene.orders / "tool").unlink(missing_ok=True)
 
-    def finish(self, scene: Scene) -> None:
-        if self.struck:
-            self.kind.heal(scene)
+    def finish(self, index: int, scene: Scene) -> None:
+        if index in self.hurt:
+            self.blows[index][0].heal(scene)
 
 
 class Attempts:
@@ -185,26 +200,39 @@ class Attempts:
             seen = self._run(place, [case], Observer(place))
             passed = seen.status == 0 and (place / "steps").exists()
             lines = (place / "steps").read_text().splitlines() if passed else []
-        words = [line.split() for line in sorted(lines, key=lambda line: int(line.split()[0]))]
-        verbs = [verb for _, verb, _, _ in words]
+        words = [line.split(maxsplit=4) for line in sorted(lines, key=lambda line: int(line.split()[0]))]
+        verbs = [verb for _, verb, *_ in words]
         return [
-            Target(case, int(number), verb, qemu == "1", tool == "1", "kill" in verbs[index : index + 3])
-            for index, (number, verb, qemu, tool) in enumerate(words)
+            Target(case, int(number), verb, at, qemu == "1", tool == "1", "kill" in verbs[index : index + 3])
+            for index, (number, verb, qemu, tool, at) in enumerate(words)
         ]
 
-    def attempt(self, kind: Kind, target: Target) -> Observed:
-        """Run a case with a fault at one of its steps, and a healthy one beside it, or after it."""
+    def attempt(self, blows: Sequence[Blow]) -> Observed:
+        """Run cases with a fault in each, and healthy ones among them; the cases and their order are those of `blows`.
+
+        A kind that hits the whole run comes alone. If that is a full disk, a healthy case runs after it.
+        """
+        needs = {kind.needs for kind, _ in blows}
+        alone = blows[0][0] if blows[0][0].is_alone else None
         with _place() as place:
-            self._prepare(place, {"stand-in": QEMUS, "tool": TOOLS}.get(kind.needs, ()))
-            (place / HEALTHY_NAME).write_text(HEALTHY)
-            paths = [str(place / HEALTHY_NAME), target.case]
-            with _small_disk(place / "test-dir") if kind.fills_disk else contextlib.nullcontext():
-                arguments = ["-j1", *reversed(paths)] if kind.fills_disk else ["-j2", *paths]
-                return self._run(place, arguments, Injector(place, kind=kind, number=target.number))
+            self._prepare(place, (QEMUS if "stand-in" in needs else ()) + (TOOLS if "tool" in needs else ()))
+            # In an order that puts them first, last and between.
+            paths = [target.case for _, target in blows]
+            for number, position in enumerate(range(0, len(blows) + 1, HEALTHY_EVERY)):
+                healthy = place / f"{HEALTHY_NAME}{number}.yaml"
+                healthy.write_text(HEALTHY)
+                paths.insert(position + number, str(healthy))
+            if alone and alone.fills_disk:
+                paths.reverse()
+            indices = [index for index, path in enumerate(paths) if HEALTHY_NAME not in path]
+            injector = Injector(place, dict(zip(indices, blows, strict=True)))
+            with _small_disk(place / "test-dir") if alone and alone.fills_disk else contextlib.nullcontext():
+                jobs = "-j1" if alone and alone.fills_disk else "-j2" if alone else f"-j{AT_A_TIME}"
+                return self._run(place, [jobs, *paths], injector)
 
     def _prepare(self, place: Path, stand_ins: tuple[str, ...]) -> None:
         """Make a directory with the programs, and one with those that the run is to have instead."""
-        for name in ("real", "programs", "tmp", "test-dir"):
+        for name in ("real", "programs", "tmp", "test-dir", "orders"):
             (place / name).mkdir()
         for tool, program in self._programs.paths.items():
             script = HERE / ("stand_in.py" if tool in QEMUS else "failing_tool.sh")
@@ -221,9 +249,11 @@ class Attempts:
                 sys.stderr.flush()
                 os._exit(70)
         status, peak = _end_of(pid)
+        names = (place / "names").read_text().split("\n") if (place / "names").exists() else []
         return Observed(
             status=status,
-            hit=(place / "struck").exists(),
+            struck=frozenset(names[int(each.parent.name)] for each in (place / "orders").glob("*/struck")),
+            names=tuple(names),
             report=(place / "report.tap").read_text(),
             stderr=(place / "stderr").read_text(errors="replace"),
             left=(*_left_processes(), *_left_files(place)),
@@ -269,16 +299,21 @@ def _can(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+_short_of_time: set[int] = set()
+
+
 def _shorten(index: int) -> None:
-    """Give whatever one case does little time, and a QEMU that hung up little to end."""
-    within = CaseRun._within
+    """Give whatever one case does little time, and QEMUs that hung up little to end."""
+    if not _short_of_time:
+        within = CaseRun._within
 
-    async def shortened(self: CaseRun, limit: float | None, work: Coroutine[Any, Any, Any], *late: str) -> Any:
-        is_it = self.task.index == index and limit is not None
-        return await within(self, SHORT_S if is_it else limit, work, *late)
+        async def shortened(self: CaseRun, limit: float | None, work: Coroutine[Any, Any, Any], *late: str) -> Any:
+            is_it = self.task.index in _short_of_time and limit is not None
+            return await within(self, SHORT_S if is_it else limit, work, *late)
 
-    CaseRun._within = shortened  # type: ignore[method-assign, assignment]
-    qemu.EXIT_GRACE_S = SHORTER_S
+        CaseRun._within = shortened  # type: ignore[method-assign, assignment]
+        qemu.EXIT_GRACE_S = SHORTER_S
+    _short_of_time.add(index)
 
 
 def _end_of(pid: int) -> tuple[int | None, int]:

@@ -18,12 +18,16 @@ FULL = "No space left on device"
 class Scene:
     """What a fault can strike.
 
-    :param place: the attempt's own directory, where the stand-ins look what to do.
+    :param orders: the case's own directory of orders, where the stand-ins look what to do.
     :param base: the directory of the case, with its directories of work and of logs.
     """
 
-    place: Path
+    orders: Path
     base: Path
+
+    def struck(self) -> None:
+        """Note that something was hit; the stand-ins do so too."""
+        (self.orders / "struck").touch()
 
     def qemus(self) -> list[int]:
         """Return the QEMUs of the case that run, or their stand-ins; all of them are children of this process."""
@@ -65,6 +69,16 @@ class Kind:
     heal: Callable[[Scene], None] = _nothing
     ends_with: int | None = None
 
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether it hits the whole run, and not just one of many cases in it."""
+        return self.fills_disk or self.ends_with is not None
+
+    @property
+    def group(self) -> str:
+        """What it strikes: "runner", "files", or what it needs."""
+        return "runner" if self.ends_with is not None else self.needs or "files"
+
 
 def _signal_qemu(number: signal.Signals) -> Callable[[Scene], bool]:
     def strike(scene: Scene) -> bool:
@@ -80,7 +94,7 @@ def _misbehave(how: str) -> Callable[[Scene], bool]:
     """Have the first stand-in that runs do something to its QMP session."""
 
     def strike(scene: Scene) -> bool:
-        (scene.place / "qmp").write_text(how)
+        (scene.orders / "qmp").write_text(how)
         return _signal_qemu(signal.SIGUSR1)(scene)
 
     return strike
@@ -97,8 +111,8 @@ def _tool(how: str) -> Callable[[Scene], bool]:
 
 
 def tell_tool(scene: Scene, how: str) -> None:
-    """Have the stand-ins for tools do something when they run in the directory of the case."""
-    (scene.place / "tool").write_text(f"{how} {scene.base / 'work'}\n")
+    """Have the stand-ins for tools do something when they run in the case's directory of work."""
+    (scene.orders / "tool").write_text(f"{how}\n")
 
 
 def _fill_disk(scene: Scene) -> bool:

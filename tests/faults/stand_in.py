@@ -1,7 +1,8 @@
 #!/usr/bin/env -S python3 -IS
-"""Stands in for QEMU: starts it and passes its QMP on, until SIGUSR1 has it do what the file `FAULTS/qmp` says.
+"""Stands in for QEMU: starts it and passes its QMP on, until SIGUSR1 has it do what the file `qmp` says.
 
-The real one is that of its own name in `FAULTS/real`.
+That is in `FAULTS/orders`, in the directory named as that of the case, which we run in a directory of. The real QEMU is
+that of our own name in `FAULTS/real`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 
 LONG, FLOOD = 60 << 20, 100 << 20
-PLACE = Path(os.environ["FAULTS"])
+PLACE, CASE = Path(os.environ["FAULTS"]), Path.cwd().parent.name
 SAYS = {
     "garbage": b'{"return": no JSON at all]\r\n',
     "not-utf8": b'{"return": "\xff\xfe\x80"}\r\n',
@@ -36,7 +37,7 @@ def pass_on(runner: socket.socket, qemu: socket.socket) -> None:
         ready, _, _ = select.select([woken, *other], [], [])
         if woken in ready:
             woken.recv(1)
-            how = (PLACE / "qmp").read_text()
+            how = (PLACE / "orders" / CASE / "qmp").read_text()
             misbehave(runner, how)
             if how != "floods":
                 return
