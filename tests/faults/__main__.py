@@ -120,14 +120,15 @@ def _can_strike(kind: Kind, target: Target) -> bool:
 
 def _new_ones_first(every: Iterable[Blow]) -> Iterator[Blow]:
     """Yield what strikes where nothing like it has struck before first."""
-    left = list(every)
+    left, done = list(every), list[Blow]()
     for alike in ALIKE:
-        seen, rest = set(), []
+        seen, rest = {alike(*blow) for blow in done}, []
         for blow in left:
             if alike(*blow) in seen:
                 rest.append(blow)
             else:
                 seen.add(alike(*blow))
+                done.append(blow)
                 yield blow
         left = rest
     yield from left
