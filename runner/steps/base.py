@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from runner.errors import Span, StepFailed, did_you_mean, entity_type
-from runner.expressions import Variables, names_in
+from runner.expressions import Variables
 from runner.nodes import Expression, JsonValue, Node, UnknownValue
 from runner.steps.asserted import Assertion
 
@@ -79,7 +78,8 @@ class Step:
 
     :param modifiers: all but `save`, by their key.
     :param expressions: those of its argument and its modifiers.
-    :param mentions: the variables that they mention, or those of the steps of its block do.
+    :param names: the variables that its argument mentions, in order.
+    :param mentions: all that it mentions anywhere, in the steps of its block too.
     :param confined: whether its files must stay in the case's directory.
     :param saved_at: where the name in `save` was written.
     :param parsed: the verb, unless its argument has expressions.
@@ -91,6 +91,7 @@ class Step:
     body: tuple[Step, ...]
     modifiers: AbstractMapping[str, Node]
     expressions: tuple[Expression, ...]
+    names: tuple[str, ...]
     mentions: frozenset[str]
     confined: bool
     save: str | None
@@ -111,11 +112,6 @@ class Step:
     def expect(self) -> Node | None:
         """What its result must be, None if that does not matter."""
         return self.modifiers.get("expect")
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The variables that its argument mentions."""
-        return tuple(sorted(names_in(self.argument)))
 
 
 class Context(Protocol):
