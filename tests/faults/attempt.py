@@ -107,7 +107,7 @@ class Watcher:
         match event:
             case RunStarted():
                 for index, _ in enumerate(event.points):
-                    (self.place / "orders" / str(index)).mkdir()
+                    self.prepare(index, self.place / "orders" / str(index))
                 (self.place / "names").write_text("\n".join(point.name for point in event.points))
             case StepStarted():
                 self.begin(event, self._scene(event.index))
@@ -115,6 +115,10 @@ class Watcher:
                 self.end(event, self._scene(event.index))
             case CaseFinished():
                 self.finish(event.index, self._scene(event.index))
+
+    def prepare(self, index: int, orders: Path) -> None:
+        """Make the directory with the orders for a case."""
+        orders.mkdir()
 
     def begin(self, step: StepStarted, scene: Scene) -> None:
         """See a step begin."""
@@ -154,6 +158,12 @@ class Injector(Watcher):
 
     blows: dict[int, Blow] = field(default_factory=dict)
     hurt: set[int] = field(default_factory=set)
+
+    def prepare(self, index: int, orders: Path) -> None:
+        orders.mkdir()
+        kind, _ = self.blows.get(index, (None, None))
+        if kind and kind.needs == "stand-in":
+            (orders / "stand-in").touch()
 
     def begin(self, step: StepStarted, scene: Scene) -> None:
         kind, target = self.blows.get(step.index, (None, None))

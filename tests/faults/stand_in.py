@@ -67,7 +67,8 @@ def main() -> int:
     """Start the real QEMU on a socket pair of our own, and end as it does."""
     real = str(PLACE / "real" / Path(sys.argv[0]).name)
     found = re.search(r"fd=(\d+)", " ".join(sys.argv[1:]))
-    if not found:
+    # Where we are not struck, nobody shall see that we are here: who kills us waits for our end, and not for QEMU's.
+    if not found or not (PLACE / "orders" / CASE / "stand-in").exists():
         os.execv(real, [real, *sys.argv[1:]])
     runner = socket.socket(fileno=int(found[1]))
     ours, theirs = socket.socketpair()
