@@ -8,6 +8,8 @@ that of our own name in `FAULTS/real`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import re
 import select
@@ -18,6 +20,7 @@ import sys
 from pathlib import Path
 
 LONG, FLOOD = 60 << 20, 100 << 20
+PR_SET_PDEATHSIG = 1
 PLACE, CASE = Path(os.environ["FAULTS"]), Path.cwd().parent.name
 SAYS = {
     "garbage": b'{"return": no JSON at all]\r\n',
@@ -73,7 +76,9 @@ def main() -> int:
     runner = socket.socket(fileno=int(found[1]))
     ours, theirs = socket.socketpair()
     argv = [word.replace(f"fd={found[1]}", f"fd={theirs.fileno()}") for word in sys.argv[1:]]
-    qemu = subprocess.Popen([real, *argv], pass_fds=[theirs.fileno()])
+    # Who kills us means QEMU.
+    dies_with_us = functools.partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    qemu = subprocess.Popen([real, *argv], pass_fds=[theirs.fileno()], preexec_fn=dies_with_us)
     theirs.close()
     # QEMU is in our process group and gets the signal too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
