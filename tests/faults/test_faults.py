@@ -146,3 +146,11 @@ def test_a_run_that_is_to_end_ends_with_that_status() -> None:
     seen = replace(NOTICED, status=130, report=report, names=("healthy-0", "one"), struck=frozenset({"one"}))
     assert judge([(kind, TARGET)], seen) == [Verdict("noticed")]
     assert judge([(kind, TARGET)], replace(seen, status=1))[0].problems == ("status 1 instead of 130",)
+
+
+def test_a_fault_that_is_lost_with_its_qemu_leaves_little_time() -> None:
+    lost = next(kind for kind in KINDS if kind.name == "qmp-closes")
+    seen = replace(NOTICED, report=REPORT.replace("was killed by SIGKILL", "timed out after 2 s, waiting for job 'a'"))
+    assert judge([(lost, replace(TARGET, soon_kills=True)), BLOWS[1]], seen)[0] == Verdict("noticed")
+    (problem,) = judge([(lost, TARGET), BLOWS[1]], seen)[0].problems
+    assert problem.startswith("the cause is not named")
