@@ -89,7 +89,7 @@ def _of_case(kind: Kind, target: Target, struck: TapPoint | None) -> Iterator[st
             yield "passed all the same"
     else:
         text = "\n".join(str(struck.block.get(key, "")) for key in TELLING)
-        # Nobody sees what befell a QEMU that is killed next; but we have left that case little time for what comes then.
+        # Nobody sees what befell a QEMU that is killed next; but we have left that case little time for the rest.
         cause = f"{kind.cause}|{TIMED_OUT}" if target.soon_kills and kind.hangs else kind.cause
         if not re.search(cause, text):
             yield f"the cause is not named: {text[:300]!r}"
