@@ -278,7 +278,8 @@ class Attempts:
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         named = {variable: str(place / "programs" / tool) for tool, variable in VARIABLES.items()}
         directories = {"TEST_DIR": str(place / "test-dir"), "TMPDIR": str(place / "tmp")}
-        os.environ.update(named | directories | {"FAULTS": str(place)})
+        # What is remembered of programs that are here for this attempt is of no use to anybody.
+        os.environ.update(named | directories | {"FAULTS": str(place), "XDG_CACHE_HOME": str(place / "cache")})
         tempfile.tempdir = None
         # What runs in a shell's background ignores Ctrl-C, and so would the command.
         signal.signal(signal.SIGINT, signal.default_int_handler)
