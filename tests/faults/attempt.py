@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 QEMUS, TOOLS = ("qemu", "qemu-storage-daemon"), ("qemu-img", "qemu-io")
 KEPT = "run-scenarios-kept-"
 HEALTHY_NAME = "healthy-"
-HEALTHY_EVERY, AT_A_TIME = 4, 4
+HEALTHY_EVERY = 6
 HEALTHY = """\
 scenario: healthy
 steps:
@@ -237,15 +237,17 @@ class Attempts:
             indices = [index for index, path in enumerate(paths) if HEALTHY_NAME not in path]
             injector = Injector(place, dict(zip(indices, blows, strict=True)))
             with _small_disk(place / "test-dir") if alone and alone.fills_disk else contextlib.nullcontext():
-                jobs = "-j1" if alone and alone.fills_disk else "-j2" if alone else f"-j{AT_A_TIME}"
+                jobs = "-j1" if alone and alone.fills_disk else "-j2" if alone else f"-j{len(blows)}"
                 return self._run(place, [jobs, *paths], injector)
 
     def _prepare(self, place: Path, stand_ins: tuple[str, ...]) -> None:
         """Make a directory with the programs, and one with those that the run is to have instead."""
         for name in ("real", "programs", "tmp", "test-dir", "orders"):
             (place / name).mkdir()
+        (place / "real" / "python").symlink_to(Path(sys.executable).resolve())
+        (place / "real" / "stand_in.py").symlink_to(HERE / "stand_in.py")
         for tool, program in self._programs.paths.items():
-            script = HERE / ("stand_in.py" if tool in QEMUS else "failing_tool.sh")
+            script = HERE / ("stand_in.sh" if tool in QEMUS else "failing_tool.sh")
             (place / "real" / tool).symlink_to(program)
             (place / "programs" / tool).symlink_to(script if tool in stand_ins else program)
 

@@ -1,8 +1,7 @@
-#!/usr/bin/env -S python3 -IS
 """Stands in for QEMU: starts it and passes its QMP on, until SIGUSR1 has it do what the file `qmp` says.
 
-That is in `FAULTS/orders`, in the directory named as that of the case, which we run in a directory of. The real QEMU is
-that of our own name in `FAULTS/real`.
+That is in `FAULTS/orders`, in the directory named as that of the case, which we run in a directory of. The arguments
+are those of QEMU, after its path.
 """
 
 from __future__ import annotations
@@ -68,17 +67,15 @@ def misbehave(runner: socket.socket, how: str) -> None:
 
 def main() -> int:
     """Start the real QEMU on a socket pair of our own, and end as it does."""
-    real = str(PLACE / "real" / Path(sys.argv[0]).name)
-    found = re.search(r"fd=(\d+)", " ".join(sys.argv[1:]))
-    # Where we are not struck, nobody shall see that we are here: who kills us waits for our end, and not for QEMU's.
-    if not found or not (PLACE / "orders" / CASE / "stand-in").exists():
-        os.execv(real, [real, *sys.argv[1:]])
+    found = re.search(r"fd=(\d+)", " ".join(sys.argv[2:]))
+    if not found:
+        os.execv(sys.argv[1], sys.argv[1:])
     runner = socket.socket(fileno=int(found[1]))
     ours, theirs = socket.socketpair()
     argv = [word.replace(f"fd={found[1]}", f"fd={theirs.fileno()}") for word in sys.argv[1:]]
     # Who kills us means QEMU.
     dies_with_us = functools.partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    qemu = subprocess.Popen([real, *argv], pass_fds=[theirs.fileno()], preexec_fn=dies_with_us)
+    qemu = subprocess.Popen(argv, pass_fds=[theirs.fileno()], preexec_fn=dies_with_us)
     theirs.close()
     # QEMU is in our process group and gets the signal too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
