@@ -2,33 +2,25 @@
 
 An answer is kept beside its basis: the options, the text of every file that was read, the QEMU under test, and the code
 that answered. If all that is as it was, what was printed is printed again, and nothing is looked at any closer.
-Imports cache, discover and options.
+Imports basis, cache and discover.
 """
 
 from __future__ import annotations
 
 import argparse
-import codecs
 import contextlib
-import hashlib
 import json
-import os
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from runner.cache import cache_file, is_script, version_of, write_whole
+from runner.basis import NO_CACHE, Json, basis_of, digest_of, may_keep
+from runner.cache import cache_file, write_whole
 from runner.discover import discover
-from runner.errors import SetupError
-from runner.options import builds_of
 from runner.report.stream import LineStream
 
-ENVIRONMENT = ("GITHUB_ACTIONS", "GITHUB_WORKSPACE")
-MOST_KEPT = 20
-NO_CACHE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
-Json = Any
+MOST_KEPT, MOST_READ = 20, 1000
+"""How many answers are kept, and about how many files: all are read to find one."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +42,22 @@ def answer(options: argparse.Namespace, stdout: LineStream, stderr: LineStream, 
 
     :raise Exception: whatever the work raises; that is no answer.
     """
-    if not _may_keep(options):
+    if not may_keep(options):
         return work(options, stdout, stderr).status
     question = json.dumps(vars(options), sort_keys=True, default=str)
     known = _kept().get(question)
-    with contextlib.suppress(*NO_CACHE, SetupError):
-        if known and known["basis"] == _basis(options, {each: _digest_of(each) for each in known["basis"]["read"]}):
+    with contextlib.suppress(*NO_CACHE):
+        if known and known["basis"] == _basis(options, {each: digest_of(each) for each in known["basis"]["read"]}):
             stdout.write(*known["stdout"])
             stderr.write(*known["stderr"])
             return int(known["status"])
     out, err = _Overheard(stdout), _Overheard(stderr)
     given = work(options, out, err)
-    if given.read is not None:
-        with contextlib.suppress(*NO_CACHE, SetupError):
+    if given.read is not None and len(given.read) <= MOST_READ:
+        with contextlib.suppress(*NO_CACHE):
             basis = _basis(options, given.read)
             _keep(question, {"basis": basis, "stdout": out.lines, "stderr": err.lines, "status": given.status})
     return given.status
-
-
-def _digest_of(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)).hexdigest()
 
 
 class _Overheard(LineStream):
@@ -86,13 +74,6 @@ class _Overheard(LineStream):
         self._to.write(*lines)
 
 
-def _may_keep(options: argparse.Namespace) -> bool:
-    """Tell whether an answer follows from no more than `_basis` looks at."""
-    files = options.durations or options.qmp_schema or options.save_qmp_schema
-    past = options.rerun_failed or options.changed is not None
-    return not (files or past or len(options.qemu) > 1)
-
-
 def _basis(options: argparse.Namespace, read: Mapping[str, str]) -> Json:
     """Return all that an answer follows from, as JSON gives it back.
 
@@ -104,32 +85,7 @@ def _basis(options: argparse.Namespace, read: Mapping[str, str]) -> Json:
     files = [[str(each.path.absolute()), each.shown_as] for each in found]
     if missing or any(path not in read for path, _ in files):
         raise LookupError("a file that was not read")
-    return {
-        "read": dict(read),
-        "found": files,
-        "environment": [os.environ.get(name) for name in ENVIRONMENT],
-        "programs": [_program(path) for path in _programs(options)],
-        "code": _code(),
-    }
-
-
-def _programs(options: argparse.Namespace) -> Iterable[str]:
-    return builds_of(options)[0].programs.paths.values() if options.check else ()
-
-
-def _program(path: str) -> Json:
-    if is_script(path):
-        raise LookupError("what a script starts may change while the script does not")
-    return version_of(path)
-
-
-def _code() -> Json:
-    """Return what changes when this package is installed or edited, or a package that it uses is."""
-    package = Path(__file__).parent
-    folders = [package, *(Path(folder.path) for folder in os.scandir(package) if folder.is_dir())]
-    installed = [each for each in sys.path if each.endswith("-packages")]
-    modules = [each.path for folder in folders for each in os.scandir(folder) if each.name.endswith(".py")]
-    return [sys.version, *map(version_of, sorted([*modules, *installed]))]
+    return {"read": dict(read), "found": files, **basis_of(options)}
 
 
 def _kept() -> dict[str, Json]:

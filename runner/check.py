@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from runner.checked import Checked
 from runner.collect import Collection, collect
 from runner.errors import SetupError, UsageError
 from runner.introspection import Schemas, load_schemas, save_schemas
@@ -16,11 +17,12 @@ from runner.requirements import unmet
 from runner.scenario import Requirements
 
 
-def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
+def collect_checked(options: argparse.Namespace, checked: Checked | None = None) -> tuple[Collection, str]:
     """Collect what the options name and check its QMP; return also why that was not possible, "" if it was.
 
     No program is started for it unless something is to be run, or `--check` asks for it.
 
+    :param checked: the files that need no closer look, and whose cases are not wanted.
     :raise SetupError: if the file that `--qmp-schema` names is none.
     :raise UsageError: if tools are named as often as fits no number of builds.
     """
@@ -34,7 +36,7 @@ def collect_checked(options: argparse.Namespace) -> tuple[Collection, str]:
     under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
     schemas = {label: Schemas(each, saved, may_ask=options.check) for label, each in under_test.items()}
     checks = {label: check_on(under_test[label], each) for label, each in schemas.items()}
-    collection = collect(options.paths, options.define, checks, allow_outside=options.allow_outside)
+    collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
     known = [each("qemu", False) for each in schemas.values()] if saved is None else []
     collection.qemus += [str(schema) for schema in known if schema]
     return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))

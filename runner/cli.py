@@ -145,17 +145,21 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
     """Check everything and run nothing; or save what QEMU speaks."""
     from runner.answers import Answer
     from runner.check import collect_checked, save
+    from runner.checked import checked_before
     from runner.model import Findings
     from runner.outputs import messages
 
     if options.save_qmp_schema:
         save(options, options.save_qmp_schema)
         return Answer(0)
-    collection, problem = collect_checked(options)
+    checked = checked_before(options)
+    collection, problem = collect_checked(options, checked)
     messages(stderr)(Findings(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
-    status = 0 if collection.cases or options.allow_empty else NOTHING
+    else:
+        checked.keep()
+    status = 0 if collection.cases or collection.unchanged or options.allow_empty else NOTHING
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
         status = USAGE
     return Answer(status, None if problem or collection.bad else collection.read)

@@ -1,4 +1,7 @@
-"""Paths on the command line to the cases to run, and the files that cannot. Imports discover, examine and forked."""
+"""Paths on the command line to the cases to run, and the files that cannot.
+
+Imports checked, discover, examine and forked.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from runner.checked import Checked
 from runner.definitions import Definitions, read_definitions
 from runner.discover import Found, discover
 from runner.errors import Diagnostic
@@ -33,6 +37,7 @@ class Collection:
     :param wrong: what is wrong with files, by their name, and the label of the one build it is wrong for or "".
     :param qemus: what the builds under test say they are.
     :param read: the digest of each file that was read and is right, imported ones too, by absolute path.
+    :param unchanged: how many scenarios were known to be right, whose cases are not among these.
     """
 
     definitions: Definitions = field(default_factory=lambda: Definitions({}))
@@ -42,6 +47,7 @@ class Collection:
     deprecated: dict[str, Diagnostic] = field(default_factory=dict)
     qemus: list[str] = field(default_factory=list)
     read: dict[str, str] = field(default_factory=dict)
+    unchanged: int = 0
 
     @property
     def bad(self) -> list[BadFile]:
@@ -63,6 +69,13 @@ class Collection:
         """Tell whether a case was not refused for the build of this label."""
         return (case.file.path, label) not in self.wrong
 
+    def add_known(self, read: Mapping[str, str] | None) -> bool:
+        """Add a scenario that is known to be right, if it is: then there is what it was read from."""
+        if read:
+            self.read.update(read)
+            self.unchanged += 1
+        return bool(read)
+
     def add(self, file: Examined) -> None:
         """Add what came of a file; what is deprecated is told once for each name."""
         for (path, label), diagnostics in file.wrong.items():
@@ -78,6 +91,7 @@ def collect(
     paths: Iterable[str],
     definitions: Iterable[str] = (),
     checks: Mapping[str, QmpCheck] = NO_CHECKS,
+    checked: Checked | None = None,
     *,
     allow_outside: bool = False,
 ) -> Collection:
@@ -87,6 +101,7 @@ def collect(
 
     :param definitions: `name=value` texts: what the command line gives for variables, and wants of a matrix.
     :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
+    :param checked: what is known of files; what is found to be right now is added. None if all cases are wanted.
     :param allow_outside: let the files that say so leave the case's directory.
     :raise UsageError: if a definition cannot be read.
     """
@@ -95,9 +110,13 @@ def collect(
     for lost in missing:
         if found or not lost.is_empty_directory:
             collection.refuse(lost.path, (lost.diagnostic,))
+    checked = checked or Checked()
+    unknown = [file for file in found if not collection.add_known(checked.read_for(file))]
     with _no_garbage():
-        for file in _examined(found, Reader(allow_outside=allow_outside), checks, collection.definitions.values):
-            collection.add(file)
+        examined = _examined(unknown, Reader(allow_outside=allow_outside), checks, collection.definitions.values)
+        for file, came_of_it in zip(unknown, examined, strict=True):
+            collection.add(came_of_it)
+            checked.learn(file, came_of_it)
     right = {case.selector: case for case in collection.cases if collection.runs_on(case, "")}
     # A file may have been named as a whole, and for one of its cases too.
     collection.cases = list(right.values())

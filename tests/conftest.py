@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from runner.cli import main
+from runner.examine import examine
 from tests.support import Run, RunSteps, write_scenario
 
 # The same examples in every run, none of them against the clock, and nothing left in the working directory.
@@ -61,6 +63,19 @@ def run_steps(run_command: RunSteps, tmp_path: Path) -> RunSteps:
         return run_command(*options, write_scenario(tmp_path, steps, head))
 
     return run
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were looked at closely."""
+    files: list[str] = []
+
+    def counted(file: Any, **how: Any) -> Any:
+        files.append(file.shown_as)
+        return examine(file, **how)
+
+    monkeypatch.setattr("runner.collect.examine", counted)
+    return files
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from runner.cache import cache_file
-from runner.examine import examine
 from tests.support import RunSteps
 
 SCENARIO = "scenario: a test\nimport: [procedures.yaml]\nsteps:\n  - call: stop\n"
@@ -26,19 +25,6 @@ def suite(tmp_path: Path) -> Path:
     (directory / "a.yaml").write_text(SCENARIO)
     (directory / "procedures.yaml").write_text(PROCEDURES)
     return directory
-
-
-@pytest.fixture
-def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that were looked at closely."""
-    files: list[str] = []
-
-    def counted(file: Any, **how: Any) -> Any:
-        files.append(file.shown_as)
-        return examine(file, **how)
-
-    monkeypatch.setattr("runner.collect.examine", counted)
-    return files
 
 
 @pytest.mark.parametrize("option", ["--list", "--check"])
@@ -87,13 +73,13 @@ def test_what_has_changed_is_looked_at(change: Any, suite: Path, looked_at: list
     assert looked_at
 
 
-@pytest.mark.parametrize("options", [["--strict"], ["-D", "x=1"], ["-k", "a"], ["--allow-empty"]])
+@pytest.mark.parametrize("options", [["-D", "x=1"], ["-k", "a"], ["--allow-empty"]])
 def test_another_question_has_another_answer(
     options: list[str], suite: Path, looked_at: list[str], run_command: RunSteps
 ) -> None:
-    run_command("--check", "suite")
+    run_command("--list", "suite")
     looked_at.clear()
-    run_command("--check", *options, "suite")
+    run_command("--list", *options, "suite")
     assert looked_at
 
 
@@ -130,6 +116,16 @@ def test_what_else_it_follows_from_is_asked_each_time(
     run_command("--list", option, "suite")
     looked_at.clear()
     run_command("--list", option, "suite")
+    assert looked_at
+
+
+def test_an_answer_about_many_files_is_not_kept(
+    suite: Path, looked_at: list[str], run_command: RunSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.answers.MOST_READ", 1)
+    run_command("--list", "suite")
+    looked_at.clear()
+    run_command("--list", "suite")
     assert looked_at
 
 

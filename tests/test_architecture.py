@@ -40,6 +40,7 @@ FRONT = {
     "options",
     "run",
     "cache",
+    "basis",
     "answers",
     "report.annotations",
     "report.job_summary",
