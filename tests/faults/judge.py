@@ -52,7 +52,7 @@ def _judged(blow: Blow, seen: Observed, name: str, point: TapPoint | None, of_ru
     elif hit:
         problems += _of_case(kind, target, point)
     elif point is None or not point.ok:
-        problems.append("failed without having been hit")
+        problems.append(f"failed without having been hit: {_said(point)[:300]!r}")
     if problems:
         return Verdict("wrong", tuple(problems))
     return Verdict("nothing to hit" if not hit else "harmless" if point and point.ok else "noticed")
@@ -88,8 +88,12 @@ def _of_case(kind: Kind, target: Target, struck: TapPoint | None) -> Iterator[st
         if not kind.may_pass and not target.soon_kills:
             yield "passed all the same"
     else:
-        text = "\n".join(str(struck.block.get(key, "")) for key in TELLING)
+        text = _said(struck)
         # Nobody sees what befell a QEMU that is killed next; but we have left that case little time for the rest.
         cause = f"{kind.cause}|{TIMED_OUT}" if target.soon_kills and kind.hangs else kind.cause
         if not re.search(cause, text):
             yield f"the cause is not named: {text[:300]!r}"
+
+
+def _said(point: TapPoint | None) -> str:
+    return "\n".join(str(point.block.get(key, "")) for key in TELLING) if point else "no point"

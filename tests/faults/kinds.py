@@ -30,9 +30,8 @@ class Scene:
         (self.orders / "struck").touch()
 
     def qemus(self) -> list[int]:
-        """Return the QEMUs of the case that run, or their stand-ins; all of them are children of this process."""
-        children = [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
-        return [int(pid) for pid in sorted(children, key=int) if self._is_qemu(Path("/proc", pid))]
+        """Return the QEMUs of the case that run; all of them are children of this process."""
+        return [pid for pid in _children("self") if self._is_qemu(Path(f"/proc/{pid}"))]
 
     def _is_qemu(self, process: Path) -> bool:
         with contextlib.suppress(OSError):
@@ -91,13 +90,24 @@ def _signal_qemu(number: signal.Signals) -> Callable[[Scene], bool]:
 
 
 def _misbehave(how: str) -> Callable[[Scene], bool]:
-    """Have the first stand-in that runs do something to its QMP session."""
+    """Have what stands before the first QEMU that runs do something to its QMP session."""
 
     def strike(scene: Scene) -> bool:
         (scene.orders / "qmp").write_text(how)
-        return _signal_qemu(signal.SIGUSR1)(scene)
+        for pid in (child for qemu in scene.qemus() for child in _children(qemu)):
+            os.kill(pid, signal.SIGUSR1)
+            return True
+        return False
 
     return strike
+
+
+def _children(process: int | str) -> list[int]:
+    """Return the children of a process, by number; none of one that is gone."""
+    with contextlib.suppress(OSError):
+        children = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/children")]
+        return sorted(int(pid) for each in children for pid in each)
+    return []
 
 
 def _tool(how: str) -> Callable[[Scene], bool]:

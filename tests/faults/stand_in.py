@@ -1,20 +1,19 @@
-"""Stands in for QEMU: starts it and passes its QMP on, until SIGUSR1 has it do what the file `qmp` says.
+"""Stands between the runner and QEMU: passes QMP on, until SIGUSR1 has it do what the file `qmp` says.
 
 That is in `FAULTS/orders`, in the directory named as that of the case, which we run in a directory of. The arguments
-are those of QEMU, after its path.
+are the path of QEMU and its own. QEMU takes the place of this process, so that who waits for it, or kills it, deals
+with QEMU itself; what stands between is a child of it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import os
 import re
 import select
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -65,24 +64,32 @@ def misbehave(runner: socket.socket, how: str) -> None:
             runner.sendall(SAYS[how])
 
 
-def main() -> int:
-    """Start the real QEMU on a socket pair of our own, and end as it does."""
-    found = re.search(r"fd=(\d+)", " ".join(sys.argv[2:]))
-    if not found:
-        os.execv(sys.argv[1], sys.argv[1:])
-    runner = socket.socket(fileno=int(found[1]))
-    ours, theirs = socket.socketpair()
-    argv = [word.replace(f"fd={found[1]}", f"fd={theirs.fileno()}") for word in sys.argv[1:]]
-    # Who kills us means QEMU.
-    dies_with_us = functools.partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    qemu = subprocess.Popen(argv, pass_fds=[theirs.fileno()], preexec_fn=dies_with_us)
-    theirs.close()
+def stand_between(runner: socket.socket, qemu: socket.socket, pid: int) -> None:
+    """Pass on what is said until QEMU ends, which is the end of this process too."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # QEMU is in our process group and gets the signal too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(OSError):
-        pass_on(runner, ours)
-    return qemu.wait()
+        pass_on(runner, qemu)
+    while os.getppid() == pid:
+        signal.pause()
+
+
+def main() -> None:
+    """Become QEMU, with its QMP on a socket pair of our own and a child between."""
+    argv = sys.argv[1:]
+    if found := re.search(r"fd=(\d+)", " ".join(argv)):
+        runner, pid = socket.socket(fileno=int(found[1])), os.getpid()
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            theirs.close()
+            stand_between(runner, ours, pid)
+            return
+        runner.close()
+        theirs.set_inheritable(True)
+        argv = [word.replace(f"fd={found[1]}", f"fd={theirs.fileno()}") for word in argv]
+    os.execv(argv[0], argv)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
