@@ -90,7 +90,7 @@ def _signal_qemu(number: signal.Signals) -> Callable[[Scene], bool]:
 
 
 def _misbehave(how: str) -> Callable[[Scene], bool]:
-    """Have what stands before the first QEMU that runs do something to its QMP session."""
+    """Have the child of the first QEMU that runs do something to its QMP session."""
 
     def strike(scene: Scene) -> bool:
         (scene.orders / "qmp").write_text(how)

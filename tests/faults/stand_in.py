@@ -1,8 +1,8 @@
-"""Stands between the runner and QEMU: passes QMP on, until SIGUSR1 has it do what the file `qmp` says.
+"""Starts QEMU with a child that shares its end of the QMP session, and at SIGUSR1 does what the file `qmp` says.
 
 That is in `FAULTS/orders`, in the directory named as that of the case, which we run in a directory of. The arguments
-are the path of QEMU and its own. QEMU takes the place of this process, so that who waits for it, or kills it, deals
-with QEMU itself; what stands between is a child of it.
+are the path of QEMU and its own. QEMU takes the place of this process, and its messages pass nobody: who waits for it,
+kills it or talks to it deals with QEMU itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import re
-import select
 import signal
 import socket
 import sys
@@ -27,67 +26,46 @@ SAYS = {
 }
 
 
-def pass_on(runner: socket.socket, qemu: socket.socket) -> None:
-    """Pass messages until one side hangs up, or something was said that nobody can make sense of."""
-    woken, wake = socket.socketpair()
-    wake.setblocking(False)
-    signal.set_wakeup_fd(wake.fileno())
-    signal.signal(signal.SIGUSR1, lambda number, frame: None)
-    other = {runner: qemu, qemu: runner}
-    while True:
-        ready, _, _ = select.select([woken, *other], [], [])
-        if woken in ready:
-            woken.recv(1)
-            how = (PLACE / "orders" / CASE / "qmp").read_text()
-            misbehave(runner, how)
-            if how != "floods":
-                return
-            continue
-        for source in other.keys() & set(ready):
-            chunk = source.recv(65536)
-            if not chunk:
-                return
-            other[source].sendall(chunk)
-
-
-def misbehave(runner: socket.socket, how: str) -> None:
+def misbehave(session: socket.socket, how: str, qemu: int) -> None:
     """Do what was asked."""
     match how:
         case "closes":
-            runner.close()
-        case "long-line":
-            runner.sendall(b'{"return": "' + b"x" * LONG + b'"}\r\n')
+            session.shutdown(socket.SHUT_RDWR)
         case "floods":
             for _ in range(FLOOD >> 16):
                 os.write(2, b"y" * 65535 + b"\n")
+        case "half-line":
+            # It would end the line with its next message.
+            os.kill(qemu, signal.SIGSTOP)
+            session.sendall(SAYS[how])
+        case "long-line":
+            session.sendall(b'{"return": "' + b"x" * LONG + b'"}\r\n')
         case _:
-            runner.sendall(SAYS[how])
+            session.sendall(SAYS[how])
 
 
-def stand_between(runner: socket.socket, qemu: socket.socket, pid: int) -> None:
-    """Pass on what is said until QEMU ends, which is the end of this process too."""
+def stand_by(session: socket.socket, qemu: int) -> None:
+    """Wait for the signal; and for the end of QEMU, which is ours too."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # QEMU is in our process group and gets the signal too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        pass_on(runner, qemu)
-    while os.getppid() == pid:
-        signal.pause()
+    # QEMU does not wait for its reader, and what is shared is that too: with a time limit we do.
+    session.settimeout(60)
+    while os.getppid() == qemu:
+        signal.sigwait([signal.SIGUSR1])
+        with contextlib.suppress(OSError):
+            misbehave(session, (PLACE / "orders" / CASE / "qmp").read_text(), qemu)
 
 
 def main() -> None:
-    """Become QEMU, with its QMP on a socket pair of our own and a child between."""
+    """Become QEMU, with a child that shares the session."""
     argv = sys.argv[1:]
-    if found := re.search(r"fd=(\d+)", " ".join(argv)):
-        runner, pid = socket.socket(fileno=int(found[1])), os.getpid()
-        ours, theirs = socket.socketpair()
-        if os.fork() == 0:
-            theirs.close()
-            stand_between(runner, ours, pid)
-            return
-        runner.close()
-        theirs.set_inheritable(True)
-        argv = [word.replace(f"fd={found[1]}", f"fd={theirs.fileno()}") for word in argv]
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    qemu = os.getpid()
+    if (found := re.search(r"fd=(\d+)", " ".join(argv))) and os.fork() == 0:
+        stand_by(socket.socket(fileno=int(found[1])), qemu)
+        return
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
     os.execv(argv[0], argv)
 
 
