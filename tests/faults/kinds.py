@@ -94,8 +94,9 @@ def _misbehave(how: str) -> Callable[[Scene], bool]:
 
     def strike(scene: Scene) -> bool:
         (scene.orders / "qmp").write_text(how)
-        for pid in (child for qemu in scene.qemus() for child in _children(qemu)):
-            os.kill(pid, signal.SIGUSR1)
+        for parent, child in ((pid, child) for pid in scene.qemus() for child in _children(pid)):
+            os.kill(parent, signal.SIGSTOP)
+            os.kill(child, signal.SIGUSR1)
             return True
         return False
 

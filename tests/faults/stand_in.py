@@ -26,7 +26,7 @@ SAYS = {
 }
 
 
-def misbehave(session: socket.socket, how: str, qemu: int) -> None:
+def misbehave(session: socket.socket, how: str) -> None:
     """Do what was asked."""
     match how:
         case "closes":
@@ -34,10 +34,6 @@ def misbehave(session: socket.socket, how: str, qemu: int) -> None:
         case "floods":
             for _ in range(FLOOD >> 16):
                 os.write(2, b"y" * 65535 + b"\n")
-        case "half-line":
-            # It would end the line with its next message.
-            os.kill(qemu, signal.SIGSTOP)
-            session.sendall(SAYS[how])
         case "long-line":
             session.sendall(b'{"return": "' + b"x" * LONG + b'"}\r\n')
         case _:
@@ -53,8 +49,12 @@ def stand_by(session: socket.socket, qemu: int) -> None:
     session.settimeout(60)
     while os.getppid() == qemu:
         signal.sigwait([signal.SIGUSR1])
+        how = (PLACE / "orders" / CASE / "qmp").read_text()
         with contextlib.suppress(OSError):
-            misbehave(session, (PLACE / "orders" / CASE / "qmp").read_text(), qemu)
+            misbehave(session, how)
+        # It was stopped, so that it says nothing before; and would end half a line with its next message.
+        if how != "half-line":
+            os.kill(qemu, signal.SIGCONT)
 
 
 def main() -> None:
