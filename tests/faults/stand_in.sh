@@ -1,6 +1,5 @@
 #!/bin/sh
-# Stands in for QEMU: steps aside for the real one where the case is not struck, else stand_in.py does it. Where we are
-# not struck nobody shall see that we are here: who kills us waits for our end, and not for QEMU's.
+# Starts QEMU; through stand_in.py where its session is to misbehave, which a Python for each QEMU would be slow to find.
 tool=${0##*/} work=$(pwd -P)
 case=${work%/work}
 [ -e "$FAULTS/orders/${case##*/}/stand-in" ] || exec "$FAULTS/real/$tool" "$@"
