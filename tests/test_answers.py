@@ -73,14 +73,15 @@ def test_what_has_changed_is_looked_at(change: Any, suite: Path, looked_at: list
     assert looked_at
 
 
-@pytest.mark.parametrize("options", [["-D", "x=1"], ["-k", "a"], ["--allow-empty"]])
+@pytest.mark.parametrize("options", [["--strict"], ["-D", "x=1"], ["-k", "a"], ["--allow-empty"]])
 def test_another_question_has_another_answer(
     options: list[str], suite: Path, looked_at: list[str], run_command: RunSteps
 ) -> None:
-    run_command("--list", "suite")
+    (suite / "b.yaml").write_text(NO_NAME)
+    run_command("--check", "suite")
     looked_at.clear()
-    run_command("--list", *options, "suite")
-    assert looked_at
+    run_command("--check", *options, "suite")
+    assert "suite/b.yaml" in looked_at
 
 
 def test_another_qemu_has_another_answer(

@@ -22,7 +22,7 @@ from runner.model import CaseFinished, Event, RunStarted, StepFinished, StepStar
 from runner.outputs import Broadcast
 from runner.programs import Programs
 from runner.tools import TOOLS as VARIABLES
-from tests.faults.kinds import Kind, Scene, tell_tool
+from tests.faults.kinds import Kind, Scene, children_of, tell_tool
 
 DEADLINE_S = 180.0
 SHORT_S = 2.0
@@ -366,7 +366,7 @@ def _children() -> list[int]:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    return children_of("self")
 
 
 def _left_files(place: Path) -> list[str]:

@@ -31,7 +31,7 @@ class Scene:
 
     def qemus(self) -> list[int]:
         """Return the QEMUs of the case that run; all of them are children of this process."""
-        return [pid for pid in _children("self") if self._is_qemu(Path(f"/proc/{pid}"))]
+        return [pid for pid in children_of("self") if self._is_qemu(Path(f"/proc/{pid}"))]
 
     def _is_qemu(self, process: Path) -> bool:
         with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ def _misbehave(how: str) -> Callable[[Scene], bool]:
 
     def strike(scene: Scene) -> bool:
         (scene.orders / "qmp").write_text(how)
-        for parent, child in ((pid, child) for pid in scene.qemus() for child in _children(pid)):
+        for parent, child in ((pid, child) for pid in scene.qemus() for child in children_of(pid)):
             os.kill(parent, signal.SIGSTOP)
             os.kill(child, signal.SIGUSR1)
             return True
@@ -103,7 +103,7 @@ def _misbehave(how: str) -> Callable[[Scene], bool]:
     return strike
 
 
-def _children(process: int | str) -> list[int]:
+def children_of(process: int | str) -> list[int]:
     """Return the children of a process, by number; none of one that is gone."""
     with contextlib.suppress(OSError):
         children = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/children")]
