@@ -160,6 +160,8 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
     else:
         checked.keep()
     status = 0 if collection.cases or collection.unchanged or options.allow_empty else NOTHING
+    if status and not collection.bad:
+        stderr.write(f"run-scenarios: nothing to check: no scenarios in {' '.join(options.paths)}")
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
         status = USAGE
     return Answer(status, None if problem or collection.bad else collection.read)

@@ -88,7 +88,7 @@ class Collection:
 
 
 def collect(
-    paths: Iterable[str],
+    paths: Sequence[str],
     definitions: Iterable[str] = (),
     checks: Mapping[str, QmpCheck] = NO_CHECKS,
     checked: Checked | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,13 @@ class Found:
     """One file to read, and the case of it that was asked for; "" for all of them.
 
     :param shown_as: its name in messages and reports: relative to the current directory if it is below that.
-    :param named: whether the user named the file itself, rather than a directory it is in.
+    :param alone: whether this file is all that the user named.
     """
 
     path: Path
     shown_as: str
     selector: str = ""
-    named: bool = True
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Missing:
     is_empty_directory: bool = False
 
 
-def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
+def discover(arguments: Sequence[str]) -> tuple[list[Found], list[Missing]]:
     """Return the files that the arguments mean, each once, in the order of arguments and then of names.
 
     :param arguments: files, directories, and `FILE::CASE` for one case of a matrix.
@@ -57,10 +57,10 @@ def discover(arguments: Iterable[str]) -> tuple[list[Found], list[Missing]]:
                 missing.append(Missing(name, empty, is_empty_directory=True))
             here = str(Path.cwd())
             for file in files:
-                each = Found(Path(file), _shown(file, here), named=False)
+                each = Found(Path(file), _shown(file, here))
                 found.setdefault((each.shown_as, ""), each)
         elif path.exists():
-            each = Found(path, shown(path), selector)
+            each = Found(path, shown(path), selector, alone=len(arguments) == 1)
             found.setdefault((each.shown_as, selector), each)
         else:
             there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -73,7 +73,7 @@ def _library(library: Library, file: Found) -> _LookedAt:
     if wrong:
         return _LookedAt(Examined({(file.shown_as, ""): tuple(wrong)}))
     warnings = tuple(lint_library(library, walks))
-    if file.named:
+    if file.alone or file.selector:
         first = next(iter(library.own.values()))
         error = mistake(first.span, "the file holds procedures and no scenario", "name a scenario that imports it")
         return _LookedAt(Examined({(file.shown_as, ""): error.diagnostics}))

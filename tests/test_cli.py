@@ -85,13 +85,40 @@ def test_the_right_files_run_beside_the_wrong_ones(run_command: RunSteps) -> Non
     assert "wrong.yaml:2:1: error:" in run.stderr
 
 
-@pytest.mark.parametrize("arguments", [["empty"], ["--list", "empty"], ["library"]])
-def test_nothing_to_run_is_5_unless_allowed(run_command: RunSteps, place: Path, arguments: list[str]) -> None:
-    (place / "empty").mkdir()
+@pytest.fixture
+def library(place: Path) -> str:
+    """Return the name of a directory with a file of procedures in it, and no scenario."""
     (place / "library").mkdir()
     (place / "library/procedures.yaml").write_text("procedures:\n  p:\n    steps: [launch]\n")
+    return "library"
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("arguments", [["empty"], ["--list", "empty"], ["library"], ["--check", "library"]])
+def test_nothing_to_run_is_5_unless_allowed(run_command: RunSteps, place: Path, arguments: list[str]) -> None:
+    (place / "empty").mkdir()
     assert run_command(*arguments).status == 5
     assert run_command("--allow-empty", *arguments).status == 0
+
+
+def test_nothing_to_check_is_said(run_command: RunSteps, library: str) -> None:
+    run = run_command("--check", library)
+    assert run.stderr.splitlines()[-1] == "run-scenarios: nothing to check: no scenarios in library"
+
+
+def test_procedures_named_beside_a_scenario_are_there_for_it(run_command: RunSteps, library: str) -> None:
+    file = f"{library}/procedures.yaml"
+    run = run_command("passes.yaml", file)
+    assert (run.status, run.only.name) == (0, "passes")
+    assert run_command("--check", "passes.yaml", file) == run_command("--check", "passes.yaml")
+    assert run_command("--list", "passes.yaml", file).stdout == "passes\n"
+
+
+@pytest.mark.parametrize("arguments", [["{}"], ["{}::n=1", "passes.yaml"]])
+def test_procedures_are_no_scenario_to_run(run_command: RunSteps, library: str, arguments: list[str]) -> None:
+    run = run_command(*(each.format(f"{library}/procedures.yaml") for each in arguments))
+    assert run.status == 2
+    assert "the file holds procedures and no scenario" in run.stderr
 
 
 def test_nothing_to_run_is_a_failed_point(run_command: RunSteps, place: Path) -> None:

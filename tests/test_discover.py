@@ -37,7 +37,12 @@ def test_a_named_file_needs_no_suffix() -> None:
 
 def test_a_selector_names_a_case() -> None:
     (found,), missing = discover(["b.yaml::a=1,b=2"])
-    assert (found.shown_as, found.selector, found.named, missing) == ("b.yaml", "a=1,b=2", True, [])
+    assert (found.shown_as, found.selector, missing) == ("b.yaml", "a=1,b=2", [])
+
+
+@pytest.mark.parametrize(("arguments", "alone"), [(["b.yaml"], True), (["b.yaml", "sub"], False), (["sub"], False)])
+def test_a_file_is_alone_if_nothing_else_is_named(arguments: list[str], alone: bool) -> None:
+    assert {each.alone for each in discover(arguments)[0]} == {alone}
 
 
 @pytest.mark.parametrize(
