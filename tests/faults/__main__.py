@@ -67,17 +67,19 @@ def main() -> int:
         schema = Path(directory, "qmp.json")
         if run_command(["--save-qmp-schema", str(schema)]):
             return 1
-        with ProcessPoolExecutor(options.jobs, initializer=_begin, initargs=(programs, schema)) as pool:
+        with ProcessPoolExecutor(
+            options.jobs, initializer=_begin, initargs=(programs, schema, Path(directory))
+        ) as pool:
             return _sweep(options, pool, end)
 
 
-def _begin(programs: Programs, schema: Path) -> None:
+def _begin(programs: Programs, schema: Path, directory: Path) -> None:
     global _attempts
     # Ctrl-C is for the one that counts; without that one there is nothing to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _attempts = Attempts(programs, schema)
+    _attempts = Attempts(programs, schema, directory)
 
 
 def _steps(case: str) -> list[Target]:

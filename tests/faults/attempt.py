@@ -192,11 +192,13 @@ class Attempts:
 
     :param programs: the QEMU under test, by tool.
     :param schema: what it says of its QMP, for a stand-in is a script, whose answer is not remembered.
+    :param directory: where theirs are, which whoever removes it removes with it.
     """
 
-    def __init__(self, programs: Programs, schema: Path) -> None:
+    def __init__(self, programs: Programs, schema: Path, directory: Path) -> None:
         self._programs = programs
         self._schema = schema
+        self._directory = directory
         libc = ctypes.CDLL(None)
         # Whatever a run leaves behind becomes a child of this process.
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -205,7 +207,7 @@ class Attempts:
 
     def steps(self, case: str) -> list[Target]:
         """Run a case without a fault, and return its steps; none if it does not pass, or is skipped."""
-        with _place() as place:
+        with _place(self._directory) as place:
             self._prepare(place, TOOLS)
             seen = self._run(place, [case], Observer(place))
             passed = seen.status == 0 and (place / "steps").exists()
@@ -224,7 +226,7 @@ class Attempts:
         """
         needs = {kind.needs for kind, _ in blows}
         alone = blows[0][0] if blows[0][0].is_alone else None
-        with _place() as place:
+        with _place(self._directory) as place:
             self._prepare(place, (QEMUS if "stand-in" in needs else ()) + (TOOLS if "tool" in needs else ()))
             # In an order that puts them first, last and between.
             paths = [target.case for _, target in blows]
@@ -291,8 +293,8 @@ class Attempts:
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix="faults-"))
+def _place(directory: Path) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="", dir=directory))
     try:
         yield place
     finally:
