@@ -43,30 +43,30 @@ def discover(arguments: Sequence[str]) -> tuple[list[Found], list[Missing]]:
     found: dict[tuple[str, str], Found] = {}
     missing: list[Missing] = []
     for argument in arguments:
-        name, _, selector = argument.partition("::")
-        path = Path(name)
-        if path.is_dir() and selector:
-            hint = f"a case is in a file: name that, or choose with -k '{selector}'"
-            missing.append(
-                Missing(argument, _diagnostic(argument, f"'{name}' is a directory, which has no cases", hint))
-            )
-        elif path.is_dir():
-            files = list(_files_below(path))
-            if not files:
-                empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")
-                missing.append(Missing(name, empty, is_empty_directory=True))
-            here = str(Path.cwd())
-            for file in files:
-                each = Found(Path(file), _shown(file, here))
-                found.setdefault((each.shown_as, ""), each)
-        elif path.exists():
-            each = Found(path, shown(path), selector, alone=len(arguments) == 1)
-            found.setdefault((each.shown_as, selector), each)
-        else:
-            there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-            hint = did_you_mean(path.name, there)
-            missing.append(Missing(name, _diagnostic(name, "no such file or directory", hint)))
+        for each in _meant_by(argument, is_all=len(arguments) == 1):
+            if isinstance(each, Missing):
+                missing.append(each)
+            else:
+                found.setdefault((each.shown_as, each.selector), each)
     return list(found.values()), missing
+
+
+def _meant_by(argument: str, *, is_all: bool) -> Sequence[Found | Missing]:
+    """Return what an argument means; `is_all` says that it is the only one."""
+    name, _, selector = argument.partition("::")
+    path = Path(name)
+    if path.is_dir() and selector:
+        hint = f"a case is in a file: name that, or choose with -k '{selector}'"
+        return [Missing(argument, _diagnostic(argument, f"'{name}' is a directory, which has no cases", hint))]
+    if path.is_dir():
+        here = str(Path.cwd())
+        empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")
+        files = [Found(Path(file), _shown(file, here)) for file in _files_below(path)]
+        return files or [Missing(name, empty, is_empty_directory=True)]
+    if path.exists():
+        return [Found(path, shown(path), selector, alone=is_all)]
+    there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    return [Missing(name, _diagnostic(name, "no such file or directory", did_you_mean(path.name, there)))]
 
 
 def shown(path: Path) -> str:
