@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import select
 import shutil
 import signal
 import warnings
@@ -21,6 +22,8 @@ CASE_VARIABLE = "RUN_SCENARIOS_CASE"
 """What every child has in its environment: the directory of its case."""
 MARK = f"{CASE_VARIABLE}=".encode()
 MOST_SCANS = 20
+MOST_WAITING_MS = 1000
+"""How long a process that was killed is waited for; it ends as soon as it gets a processor, if at all."""
 
 
 class Guardian:
@@ -100,15 +103,40 @@ def _guard(reader: int, table: memoryview) -> None:
 def kill_those_of(directory: Path, since: int = 0) -> None:
     """Kill what works in a directory, or was started for it and has let go of its session, as daemons do.
 
+    It waits until they have ended, but not forever for one that the kernel does not let go.
+
     :param since: the number of a process that was started before any of those.
     """
     for _ in range(MOST_SCANS):
-        found = [pid for pid in _processes() if pid >= since and _is_of(pid, directory)]
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if not found:
+        # What has been killed may have started another just before.
+        killed = [_killed(pid, directory) for pid in _processes() if pid >= since]
+        ended = [_has_ended(handle) for handle in killed if handle is not None]
+        if not any(ended):
             return
+
+
+def _killed(pid: int, directory: Path) -> int | None:
+    """Kill a process if it is one of those, and return a handle to wait for its end."""
+    try:
+        # From here on the number can mean no other process.
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return None
+    if not _is_of(pid, directory):
+        os.close(handle)
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    return handle
+
+
+def _has_ended(handle: int) -> bool:
+    """Wait for the end of a process that was killed, tell whether it came, and close the handle."""
+    end = select.poll()
+    end.register(handle, select.POLLIN)
+    ended = bool(end.poll(MOST_WAITING_MS))
+    os.close(handle)
+    return ended
 
 
 def _processes() -> list[int]:

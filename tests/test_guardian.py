@@ -8,10 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from runner.guardian import Guardian
+from runner.guardian import Guardian, kill_those_of
 from tests import command
 
 RUNNER = """
@@ -105,6 +106,24 @@ def test_a_daemon_goes_with_its_directory(tmp_path: Path) -> None:
     )
     command.eventually(lambda: not directory.exists(), "the directory to go")
     command.eventually(lambda: not command.is_running(int(done.stdout)), "the daemon to go")
+
+
+def test_what_was_killed_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
+        looks = Mock(return_value=[sleeper.pid])
+        monkeypatch.setattr("runner.guardian._processes", looks)
+        kill_those_of(tmp_path)
+        assert os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        assert looks.call_count == 2, "one for it, and one that found nothing more"
+
+
+def test_what_cannot_be_killed_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.guardian.signal.pidfd_send_signal", lambda *_: None)
+    monkeypatch.setattr("runner.guardian.MOST_WAITING_MS", 1)
+    with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
+        kill_those_of(tmp_path, since=sleeper.pid)
+        assert sleeper.poll() is None
+        sleeper.kill()
 
 
 def test_the_runners_output_ends_with_the_runner(tmp_path: Path) -> None:
