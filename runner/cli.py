@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.exit_status
     except Exception as error:
         from runner.errors import UsageError
-        from runner.outputs import OUTSIDE
+        from runner.outputs import OUTSIDE, reason_of
 
-        stderr.write(f"run-scenarios: error: {error}" if isinstance(error, OUTSIDE) else _bug_report(error))
+        stderr.write(f"run-scenarios: error: {reason_of(error)}" if isinstance(error, OUTSIDE) else _bug_report(error))
         return USAGE if isinstance(error, UsageError) else BROKEN
 
 

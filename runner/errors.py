@@ -152,6 +152,11 @@ class UsageError(SetupError):
     """The run cannot start, for the command line asks for what there is not."""
 
 
+def os_problem(error: OSError) -> str:
+    """Return what the operating system refused, in words: "No space left on device: report.tap"."""
+    return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+
+
 def mistake(span: Span, message: str, hint: str = "", code: str = "") -> ScenarioError:
     """Return the error for one wrong place in a scenario."""
     return ScenarioError(Diagnostic(span, message, hint, code=code))

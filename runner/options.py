@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="run-scenarios",
+        usage="%(prog)s [options] PATH ...",
         description="Run declarative test scenarios against QEMU's block layer, and report TAP on standard output.",
         epilog="TEST_DIR is where case directories are made. Exit status: 0 passed, 1 failed, 2 wrong usage or "
         "scenario, 3 cannot run, 5 nothing to run, 128+N stopped by signal N.",

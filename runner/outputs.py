@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from runner import __version__
-from runner.errors import SetupError
+from runner.errors import SetupError, os_problem
 from runner.model import Emit, Event, RunAborted
 from runner.report.annotations import Annotations
 from runner.report.console import ConsoleReport
@@ -50,13 +50,14 @@ def reports(
 
     :param expected: seconds that cases took before, by name.
     :raise OSError: if a report cannot be written.
+    :raise SetupError: if it cannot be begun.
     """
     with ExitStack() as files:
         try:
             tap = files.enter_context(report_file(options.tap)) if options.tap else stdout
             others: list[Emit] = [*_in_files(options, files), JobSummary()]
-        except OSError as error:
-            TapReport(stdout)(RunAborted(str(error)))
+        except OUTSIDE as error:
+            TapReport(stdout)(RunAborted(reason_of(error)))
             raise
         watched: list[Emit] = [TapReport(tap), *others, ConsoleReport(stderr), Annotations(stderr), StoryFiles()]
         asks = options.step or options.pause_on_failure
@@ -75,7 +76,7 @@ def reports(
 def _in_files(options: argparse.Namespace, files: ExitStack) -> Iterator[Emit]:
     """Yield the reports beside TAP, each with its file open.
 
-    :raise OSError: if one cannot be written.
+    :raise SetupError: if one cannot be written.
     """
     if options.junit:
         yield files.enter_context(_junit(options.junit))
@@ -105,13 +106,17 @@ def report_file(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
     The report of an earlier run goes first, lest it be taken for this one's. What is no regular file is written as is.
 
     :param in_place: whether the file has its name at once, to be followed as it grows.
-    :raise OSError: if the file cannot be written.
+    :raise SetupError: if the file cannot be written.
     """
     in_place = in_place or (file.exists() and not file.is_file())
     part = file if in_place else file.with_name(file.name + ".part")
-    if not in_place:
-        file.unlink(missing_ok=True)
-    with part.open("w", encoding="utf-8", newline="\n", errors="replace") as text:
+    try:
+        if not in_place:
+            file.unlink(missing_ok=True)
+        opened = part.open("w", encoding="utf-8", newline="\n", errors="replace")
+    except OSError as error:
+        raise SetupError(f"cannot write {file}: {error.strerror}") from None
+    with opened as text:
         stream = LineStream(text)
         try:
             yield stream
@@ -122,5 +127,7 @@ def report_file(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
 
 def reason_of(error: BaseException) -> str:
     """Return why a run ended early, in a line."""
+    if isinstance(error, OSError):
+        return os_problem(error)
     known = isinstance(error, (*OUTSIDE, Interrupted))
     return str(error) if known else f"internal error: {type(error).__name__}: {error}"

@@ -6,7 +6,16 @@ import json
 import traceback
 from dataclasses import dataclass
 
-from runner.errors import CommandFailed, Diagnostic, MachineDied, RunnerError, ScenarioError, Span, StepFailed
+from runner.errors import (
+    CommandFailed,
+    Diagnostic,
+    MachineDied,
+    RunnerError,
+    ScenarioError,
+    Span,
+    StepFailed,
+    os_problem,
+)
 from runner.exit_status import signal_name
 from runner.match import describe, require_match
 from runner.model import Failure, Outcome, Result
@@ -151,7 +160,7 @@ def _diagnostic_of(error: BaseException, span: Span) -> Diagnostic:
         case StepTimedOut() | RunnerError():
             return Diagnostic(span, str(error.args[0]))
         case OSError():
-            return Diagnostic(span, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+            return Diagnostic(span, os_problem(error))
         case _:
             where = "".join(traceback.format_exception(error)[-3:])
             return Diagnostic(span, f"internal error, please report it: {where}")

@@ -69,8 +69,9 @@ def test_wrong_usage_is_2_and_prints_no_report(arguments: list[str], capsys: pyt
         cli.main(arguments)
     printed = capsys.readouterr()
     assert ended.value.code == 2
-    assert printed.out == ""
-    assert "run-scenarios: error: " in printed.err
+    usage, _, error = printed.err.partition("\n")
+    assert (printed.out, usage) == ("", "usage: run-scenarios [options] PATH ...")
+    assert error.startswith("run-scenarios: error: ")
 
 
 def test_the_right_files_run_beside_the_wrong_ones(run_command: RunSteps) -> None:
@@ -240,14 +241,22 @@ def test_a_report_that_cannot_be_written_is_3(run_command: RunSteps) -> None:
     run = run_command("--tap", "no-such-directory/report.tap", "passes.yaml")
     assert run.status == 3
     assert run.stdout.split("\n")[-2].startswith("Bail out! ")
-    assert "no-such-directory/report.tap.part" in run.stderr
+    said = "cannot write no-such-directory/report.tap: No such file or directory"
+    assert run.message == said
+    assert run.stderr == f"run-scenarios: error: {said}\n"
 
 
 def test_a_full_disk_is_3(place: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*command.PROGRAM, "passes.yaml"], env=_environment(), stdout=full, stderr=-1, text=True)
     assert done.returncode == 3
-    assert done.stderr == "run-scenarios: error: [Errno 28] No space left on device\n"
+    assert done.stderr == "run-scenarios: error: No space left on device: <stdout>\n"
+
+
+def test_a_report_for_which_there_is_no_space_is_named(run_command: RunSteps) -> None:
+    run = run_command("--json", "/dev/full", "passes.yaml")
+    assert run.status == 3
+    assert run.stderr.splitlines()[-1] == "run-scenarios: error: No space left on device: /dev/full"
 
 
 def test_the_report_is_in_the_order_of_the_plan_under_j(place: Path) -> None:

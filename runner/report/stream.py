@@ -47,7 +47,7 @@ class LineStream:
             self._close()
             hung_up = self.is_terminal and error.errno == errno.EIO
             if not isinstance(error, BrokenPipeError) and not hung_up:
-                raise
+                raise OSError(error.errno, error.strerror, self._stream.name) from None
 
     def _close(self) -> None:
         self.closed = True
