@@ -69,11 +69,11 @@ class Definitions:
                 raise UsageError(self._unknown(name))
             if name not in self._variables and not any(same(value, each) for each in known):
                 listed = ", ".join(map(describe, known))
-                raise UsageError(f"-D {name}: no case has the value {describe(value)}; there are {listed}")
+                raise UsageError(f"-D {name}: no case has the value {describe(value)}; values: {listed}")
 
     def _unknown(self, name: str) -> str:
         every = sorted(self._variables | self._dimensions.keys())
-        hint = did_you_mean(name, every, f"there are {', '.join(every) or 'none'}")
+        hint = did_you_mean(name, every, f"names: {', '.join(every) or 'none'}")
         return f"-D {name}: no scenario here has a variable or a dimension of that name; {hint}"
 
     def _note(self, name: str, value: JsonValue) -> None:

@@ -104,7 +104,9 @@ def _selection(parser: argparse.ArgumentParser) -> None:
 def _running(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run it")
     group.add_argument("-j", "--jobs", type=_positive, default=default_jobs(), help="cases at a time (%(default)s)")
-    group.add_argument("--cluster", metavar="ADDRESS", help="run the cases on the workers of this Dask scheduler")
+    group.add_argument(
+        "--cluster", type=_address, metavar="ADDRESS", help="run the cases on the workers of this Dask scheduler"
+    )
     group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="cap on each case (180 s where it has none)")
     group.add_argument(
         "--audit",
@@ -261,6 +263,12 @@ def _seconds(text: str) -> float:
     if not re.fullmatch(r"(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
     return float(text)
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"([a-z]+://)?[^\s/]+:[0-9]{1,5}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}' is not an address such as tcp://scheduler:8786")
+    return text
 
 
 def _seed(text: str) -> str:

@@ -139,10 +139,10 @@ def test_the_list_for_machines_has_what_selects_a_case(run_command: RunSteps) ->
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
-        ("n=3", "-D n: no case has the value 3 (integer); there are 1 (integer), 2 (integer)"),
-        ("n='1'", '-D n: no case has the value "1" (string); there are 1 (integer), 2 (integer)'),
+        ("n=3", "-D n: no case has the value 3 (integer); values: 1 (integer), 2 (integer)"),
+        ("n='1'", '-D n: no case has the value "1" (string); values: 1 (integer), 2 (integer)'),
         ("siz=1", "-D siz: no scenario here has a variable or a dimension of that name; did you mean 'size'?"),
-        ("zzz=1", "-D zzz: no scenario here has a variable or a dimension of that name; there are n, s, size, wanted"),
+        ("zzz=1", "-D zzz: no scenario here has a variable or a dimension of that name; names: n, s, size, wanted"),
         ("n=[1", "-D n=[1: not valid YAML: did not find expected ',' or ']'"),
         ("n={{ 1 }}", "-D n={{ 1 }}: a mapping key must be a string"),
         ("n='{{ 1 }}'", "-D n='{{ 1 }}': an expression; write the value out"),
