@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def main() -> int:
     """Run the command; 0 if nothing leaked or was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1e9, help="how long to go on")
-    parser.add_argument("--sample", type=int, help="how many faults to inject")
+    parser.add_argument("--sample", type=int, default=sys.maxsize, help="how many faults to inject")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--kind", action="append", choices=[kind.name for kind in KINDS], help="only this kind")
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), help="attempts at a time")
@@ -110,8 +110,8 @@ def _sweep(options: argparse.Namespace, pool: ProcessPoolExecutor, end: float) -
     sweep = Sweep(every, {kind.name: Counter() for kind in kinds})
     try:
         print(f"{len(every)} faults are possible", flush=True)
-        chosen = islice(_new_ones_first(every), options.sample)
-        for blows, verdicts in _verdicts(pool, _runs(chosen), options.jobs, end):
+        runs = chain.from_iterable(map(_runs, _stages(every, options.sample)))
+        for blows, verdicts in _verdicts(pool, runs, options.jobs, end):
             sweep.take(blows, verdicts)
     except KeyboardInterrupt:
         print("stopped", flush=True)
@@ -122,20 +122,21 @@ def _can_strike(kind: Kind, target: Target) -> bool:
     return {"": True, "tool": target.runs_tool}.get(kind.needs, target.runs_qemu)
 
 
-def _new_ones_first(every: Iterable[Blow]) -> Iterator[Blow]:
-    """Yield what strikes where nothing like it has struck before first."""
+def _stages(every: Iterable[Blow], most: int = sys.maxsize) -> Iterator[Sequence[Blow]]:
+    """Yield what strikes where nothing like it has struck before first; one stage is over before the next begins.
+
+    :param most: how many there are in all stages together.
+    """
     left, done = list(every), list[Blow]()
     for alike in ALIKE:
-        seen, rest = {alike(*blow) for blow in done}, []
+        seen, new, rest = {alike(*blow) for blow in done}, list[Blow](), list[Blow]()
         for blow in left:
-            if alike(*blow) in seen:
-                rest.append(blow)
-            else:
-                seen.add(alike(*blow))
-                done.append(blow)
-                yield blow
+            (rest if alike(*blow) in seen else new).append(blow)
+            seen.add(alike(*blow))
+        yield new[: max(0, most - len(done))]
+        done += new
         left = rest
-    yield from left
+    yield left[: max(0, most - len(done))]
 
 
 def _runs(blows: Iterable[Blow]) -> Iterator[tuple[Blow, ...]]:

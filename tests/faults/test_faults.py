@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import PYTHON_PATH
-from tests.faults.__main__ import _new_ones_first, _runs
+from tests.faults.__main__ import _runs, _stages
 from tests.faults.attempt import Observed, Target
 from tests.faults.judge import Verdict, judge
 from tests.faults.kinds import KINDS, Kind
@@ -93,7 +93,10 @@ def test_what_strikes_where_nothing_like_it_has_comes_first() -> None:
     again = replace(TARGET, number=2)
     below = replace(TARGET, number=3, at="one.yaml:4:5")
     every = [(KILLED, TARGET), (KILLED, again), (KILLED, below)]
-    assert list(_new_ones_first(every)) == [(KILLED, TARGET), (KILLED, below), (KILLED, again)]
+    first, of_verbs, as_written, *others, last = _stages(every)
+    assert (first, of_verbs, as_written) == ([(KILLED, TARGET)], [], [(KILLED, below)])
+    assert (others, last) == ([[], []], [(KILLED, again)])
+    assert [len(stage) for stage in _stages(every, 2)] == [1, 0, 1, 0, 0, 0]
 
 
 def test_a_run_has_each_case_once_and_what_hits_all_of_it_alone() -> None:
