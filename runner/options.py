@@ -1,4 +1,4 @@
-"""The options of the command. Imports keywords and tools only, for `--help` is to be fast."""
+"""The options of the command. Imports tools only, and the rest where it is needed, for `--help` is to be fast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import __version__
-from runner.keywords import BadKeywords, parse_keywords
 from runner.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         prog="run-scenarios",
         usage="%(prog)s [options] PATH ...",
+        formatter_class=_formatter,
         description="Run declarative test scenarios against QEMU's block layer, and report TAP on standard output.",
         epilog="TEST_DIR is where case directories are made. Exit status: 0 passed, 1 failed, 2 wrong usage or "
         "scenario, 3 cannot run, 5 nothing to run, 128+N stopped by signal N.",
@@ -49,6 +49,15 @@ def make_parser() -> argparse.ArgumentParser:
         add(parser)
     parser.add_argument("--version", action="version", version=f"run-scenarios {__version__}")
     return parser
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Return argparse's own, told how wide the terminal is; to ask, it would import ten modules."""
+    try:
+        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
+    except (OSError, ValueError):
+        columns = 0
+    return argparse.HelpFormatter(prog, width=(columns or 80) - 2)
 
 
 def _unambiguous(arguments: Sequence[str]) -> list[str]:
@@ -238,6 +247,8 @@ def default_jobs() -> int:
 
 
 def _keywords(text: str) -> str:
+    from runner.keywords import BadKeywords, parse_keywords
+
     try:
         parse_keywords(text)
     except BadKeywords as error:

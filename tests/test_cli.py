@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,16 @@ def test_wrong_usage_is_2_and_prints_no_report(arguments: list[str], capsys: pyt
     usage, _, error = printed.err.partition("\n")
     assert (printed.out, usage) == ("", "usage: run-scenarios [options] PATH ...")
     assert error.startswith("run-scenarios: error: ")
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("60", 58), ("0", 78), ("many", 78)])
+def test_help_is_as_wide_as_the_terminal(columns: str, widest: int) -> None:
+    environment = {**_environment(), "COLUMNS": columns}
+    done = subprocess.run([*command.PROGRAM, "--help"], env=environment, capture_output=True, text=True, check=True)
+    assert widest - 8 < max(map(len, done.stdout.splitlines())) <= widest
+    loaded = "import sys; from runner.options import make_parser; make_parser().format_help(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], env=environment, capture_output=True, text=True, check=True)
+    assert not {"shutil", "runner.keywords"} & {*done.stdout.split()}, "it takes longer than all the rest"
 
 
 def test_the_right_files_run_beside_the_wrong_ones(run_command: RunSteps) -> None:
