@@ -31,7 +31,7 @@ def start_up(pairs: int) -> Iterator[Row]:
 def many_files(files: int) -> Iterator[Row]:
     """Measure `--check` of many files, and of a tenth of them, with nothing cached but what QEMU says of itself.
 
-    And once more with what was remembered of all of them but one.
+    Beside it what the parser takes for them; and `--check` once more, with what was remembered of all but one.
     """
     with tempfile.TemporaryDirectory(prefix="run-scenarios-bench-") as name:
         few, many = Path(name, "few"), Path(name, "many")
@@ -39,11 +39,14 @@ def many_files(files: int) -> Iterator[Row]:
         write_suite(many, files)
         before = cost("runner", "--check", str(few))
         after = cost("runner", "--check", str(many))
+        parsed = cost("bench.parse", str(many))
         _change_one(many)
         again = cost("runner", "--check", str(many))
     what = f"--check of {files} files of {STEPS} steps, {len(os.sched_getaffinity(0))} processors"
     figure = f"{after.wall_s:.1f} s, {after.peak_mb:.0f} MB at most in a process"
     yield Row(what, figure, f"≤ {FILES_TARGET_S} s", after.wall_s <= FILES_TARGET_S)
+    ratio = after.wall_s / parsed.wall_s
+    yield Row("… read as YAML and no more", f"{parsed.wall_s:.1f} s; `--check` takes {ratio:.1f} times that", "", True)
     yield Row(
         "… again, after one of them has changed",
         f"{again.wall_s:.1f} s",

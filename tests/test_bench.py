@@ -1,4 +1,4 @@
-"""The floor that a run is measured against does what the case did."""
+"""What is measured against does what it says: the floor of a run what the case did, that of a check all files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import parse
 from bench.floor import Diverged, read_trace, replay
+from bench.suite import write_suite
 from tests.support import RunSteps
 
 STEPS = """
@@ -34,3 +36,12 @@ def test_a_replay_that_goes_another_way_is_no_floor(trace_file: Path) -> None:
     trace_file.write_text(trace_file.read_text().replace('"compare"', '"cmpare"'))
     with pytest.raises(Diverged, match="ended with 1, not 0"):
         replay(read_trace(trace_file), times=1, workers=1)
+
+
+def test_every_file_is_read_as_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_suite(tmp_path, 3)
+    monkeypatch.setattr("sys.argv", ["parse", str(tmp_path)])
+    parse.main()
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(AssertionError, match="each is a mapping"):
+        parse.main()
