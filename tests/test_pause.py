@@ -122,7 +122,7 @@ def test_somebody_must_be_there(option: str, run_command: RunSteps) -> None:
     run = command.run(option, "fails.yaml")
     assert run.status == 2
     assert f"{option} needs a terminal as standard input" in run.stderr
-    run = command.run(option, "--cluster", "tcp://nowhere", "fails.yaml")
+    run = command.run(option, "--cluster", "tcp://nowhere:8786", "fails.yaml")
     assert run.status == 2
     assert f"{option} does not go with --cluster" in run.stderr
 
