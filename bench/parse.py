@@ -10,19 +10,18 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from multiprocessing import Pool
 from pathlib import Path
 
 import yaml
 
-BATCH = 25
+from runner.forked import spread
 
 
 def main() -> None:
     """Load each file below the directory once."""
     files = sorted(Path(sys.argv[1]).rglob("*.yaml"))
-    with Pool(len(os.sched_getaffinity(0)), initializer=gc.disable) as pool:
-        loaded = sum(pool.imap_unordered(_load, files, BATCH))
+    gc.disable()
+    loaded = sum(spread(_load, files, len(os.sched_getaffinity(0))))
     assert loaded == len(files), "each is a mapping"
 
 

@@ -146,6 +146,7 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
     from runner.answers import Answer
     from runner.check import collect_checked, save
     from runner.checked import checked_before
+    from runner.discover import nothing_in
     from runner.model import Findings
     from runner.outputs import messages
 
@@ -161,7 +162,7 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
         checked.keep()
     status = 0 if collection.cases or collection.unchanged or options.allow_empty else NOTHING
     if status and not collection.bad:
-        stderr.write(f"run-scenarios: nothing to check: no scenarios in {' '.join(options.paths)}")
+        stderr.write(f"run-scenarios: nothing to check: {nothing_in(options.paths)}")
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
         status = USAGE
     return Answer(status, None if problem or collection.bad else collection.read)

@@ -60,13 +60,19 @@ def _meant_by(argument: str, *, is_all: bool) -> Sequence[Found | Missing]:
         return [Missing(argument, _diagnostic(argument, f"'{name}' is a directory, which has no cases", hint))]
     if path.is_dir():
         here = str(Path.cwd())
+        if files := _files_below(path):
+            return [Found(Path(file), _shown(file, here)) for file in files]
         empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")
-        files = [Found(Path(file), _shown(file, here)) for file in _files_below(path)]
-        return files or [Missing(name, empty, is_empty_directory=True)]
+        return [Missing(name, empty, is_empty_directory=True)]
     if path.exists():
         return [Found(path, shown(path), selector, alone=is_all)]
     there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     return [Missing(name, _diagnostic(name, "no such file or directory", did_you_mean(path.name, there)))]
+
+
+def nothing_in(arguments: Sequence[str]) -> str:
+    """Return what is said if the arguments lead to no scenario at all."""
+    return f"no scenarios in {' '.join(arguments)}"
 
 
 def shown(path: Path) -> str:

@@ -129,5 +129,5 @@ def reason_of(error: BaseException) -> str:
     """Return why a run ended early, in a line."""
     if isinstance(error, OSError):
         return os_problem(error)
-    known = isinstance(error, (*OUTSIDE, Interrupted))
+    known = isinstance(error, (SetupError, Interrupted))
     return str(error) if known else f"internal error: {type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import SetupError
+from runner.errors import SetupError, os_problem
 from runner.guardian import CASE_VARIABLE, Guardian, kill_those_of
 from runner.output import Output
 from runner.trace import Trace
@@ -141,7 +141,7 @@ class Processes:
         except OSError as error:
             stdout.close()
             stderr.close()
-            raise SetupError(f"cannot start {argv[0]}: {error.strerror}: {error.filename}") from None
+            raise SetupError(f"cannot start {argv[0]}: {os_problem(error)}") from None
         finally:
             os.close(stdout.writer)
             os.close(stderr.writer)

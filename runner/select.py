@@ -16,6 +16,7 @@ from runner.builds import Build
 from runner.changed import changed_files
 from runner.collect import Collection
 from runner.definitions import as_arguments
+from runner.discover import nothing_in
 from runner.errors import did_you_mean
 from runner.history import History
 from runner.keywords import parse_keywords
@@ -95,7 +96,7 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
         filters.notes.append(f"shuffled; for the same order again: --shuffle={shlex.quote(options.shuffle)}")
     rounds = _rounds(filters.left, options.repeat, options.shuffle)
     tasks = _tasks(rounds, options, len(collection.bad))
-    reason = "" if tasks else filters.reason or f"no scenarios in {' '.join(options.paths)}"
+    reason = "" if tasks else filters.reason or nothing_in(options.paths)
     return Selection(
         bad=tuple(collection.bad),
         tasks=tuple(tasks),

@@ -38,7 +38,9 @@ ALIKE: tuple[Callable[[Kind, Target], Any], ...] = (
     lambda kind, target: target.source,
     lambda kind, target: (kind.group, target.source),
     lambda kind, target: (kind.name, target.source),
+    lambda kind, target: (kind.name, target),
 )
+"""What a fault must not share with one that has struck, stage by stage; in the last, all that tells it from others."""
 AT_ONCE = 12
 """How many cases of a run are struck, each by a fault of its own."""
 TELL_EVERY_S = 60.0
@@ -136,7 +138,6 @@ def _stages(every: Iterable[Blow], most: int = sys.maxsize) -> Iterator[Sequence
         yield new[: max(0, most - len(done))]
         done += new
         left = rest
-    yield left[: max(0, most - len(done))]
 
 
 def _runs(blows: Iterable[Blow]) -> Iterator[tuple[Blow, ...]]:
