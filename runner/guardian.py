@@ -107,22 +107,23 @@ def kill_those_of(directory: Path, since: int = 0) -> None:
 
     :param since: the number of a process that was started before any of those.
     """
+    place = os.fsencode(directory)
     for _ in range(MOST_SCANS):
         # What has been killed may have started another just before.
-        killed = [_killed(pid, directory) for pid in _processes() if pid >= since]
+        killed = [_killed(pid, place) for pid in _processes() if pid >= since and _is_of(pid, place)]
         ended = [_has_ended(handle) for handle in killed if handle is not None]
         if not any(ended):
             return
 
 
-def _killed(pid: int, directory: Path) -> int | None:
-    """Kill a process if it is one of those, and return a handle to wait for its end."""
+def _killed(pid: int, place: bytes) -> int | None:
+    """Kill a process if it still is one of those, and return a handle to wait for its end."""
     try:
         # From here on the number can mean no other process.
         handle = os.pidfd_open(pid)
     except OSError:
         return None
-    if not _is_of(pid, directory):
+    if not _is_of(pid, place):
         os.close(handle)
         return None
     with contextlib.suppress(ProcessLookupError):
@@ -143,12 +144,12 @@ def _processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
-def _is_of(pid: int, directory: Path) -> bool:
-    place = os.fsencode(directory)
+def _is_of(pid: int, place: bytes) -> bool:
     with contextlib.suppress(OSError):
         if _is_within(os.readlink(b"/proc/%d/cwd" % pid), place):  # noqa: PTH115
             return True
-        marks = Path(f"/proc/{pid}/environ").read_bytes().split(MARK)[1:]
+        with open(b"/proc/%d/environ" % pid, "rb") as environment:  # noqa: PTH123
+            marks = environment.read().split(MARK)[1:]
         return any(_is_within(mark.partition(b"\0")[0], place) for mark in marks)
     return False
 

@@ -114,7 +114,9 @@ class Processes:
         self._guardian = guardian
         self._children: list[Child] = []
         self._first = 0
-        self._environment = {**os.environ, "LC_ALL": "C", CASE_VARIABLE: str(directory)}
+        # As bytes, for it is the same for every child, and each would encode it again.
+        own = {"LC_ALL": "C", CASE_VARIABLE: str(directory)}
+        self._environment = {**os.environb, **{os.fsencode(name): os.fsencode(own[name]) for name in own}}
 
     def start(
         self, argv: Sequence[str], *, vm: str | None, log: Path | None = None, pass_fds: Sequence[int] = ()
