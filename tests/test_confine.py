@@ -208,10 +208,11 @@ def test_a_link_made_by_a_tool_stops_the_case(
     monkeypatch.setenv("QEMU_IMG_PROG", str(tool))
     run = run_steps("""
         - qemu-img: [create, a.raw, 512]
+        - assert: "{{ 1 == 1 }}"
         - read: {file: a.raw, patterns: [{byte: 0x73, at: 0, size: 512}]}
     """)
     assert run.status == 1
-    assert run.message == "step 2 (read): 'a.raw' is a link out of the case's directory"
+    assert run.message == "step 3 (read): 'a.raw' is a link out of the case's directory"
 
 
 def test_a_value_known_only_at_run_time_is_checked_then(run_steps: RunSteps, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Assert(Verb):
 
     NAME = "assert"
     ASSERTS = (_untrue, matched("expect"))
+    NAMES_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "boolean"},

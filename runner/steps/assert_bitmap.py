@@ -60,6 +60,7 @@ class AssertBitmap(Verb):
 
     NAME = "assert-bitmap"
     ASSERTS = (matched(*STATUS), _another_range, _exists)
+    NAMES_FILES = False
     RESULT = "the bitmap's `BlockDirtyInfo`, null for `exists: false`"
     SCHEMA: ClassVar[dict[str, Any]] = record(
         ["node", "name"],

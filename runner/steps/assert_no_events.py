@@ -28,6 +28,7 @@ class AssertNoEvents(Verb):
 
     NAME = "assert-no-events"
     ASSERTS = (by_itself,)
+    NAMES_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},

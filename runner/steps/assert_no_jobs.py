@@ -24,6 +24,7 @@ class AssertNoJobs(Verb):
 
     NAME = "assert-no-jobs"
     ASSERTS = (by_itself,)
+    NAMES_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod

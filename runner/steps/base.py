@@ -160,6 +160,8 @@ class Verb(ABC):
     """What `error` matches against, in words; "" where the verb cannot be expected to fail."""
     ASSERTS: ClassVar[tuple[Assertion, ...]]
     """What a step asserts by itself, without `expect` and `error`; `ASSERTS_NOTHING` is an answer too."""
+    NAMES_FILES: ClassVar[bool] = True
+    """Whether it may have a program open a file by its name; none has left a link out of the case's directory then."""
     TO_BE_NOTICED: ClassVar[str] = ""
     """The key of the list of what it does that something later must look at, item by item; "" if there is none."""
     UNFOLDS: ClassVar[bool] = False
@@ -192,6 +194,7 @@ class FlowVerb(Verb):
     """
 
     UNFOLDS = True
+    NAMES_FILES = False
 
     @abstractmethod
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:

@@ -22,6 +22,7 @@ class Kill(Verb):
 
     NAME = "kill"
     ASSERTS = ASSERTS_NOTHING
+    NAMES_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod

@@ -26,6 +26,7 @@ class Shutdown(Verb):
 
     NAME = "shutdown"
     ASSERTS = ASSERTS_NOTHING
+    NAMES_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod

@@ -40,6 +40,7 @@ class WaitEvent(Verb):
 
     NAME = "wait-event"
     ASSERTS = (_chosen_otherwise, matched("expect"))
+    NAMES_FILES = False
     RESULT = "the event: `{event, data, timestamp}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

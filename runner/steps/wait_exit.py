@@ -40,6 +40,7 @@ class WaitExit(Verb):
 
     NAME = "wait-exit"
     ASSERTS = (_another_status,)
+    NAMES_FILES = False
     RESULT = "the exit status"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

@@ -53,6 +53,7 @@ class WaitJob(Verb):
 
     NAME = "wait-job"
     ASSERTS = (_another_outcome, matched("error"))
+    NAMES_FILES = False
     RESULT = "`{outcome, statuses, error?, len?, offset?}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

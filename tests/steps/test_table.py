@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 import runner.steps
+from runner import confine
 from runner.reference import example_of
 from runner.steps import VERBS
 from runner.steps.base import Verb
@@ -85,6 +87,12 @@ def _undescribed(schema: Any, path: str) -> Iterator[str]:
 def test_every_key_of_a_verb_is_described(verb: type[Verb]) -> None:
     assert list(_undescribed([verb.SCHEMA, verb.COMPANIONS], verb.NAME)) == []
     assert all(each.get("description") for each in verb.COMPANIONS.values())
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_verb_that_names_no_files_takes_none(verb: type[Verb]) -> None:
+    takes_some = verb.NAME in confine.VERBS or "x-case-file" in json.dumps([verb.SCHEMA, verb.COMPANIONS])
+    assert verb.NAMES_FILES or not takes_some
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
