@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from runner.plan import bind, modifier
 from runner.process import Child, Completed, Processes
 from runner.programs import Programs
 from runner.qemu import Machine
-from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Scope, Step
+from runner.steps.base import DEFAULT_VM, Block, Scope, Step
 from runner.steps.shapes import seconds_of
 from runner.task import Task
 from runner.trace import Trace
@@ -271,7 +272,7 @@ class CaseRun:
         self.current, self.blame = Blame(step, number, self.stack, None, step.span), None
         assert self.trace
         self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
-        self.trace.begin_step(step_record(self.current, plain_name(step.name)))
+        self.trace.begin_step(partial(step_record, self.current))
         if self.settings.pauses and self.settings.pauses.each_step:
             await self._pause_before(step, scope, self.settings.pauses)
             began = time.monotonic()
@@ -305,6 +306,8 @@ class CaseRun:
 
         :raise StepTimedOut: if that takes longer than `limit` seconds.
         """
+        if limit is None:
+            return await work
         try:
             async with asyncio.timeout(limit) as deadline:
                 self.deadlines.append(deadline)
@@ -321,7 +324,7 @@ class CaseRun:
         node = modifier(step, "timeout", scope)
         if node is not None:
             return seconds_of(node)
-        return None if issubclass(step.verb, FlowVerb) else STEP_TIMEOUT_S
+        return None if step.verb.UNFOLDS else STEP_TIMEOUT_S
 
     async def _perform(self, step: Step, scope: Scope) -> JsonValue:
         bound = bind(step, scope)
@@ -343,7 +346,7 @@ class CaseRun:
 
     def _refuse_links(self, step: Step) -> None:
         """Refuse to go on in a directory from which something that ran there has made a way out."""
-        if not step.confined or issubclass(step.verb, FlowVerb):
+        if not (step.confined and step.verb.NAMES_FILES):
             return
         link = link_outside(self.directories.work)
         if link:
@@ -353,7 +356,7 @@ class CaseRun:
     def _nested(self, step: Step) -> Iterator[None]:
         """Have the steps within this one, if it runs any, say that it led to them."""
         outer = self.stack
-        if issubclass(step.verb, FlowVerb):
+        if step.verb.UNFOLDS:
             self.stack = (*outer, step.span)
         try:
             yield

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from runner.errors import Diagnostic, Span
+from runner.errors import Diagnostic, Span, value_type
 
 
 class Outcome(Enum):
@@ -152,7 +152,7 @@ class CaseStarted:
     at_s: float = 0.0
 
 
-@dataclass(frozen=True)
+@value_type
 class StepStarted:
     """A step begins.
 
@@ -185,7 +185,7 @@ class Message:
     text: str
 
 
-@dataclass(frozen=True)
+@value_type
 class StepFinished:
     """A step has ended, well or not; steps within a block end before the step that holds the block.
 

@@ -225,7 +225,7 @@ def walk_procedures(
     return list(found), walks
 
 
-@dataclass(frozen=True)
+@value_type
 class Bound:
     """A step with its values in place; `verb` is None while one of them is not known."""
 

@@ -15,7 +15,7 @@ import json
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,10 @@ LONG = 1 << 16
 
 
 class _Record(NamedTuple):
-    """One record, before it is written; `text` is its data as JSON if that is known, and no data is needed then."""
+    """One record, before it is written; `text` is its data as JSON if that is known, and no data is needed then.
+
+    :param data: as JSON has it, or what returns that.
+    """
 
     moment: float
     kind: str
@@ -87,8 +90,11 @@ class Trace:
         if stdout or stderr:
             self.note("output", vm, {"stdout": stdout[:OUTPUT_LIMIT], "stderr": stderr[:OUTPUT_LIMIT]})
 
-    def begin_step(self, step: object) -> None:
-        """Have what is recorded from now on belong to a step, until that ends or one within it begins."""
+    def begin_step(self, step: Callable[[], object]) -> None:
+        """Have what is recorded from now on belong to a step, until that ends or one within it begins.
+
+        :param step: says what the trace is to tell of it, if it is written.
+        """
         self.note("step", None, step)
         if self._follows_steps:
             self._steps.append(_Traffic())
@@ -135,7 +141,7 @@ class Trace:
 
     def _line(self, record: _Record) -> str:
         moment, kind, vm, data, text = record
-        text = text or json.dumps(data)
+        text = text or json.dumps(data() if callable(data) else data)
         if len(text) > RECORD_LIMIT:
             text = json.dumps({"cut": text[:OUTPUT_LIMIT], "characters": len(text)})
         self._room -= len(text)

@@ -117,14 +117,12 @@ def outcome_of(error: Exception) -> Outcome:
             return Outcome.BROKEN
 
 
-def step_record(blame: Blame, name: str) -> JsonObject:
-    """Return what the trace says of a step that begins.
-
-    :param name: what the scenario calls it, "" if it has no name.
-    """
+def step_record(blame: Blame) -> JsonObject:
+    """Return what the trace says of a step that begins."""
     assert blame.step
     record: JsonObject = {"number": blame.number, "verb": blame.verb, "at": str(blame.span), "depth": len(blame.stack)}
-    more: JsonObject = {"name": name, "save": blame.step.save, "vm": plain_name(blame.step.modifiers.get("vm"))}
+    name, vm = plain_name(blame.step.name), plain_name(blame.step.modifiers.get("vm"))
+    more: JsonObject = {"name": name, "save": blame.step.save, "vm": vm}
     return record | {key: value for key, value in more.items() if value}
 
 

@@ -125,9 +125,9 @@ def texts(messages: tuple[Message, ...]) -> list[str]:
 def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
         trace.record("exit", "vm", 1)
-        trace.begin_step({"number": 1})
+        trace.begin_step(dict)
         trace.record("exec", None, ["qemu-img", "a b"])
-        trace.begin_step({"number": 1})
+        trace.begin_step(dict)
         trace.record("send", "vm", {"execute": "stop"})
         inner, _ = trace.end_step()
         trace.record("exit", "vm", 2)
@@ -137,9 +137,25 @@ def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
     assert 0 <= outer[0].at_s <= inner[0].at_s <= outer[1].at_s
 
 
+def test_what_a_step_is_is_only_told_to_a_trace_that_is_written(tmp_path: Path) -> None:
+    def told() -> dict[str, int]:
+        asked.append("told")
+        return {"number": 1}
+
+    asked: list[str] = []
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.begin_step(told)
+        trace.drop()
+    assert asked == []
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.begin_step(told)
+    (record,) = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert (record["kind"], record["data"], asked) == ("step", {"number": 1}, ["told"])
+
+
 def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
-        trace.begin_step({"number": 1})
+        trace.begin_step(dict)
         trace.record("exec", None, ["x" * (MESSAGE_LIMIT + 1)])
         for _ in range(TRAFFIC_LIMIT):
             trace.record("exit", None, 0)
@@ -149,7 +165,7 @@ def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
 
 def test_nothing_is_kept_of_steps_unless_they_are_followed(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        trace.begin_step({"number": 1})
+        trace.begin_step(dict)
         trace.record("exit", None, 0)
         assert trace.end_step() == ((), 0)
 
