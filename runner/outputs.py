@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 
 from runner import __version__
 from runner.errors import SetupError, os_problem
-from runner.model import Emit, Event, RunAborted
+from runner.model import Emit, Event, RunAborted, StepFinished, StepStarted
 from runner.report.annotations import Annotations
 from runner.report.console import ConsoleReport
 from runner.report.job_summary import JobSummary
@@ -23,17 +23,19 @@ from runner.report.tap import TapReport
 from runner.signals import Interrupted
 
 OUTSIDE = (SetupError, OSError)
+OF_STEPS = (StepStarted, StepFinished)
 
 
 class Broadcast:
-    """Hands every event to every report."""
+    """Hands every event to every report; those of steps, which are most, only to one that does not ignore them."""
 
     def __init__(self, *reports: Emit) -> None:
         self._reports = reports
+        self._of_steps = tuple(each for each in reports if not getattr(each, "IGNORES_STEPS", False))
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
-        for report in self._reports:
+        for report in self._of_steps if isinstance(event, OF_STEPS) else self._reports:
             report(event)
 
 

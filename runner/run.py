@@ -32,6 +32,8 @@ OBJECTS_BEFORE_COLLECTION = 10_000
 class Status:
     """The exit status that the results lead to: the highest wins."""
 
+    IGNORES_STEPS = True
+
     def __init__(self) -> None:
         self.code = 0
 

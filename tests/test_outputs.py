@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import signal
 from pathlib import Path
 
 import pytest
 
+import runner.report
+from runner.errors import Source, Span
+from runner.model import CaseFinished, CaseStarted, Event, Outcome, Result, StepFinished, StepStarted
+from runner.outputs import Broadcast
 from tests import command
 from tests.command import FAILS, PASSES, WAITS
 from tests.report.taplint import lint
@@ -16,6 +22,20 @@ from tests.support import RunSteps
 
 FILES = {"--tap": "r.tap", "--junit": "r.xml", "--html": "r.html", "--json": "r.jsonl"}
 OPTIONS = [word for pair in FILES.items() for word in pair]
+NOWHERE = Span(Source("case.yaml", ""), 1, 1)
+
+
+class Ignorant:
+    """A report that ignores steps."""
+
+    IGNORES_STEPS = True
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        self.seen.append(event)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +84,25 @@ def test_a_report_that_cannot_be_written_is_known_before_anything_runs(
     assert run.status == 3
     assert "no-such-directory/report" in run.stderr
     assert "Bail out!" in run.stdout
+
+
+def test_every_event_goes_to_every_report_but_those_of_steps_to_one_that_ignores_them() -> None:
+    seen: list[Event] = []
+    ignorant = Ignorant()
+    started, ended = CaseStarted(0, 0, 0.0), CaseFinished(0, Result(Outcome.PASSED))
+    steps: list[Event] = [StepStarted(0, 1, "launch", NOWHERE), StepFinished(0, 1, "launch", NOWHERE, True, 0.0, 0.1)]
+    broadcast = Broadcast(Broadcast(seen.append, ignorant), ignorant)
+    events: list[Event] = [started, *steps, ended]
+    for event in events:
+        broadcast(event)
+    assert (seen, ignorant.seen) == (events, [started, started, ended, ended])
+
+
+def test_what_ignores_steps_does_nothing_about_them() -> None:
+    for module in pkgutil.iter_modules(runner.report.__path__):
+        names = vars(importlib.import_module(f"runner.report.{module.name}"))
+        reports = [each for each in names.values() if getattr(each, "IGNORES_STEPS", False)]
+        assert not (reports and {"StepStarted", "StepFinished"} & names.keys()), module.name
 
 
 def test_two_reports_do_not_share_a_file(run_command: RunSteps, capsys: pytest.CaptureFixture[str]) -> None:

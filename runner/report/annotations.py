@@ -23,6 +23,8 @@ class Annotations:
     :param environment: `GITHUB_ACTIONS` is "true" in a workflow; files are named relative to `GITHUB_WORKSPACE`.
     """
 
+    IGNORES_STEPS = True
+
     def __init__(self, stream: LineStream, environment: Mapping[str, str] = os.environ) -> None:
         self._stream = stream
         self._wanted = environment.get("GITHUB_ACTIONS") == "true"

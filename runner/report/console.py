@@ -17,6 +17,8 @@ class ConsoleReport:
     A file that cannot be run is among the findings, so its result says nothing new.
     """
 
+    IGNORES_STEPS = True
+
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
         self._points: tuple[Point, ...] = ()

@@ -39,6 +39,8 @@ WORDS = {Outcome.PASSED: "passed", Outcome.SKIPPED: "skipped", Outcome.KNOWN_FAI
 class JobSummary:
     """Appends totals, failures and the reasons for skipping to a file; does nothing outside of GitHub's workflows."""
 
+    IGNORES_STEPS = True
+
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         """Find the file.
 

@@ -53,6 +53,8 @@ class JUnitReport:
     :param waiting: an empty file, which the cases are kept in until then.
     """
 
+    IGNORES_STEPS = True
+
     def __init__(self, stream: LineStream, waiting: IO[bytes]) -> None:
         self._stream = stream
         self._waiting = waiting

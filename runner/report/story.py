@@ -16,6 +16,8 @@ class StoryFiles:
     It is extra: where it cannot be written, the report has it all the same.
     """
 
+    IGNORES_STEPS = True
+
     def __init__(self) -> None:
         self._points: Sequence[Point] = ()
 

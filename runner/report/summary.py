@@ -19,6 +19,8 @@ class Summary:
     On a terminal always, elsewhere if something failed, or if cases ran in several rounds.
     """
 
+    IGNORES_STEPS = True
+
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
         self._points: Sequence[Point] = ()

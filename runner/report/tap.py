@@ -34,6 +34,8 @@ Block = dict[str, object]
 class TapReport:
     """Writes TAP to a stream, each point as soon as it and all before it are known."""
 
+    IGNORES_STEPS = True
+
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
         self._points: tuple[Point, ...] = ()
