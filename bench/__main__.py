@@ -7,6 +7,7 @@ in both. The exit status is 1 if a target was missed.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from bench import check, html, memory, run
-from bench.measure import Row
+from bench.measure import ROOT, Row
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "run": lambda: run.rows(repeat=200, pairs=5),
@@ -30,6 +31,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
     wanted = parser.parse_args().parts or [*PARTS]
+    # As pip does for what it installs.
+    compileall.compile_dir(ROOT / "runner", quiet=1)
     qemu = os.environ.get("QEMU_PROG", "qemu-system-x86_64")
     version = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
     print(f"{datetime.now(UTC):%Y-%m-%d}, {version}, {len(os.sched_getaffinity(0))} processors\n")

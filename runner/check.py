@@ -38,6 +38,7 @@ def collect_checked(options: argparse.Namespace, checked: Checked | None = None)
     checks = {label: check_on(under_test[label], each) for label, each in schemas.items()}
     collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
     known = [each("qemu", False) for each in schemas.values()] if saved is None else []
+    collection.builds = builds
     collection.qemus += [str(schema) for schema in known if schema]
     return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
 

@@ -17,6 +17,8 @@ from runner.options import builds_of, make_parser, read_options
 
 if TYPE_CHECKING:
     from runner.answers import Answer
+    from runner.builds import Build
+    from runner.collect import Collection
     from runner.editor_schema import JsonSchema
     from runner.report.stream import LineStream
 
@@ -183,9 +185,7 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
         collection, _ = collect_checked(options)
         emit(Findings(tuple(collection.findings)))
         durations = load_durations(options.durations)
-        # A cluster has programs of its own.
-        builds = builds_of(options, must_be_there=not options.cluster) if collection.cases else ()
-        selection = select(options, collection, builds, history)
+        selection = select(options, collection, _builds_to_run_on(options, collection), history)
         for note in selection.notes:
             emit(Notice(note))
         if not selection.points:
@@ -201,6 +201,16 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
         else:
             stopped = run(options, selection, everyone)
         return stopped.exit_status if stopped else status.code
+
+
+def _builds_to_run_on(options: argparse.Namespace, collection: Collection) -> tuple[Build, ...]:
+    if not collection.cases:
+        return ()
+    if options.cluster:
+        # It has programs of its own.
+        return builds_of(options, must_be_there=False)
+    # What those have been asked already, they need not be asked again.
+    return collection.builds or builds_of(options)
 
 
 def _bug_report(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Paths on the command line to the cases to run, and the files that cannot.
 
-Imports checked, discover, examine and forked.
+Imports builds, checked, discover, examine and forked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from runner.builds import Build
 from runner.checked import Checked
 from runner.definitions import Definitions, read_definitions
 from runner.discover import Found, discover
@@ -35,6 +36,7 @@ class Collection:
     """What can be run, and what cannot be.
 
     :param wrong: what is wrong with files, by their name, and the label of the one build it is wrong for or "".
+    :param builds: those that the QMP was checked on.
     :param qemus: what the builds under test say they are.
     :param read: the digest of each file that was read and is right, imported ones too, by absolute path.
     :param unchanged: how many scenarios were known to be right, whose cases are not among these.
@@ -45,6 +47,7 @@ class Collection:
     warnings: list[Diagnostic] = field(default_factory=list)
     wrong: dict[tuple[str, str], dict[Diagnostic, None]] = field(default_factory=dict)
     deprecated: dict[str, Diagnostic] = field(default_factory=dict)
+    builds: tuple[Build, ...] = ()
     qemus: list[str] = field(default_factory=list)
     read: dict[str, str] = field(default_factory=dict)
     unchanged: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,12 +97,19 @@ def cached(programs: Programs, program: str) -> Schema | None:
     """
     path = programs[program]
     try:
-        kept = json.loads(cache_file("qmp", path).read_text(encoding="utf-8"))
-        if kept["identity"] == _identity(path):
-            return parse_schema(program, kept["version"], kept["schema"])
+        file = cache_file("qmp", path)
+        return _kept(program, file, tuple(version_of(str(file))), tuple(_identity(path)))
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, BadSchema):
-        pass
-    return None
+        return None
+
+
+@lru_cache(maxsize=16)
+def _kept(program: str, file: Path, version: tuple[str | int, ...], identity: tuple[str | int, ...]) -> Schema:
+    """Return what a version of a file says of a program; whatever may be raised, it says nothing of this program."""
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    if kept["identity"] != [*identity]:
+        raise LookupError(program)
+    return parse_schema(program, kept["version"], kept["schema"])
 
 
 async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> None:

@@ -316,3 +316,15 @@ def test_a_wrong_file_takes_no_other_with_it(run_command: RunSteps, tmp_path: Pa
         (False, "wrong.yaml (invalid scenario file)"),
         (True, "right"),
     ]
+
+
+def test_what_a_tool_can_do_is_asked_once_for_the_check_and_the_run(
+    run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, program = tmp_path / "asked", tmp_path / "qemu-img"
+    program.write_text(f"#!/bin/sh\necho \"$1\" >>'{asked}'\nexec '{shutil.which('qemu-img')}' \"$@\"\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("QEMU_IMG_PROG", str(program))
+    run = run_steps("- create-image: {file: a.qcow2, size: 1M}", head="requires: {formats: [qcow2]}\n")
+    assert run.status == 0
+    assert asked.read_text().split() == ["--help", "create"]
