@@ -1,15 +1,16 @@
-"""What a child prints: read as it comes; no more is kept of it than its beginning and its end. Imports nothing of ours.
+"""What a child prints: read as it comes; no more is kept of it than its beginning and its end. Imports watch.
 
 A child that prints without end fills neither memory nor disk: it waits, as anybody does who writes into a pipe.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from runner.watch import Watch
 
 READ_BYTES = 1 << 16
 UNREAD_LIMIT = 8 << 20
@@ -20,16 +21,17 @@ TAIL_BYTES = 4096
 class Output:
     """One stream of a child, which writes it to `writer`.
 
+    :param watch: tells when there is something to read.
     :param log: the file that it is added to.
     :raise OSError: if that cannot be opened.
     """
 
-    def __init__(self, log: Path | None = None) -> None:
+    def __init__(self, watch: Watch, log: Path | None = None) -> None:
         self._log = log.open("ab", buffering=0) if log else None
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._reader, self._read)
+        self._watch = watch
+        watch.add(self._reader, self._read)
         self._unread = _Ends(UNREAD_LIMIT)
         self._tail = bytearray()
         self._logged = _Ends(LOG_LIMIT)
@@ -84,7 +86,7 @@ class Output:
     def _stop(self) -> None:
         if self._open:
             self._open = False
-            self._loop.remove_reader(self._reader)
+            self._watch.remove(self._reader)
             os.close(self._reader)
 
 

@@ -7,18 +7,20 @@ type wherever they do not depend on a running QEMU.
 from __future__ import annotations
 
 import itertools
+import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType, NoneType
+from typing import Any
 
 from runner.errors import Diagnostic, ScenarioError, Span, did_you_mean, mistake, value_type
 from runner.expressions import Variables, render
 from runner.match import describe, same
-from runner.nodes import UNKNOWN, Entry, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, to_json
+from runner.nodes import UNKNOWN, Entry, JsonObject, JsonValue, Mapping, Node, Scalar, Sequence, UnknownValue, to_json
 from runner.read_steps import Findings, argument_problems, check_modifier, refuse_reserved
 from runner.scenario import Scenario, ScenarioFile
 from runner.steps.base import DEFAULT_VM, Block, FlowVerb, Procedure, Scope, Step, Verb
@@ -29,6 +31,7 @@ from runner.validate import reopened
 MAX_CASES = 2_000
 MAX_STEPS = 50_000
 MAX_CALL_DEPTH = 50
+MAX_REMEMBERED = 500
 EMPTY: AbstractMapping[str, JsonValue] = MappingProxyType({})
 NO_MODIFIERS: AbstractMapping[str, Node] = MappingProxyType({})
 SCALARS = (str, int, float, NoneType)
@@ -240,15 +243,28 @@ def bind(step: Step, scope: Scope) -> Bound:
     """
     if step.parsed is not None:
         return Bound(step.argument, step.parsed)
-    values = [value for name in step.names if isinstance(value := scope.variables.get(name, UNKNOWN), SCALARS)]
-    if len(values) == len(step.names):
-        return _bound_before(step, *values)
-    return _bound(step, scope.variables)
+    values = (scope.variables.get(name, UNKNOWN) for name in step.names)
+    keys = [value if isinstance(value, SCALARS) else _as_key(value) for value in values]
+    return _bound(step, scope.variables) if UNKNOWN in keys else _bound_before(step, *keys)
+
+
+class _Whole(str):
+    """A list or a mapping, as JSON."""
+
+
+def _as_key(value: JsonValue | UnknownValue) -> Hashable:
+    """Return what a list or mapping is remembered by, `UNKNOWN` if it is not known or too much to remember."""
+    try:
+        text = json.dumps(value)
+    except TypeError:
+        return UNKNOWN
+    return _Whole(text) if len(text) <= MAX_REMEMBERED else UNKNOWN
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _bound_before(step: Step, *values: str | float | None) -> Bound:
+def _bound_before(step: Step, *keys: Hashable) -> Bound:
     """Do the work once for the same values: rounds repeat them, and a procedure is mostly called with the same."""
+    values: list[Any] = [json.loads(key) if isinstance(key, _Whole) else key for key in keys]
     return _bound(step, dict(zip(step.names, values, strict=True)))
 
 

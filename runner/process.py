@@ -1,4 +1,4 @@
-"""Start children, wait for them, end them, and leave none behind. Imports errors, output and trace.
+"""Start children, wait for them, end them, and leave none behind. Imports errors, output, trace and watch.
 
 Linux only: a child's end is seen through its pidfd, without threads and without polling.
 """
@@ -19,6 +19,7 @@ from runner.errors import SetupError, os_problem
 from runner.guardian import CASE_VARIABLE, Guardian, kill_those_of
 from runner.output import Output
 from runner.trace import Trace
+from runner.watch import Watch
 
 
 class Child:
@@ -26,6 +27,7 @@ class Child:
 
     :param name: how to speak of it.
     :param stdout: what it prints; `stderr` what it complains of.
+    :param watch: tells when it ends.
     :param note_end: called with its status as it ends, before anybody who waits for it goes on.
     """
 
@@ -35,6 +37,7 @@ class Child:
         popen: subprocess.Popen[bytes],
         stdout: Output,
         stderr: Output,
+        watch: Watch,
         note_end: Callable[[int], None],
     ) -> None:
         self.name = name
@@ -45,7 +48,8 @@ class Child:
         self.pid = popen.pid
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._pidfd = os.pidfd_open(popen.pid)
-        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+        self._watch = watch
+        watch.add(self._pidfd, self._reap)
 
     @property
     def status(self) -> int | None:
@@ -82,7 +86,7 @@ class Child:
         # Whatever it started goes with it; until it is waited for, nobody else can have its number.
         self.send(signal.SIGKILL)
         status = self._popen.wait()
-        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._watch.remove(self._pidfd)
         os.close(self._pidfd)
         self.stdout.close()
         self.stderr.close()
@@ -114,6 +118,7 @@ class Processes:
         self._guardian = guardian
         self._children: list[Child] = []
         self._first = 0
+        self._watch = Watch()
         # As bytes, for it is the same for every child, and each would encode it again.
         own = {"LC_ALL": "C", CASE_VARIABLE: str(directory)}
         self._environment = {**os.environb, **{os.fsencode(name): os.fsencode(own[name]) for name in own}}
@@ -128,7 +133,7 @@ class Processes:
         :raise SetupError: if the program cannot be started.
         """
         self._trace.record("exec", vm, list(argv))
-        stdout, stderr = (Output(Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr"))
+        stdout, stderr = (Output(self._watch, Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr"))
         try:
             popen = subprocess.Popen(
                 argv,
@@ -149,7 +154,7 @@ class Processes:
             os.close(stderr.writer)
         self._guardian.watch_process(popen.pid)
         name = vm or Path(argv[0]).name
-        child = Child(name, popen, stdout, stderr, lambda status: self._note_end(popen.pid, vm, status))
+        child = Child(name, popen, stdout, stderr, self._watch, lambda status: self._note_end(popen.pid, vm, status))
         self._children.append(child)
         self._first = self._first or popen.pid
         return child
@@ -176,6 +181,7 @@ class Processes:
     async def kill_all(self) -> None:
         """End every child that still runs, and what children have started and let go of; wait for the former."""
         await asyncio.gather(*(child.kill() for child in self._children))
+        self._watch.close()
         if self._first:
             kill_those_of(self._directory, since=self._first)
 

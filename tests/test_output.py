@@ -12,6 +12,7 @@ import pytest
 
 from runner import output
 from runner.output import LOG_LIMIT, TAIL_BYTES, Output
+from runner.watch import Watch
 from tests import command
 
 Work = Callable[[Output], Awaitable[None]]
@@ -21,11 +22,13 @@ def run_with(work: Work, log: Path | None = None) -> None:
     """Run a coroutine with an output, whose writer is closed before its end."""
 
     async def inner() -> None:
-        stream = Output(log)
+        watch = Watch()
+        stream = Output(watch, log)
         try:
             await work(stream)
         finally:
             stream.close()
+            watch.close()
 
     asyncio.run(inner())
 
@@ -107,7 +110,7 @@ def test_a_log_that_cannot_be_opened_leaves_no_pipe(tmp_path: Path) -> None:
     async def work() -> None:
         before = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(FileNotFoundError):
-            Output(tmp_path / "no" / "log")
+            Output(Watch(), tmp_path / "no" / "log")
         assert len(list(Path("/proc/self/fd").iterdir())) == before
 
     asyncio.run(work())

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import ScenarioError
 from runner.nodes import JsonValue, to_json
-from runner.plan import MAX_CASES, MAX_STEPS, Case, bind, plan
+from runner.plan import MAX_CASES, MAX_REMEMBERED, MAX_STEPS, Case, bind, plan
 from runner.scenario import Scenario
 from runner.steps.base import Scope
 from runner.validate import Reader
@@ -59,11 +59,21 @@ def test_a_step_is_bound_once_for_the_same_values_of_the_same_types(tmp_path: Pa
         tmp_path, 'scenario: a\nvariables: {a: 1}\nsteps: [{qmp: {execute: stop, arguments: {x: "{{ a }}"}}}]\n'
     )
     (step,) = case.scenario.steps
-    values: list[JsonValue] = [1, True, 1.0, "1", None, [1], 1]
+    values: list[JsonValue] = [1, True, 1.0, "1", None, [1], [True], "[1]", {"a": [1]}, {"a": [1.0]}, [1], 1]
     bound = [bind(step, Scope({"a": value}, {})) for value in values]
     found = [to_json(each.argument) for each in bound]
     assert [repr(each) for each in found] == [repr({"execute": "stop", "arguments": {"x": value}}) for value in values]
     assert bound[0] is bound[-1]
+    assert bound[5] is bound[-2]
+
+
+def test_what_is_too_much_to_remember_is_bound_all_the_same(tmp_path: Path) -> None:
+    (case,) = planned(tmp_path, 'scenario: a\nvariables: {a: 1}\nsteps: [set: {b: "{{ a }}"}]\n')
+    (step,) = case.scenario.steps
+    long: list[JsonValue] = ["x" * MAX_REMEMBERED]
+    one, other = (bind(step, Scope({"a": long}, {})) for _ in range(2))
+    assert to_json(one.argument) == to_json(other.argument) == {"b": long}
+    assert one is not other
 
 
 def test_a_mistake_of_several_cases_is_reported_once(tmp_path: Path) -> None:
