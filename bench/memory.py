@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
@@ -49,7 +50,14 @@ def _write(directory: Path, cases: int) -> None:
 def _watch(command: list[str], early: int, late: int, directory: str) -> tuple[float, float, float]:
     """Return the resident set, in MB, once so many points are out, once so many more are, and the largest of all."""
     seen: dict[int, float] = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=directory) as run:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=directory,
+        env={**os.environ, "TEST_DIR": directory},
+    ) as run:
         assert run.stdout
         for line in run.stdout:
             point = re.match(r"(?:not )?ok (\d+) ", line)

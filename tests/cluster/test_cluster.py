@@ -94,7 +94,12 @@ class Cluster:
         with log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "distributed.cli.dask_" + kind, *arguments],
-                env={**os.environ, "PYTHONPATH": PYTHON_PATH, **environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": PYTHON_PATH,
+                    "DASK_TEMPORARY_DIRECTORY": str(self._base),
+                    **environment,
+                },
                 cwd=self._base,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -106,7 +111,7 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster(test_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.chdir(tmp_path)
     cluster = Cluster(tmp_path)
     yield cluster
