@@ -87,6 +87,7 @@ def test_each_step_is_shown_before_it_runs(place: Path) -> None:
         assert "no VM runs" in terminal.text
         terminal.press("\n")
         terminal.read_for("step 2 (set)")
+        terminal.read_for("vm.qmp")
         assert "    5 |   - set: {wanted: paused}" in terminal.text
         assert '"running": true' in ask_shell(terminal, "query-status\n")
         terminal.press("c\n")
