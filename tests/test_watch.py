@@ -14,9 +14,11 @@ Work = Callable[[Watch], Awaitable[None]]
 
 
 def run_with(work: Work) -> None:
-    """Run a coroutine with a watch."""
+    """Run a coroutine with a watch; nothing goes wrong where only the loop would see it."""
+    errors: list[object] = []
 
     async def inner() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: errors.append(what))
         watch = Watch()
         try:
             await work(watch)
@@ -24,6 +26,7 @@ def run_with(work: Work) -> None:
             watch.close()
 
     asyncio.run(inner())
+    assert errors == []
 
 
 @contextmanager
@@ -58,6 +61,9 @@ def test_each_file_calls_back_while_there_is_something_to_read() -> None:
             os.write(to_one, b"d")
             await a_moment()
             assert len(seen) == 3
+            watch.add(one, lambda: seen.append(os.read(one, 1)))
+            await a_moment()
+            assert seen[3:] == [b"d"]
 
     run_with(work)
 
