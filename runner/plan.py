@@ -254,9 +254,11 @@ class _Whole(str):
 
 def _as_key(value: JsonValue | UnknownValue) -> Hashable:
     """Return what a list or mapping is remembered by, `UNKNOWN` if it is not known or too much to remember."""
+    if value is UNKNOWN:
+        return value
     try:
         text = json.dumps(value)
-    except TypeError:
+    except (TypeError, RecursionError):
         return UNKNOWN
     return _Whole(text) if len(text) <= MAX_REMEMBERED else UNKNOWN
 

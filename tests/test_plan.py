@@ -76,6 +76,15 @@ def test_what_is_too_much_to_remember_is_bound_all_the_same(tmp_path: Path) -> N
     assert one is not other
 
 
+def test_a_value_too_deep_to_remember_is_looked_into_all_the_same(tmp_path: Path) -> None:
+    (case,) = planned(tmp_path, 'scenario: a\nvariables: {a: [1]}\nsteps: [set: {b: "{{ a | length }}"}]\n')
+    (step,) = case.scenario.steps
+    deep: JsonValue = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert to_json(bind(step, Scope({"a": deep}, {})).argument) == {"b": 1}
+
+
 def test_a_mistake_of_several_cases_is_reported_once(tmp_path: Path) -> None:
     assert len(refusal(tmp_path, 'scenario: a\nmatrix: {f: [1, 2, 3]}\nsteps: [{flush: "{{ x }}"}]\n')) == 1
 
