@@ -120,8 +120,7 @@ class Processes:
         self._first = 0
         self._watch = Watch()
         # As bytes, for it is the same for every child, and each would encode it again.
-        own = {"LC_ALL": "C", CASE_VARIABLE: str(directory)}
-        self._environment = {**os.environb, **{os.fsencode(name): os.fsencode(own[name]) for name in own}}
+        self._environment = {**os.environb, b"LC_ALL": b"C", CASE_VARIABLE.encode(): os.fsencode(directory)}
 
     def start(
         self, argv: Sequence[str], *, vm: str | None, log: Path | None = None, pass_fds: Sequence[int] = ()
