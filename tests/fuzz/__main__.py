@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import shutil
 import sys
 import time
 from collections import Counter
@@ -16,8 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import seed
-
-from tests.fuzz import targets
 
 ROUND = "50"
 TELL_EVERY_S = 60.0
@@ -30,12 +27,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--guided", metavar="TARGET", help="let atheris choose the inputs of this target")
     options = parser.parse_args()
-    try:
-        if options.guided:
-            return _guided(options.guided)
-        return _in_rounds(options.seconds, options.seed)
-    finally:
-        shutil.rmtree(targets.PLACE, ignore_errors=True)
+    if options.guided:
+        return _guided(options.guided)
+    return _in_rounds(options.seconds, options.seed)
 
 
 def _in_rounds(seconds: float, first: int) -> int:

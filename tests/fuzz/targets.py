@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import io
 import itertools
+import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.report.taplint import lint
 NOWHERE = Span(Source("case.yaml", ""), 1, 1)
 GREETING = b'{"QMP": {"version": {"qemu": {"major": 9}, "package": ""}, "capabilities": []}}\n{"return": {}}\n'
 PLACE = Path(tempfile.mkdtemp(prefix="run-scenarios-fuzz-"))
+atexit.register(shutil.rmtree, PLACE, ignore_errors=True)
 
 
 def check_file(content: bytes) -> None:

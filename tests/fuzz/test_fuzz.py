@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import string
-from collections.abc import Iterator
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 from runner.errors import Diagnostic, Source, Span
@@ -71,13 +68,6 @@ BYTES = st.binary(max_size=60) | st.lists(st.sampled_from(MESSAGES) | values().m
     lambda parts: "".join(parts).encode("utf-8", "replace")
 )
 VARIABLES = st.dictionaries(st.sampled_from(["a", "b", "x"]), values(), max_size=3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def leaves_nothing() -> Iterator[None]:
-    """Remove what the targets write into."""
-    yield
-    shutil.rmtree(targets.PLACE, ignore_errors=True)
 
 
 @fuzzed
