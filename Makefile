@@ -20,29 +20,29 @@ check-types:
 	$(VENV)/bin/mypy
 
 pytest:
-	$(VENV)/bin/python -m pytest -q
+	$(VENV)/bin/python -m pytest -q -n auto
 
 SECONDS ?= 3600
 TARGET ?= a_file_by_the_grammar
 
 fuzz: $(VENV)/.dev ## feed the checks, QMP and the report what nobody would write, for less than a minute
-	$(VENV)/bin/python -m tests.fuzz 45
+	$(VENV)/bin/python -m qa.fuzz 45
 
 fuzz-long: $(VENV)/.dev ## the same for SECONDS
-	$(VENV)/bin/python -m tests.fuzz $(SECONDS)
+	$(VENV)/bin/python -m qa.fuzz $(SECONDS)
 
 fuzz-guided: $(VENV)/.dev ## let coverage choose the inputs of TARGET, until it is stopped
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'atheris>=2.3'
-	$(VENV)/bin/python -m tests.fuzz --guided $(TARGET)
+	$(VENV)/bin/python -m qa.fuzz --guided $(TARGET)
 
 faults: $(VENV)/.dev ## inject faults at the steps of PATHS, for SECONDS or until every one has been
-	$(VENV)/bin/python -m tests.faults --seconds $(SECONDS) $(PATHS)
+	$(VENV)/bin/python -m qa.faults --seconds $(SECONDS) $(PATHS)
 
 ROUNDS ?= 1000
 LOAD ?= 4
 
 soak: $(VENV)/.dev ## run every case of PATHS for ROUNDS, with LOAD processes waiting for each processor
-	$(VENV)/bin/python -m tests.soak --rounds $(ROUNDS) --load $(LOAD) $(PATHS)
+	$(VENV)/bin/python -m qa.soak --rounds $(ROUNDS) --load $(LOAD) $(PATHS)
 
 audit: $(VENV)/.dev ## break every assertion of PATHS once, and leave out every write
 	$(VENV)/bin/run-scenarios --audit $(PATHS)
@@ -50,7 +50,7 @@ audit: $(VENV)/.dev ## break every assertion of PATHS once, and leave out every 
 PARTS ?=
 
 bench: $(VENV)/.dev ## what a run costs beside what cannot be avoided, as a table; PARTS: run start-up files memory page
-	@$(VENV)/bin/python -m bench $(PARTS)
+	@$(VENV)/bin/python -m qa.bench $(PARTS)
 
 # The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
 run-second test-second audit-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from run_scenarios.cli.main import main
+from run_scenarios.collection.check_file import examine
 
-from runner.cli import main
-from runner.examine import examine
-from tests.support import Run, RunSteps, write_scenario
+from tests.support.scenarios import Run, RunSteps, write_scenario
 
 # The same examples in every run, none of them against the clock, and nothing left in the working directory.
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None, max_examples=60)
@@ -19,6 +20,14 @@ hypothesis.settings.load_profile("project")
 
 # Our own plugin for pytest would take what the tests read for tests.
 collect_ignore_glob = ["*.yaml"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_signals() -> None:
+    """Let no child inherit an ignored signal: SIGINT is ignored in a shell's background, SIGHUP under nohup."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,7 +83,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         files.append(file.shown_as)
         return examine(file, **how)
 
-    monkeypatch.setattr("runner.collect.examine", counted)
+    monkeypatch.setattr("run_scenarios.collection.collector.examine", counted)
     return files
 
 

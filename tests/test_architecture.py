@@ -1,4 +1,4 @@
-"""Imports among the modules run one way, and few modules know that they belong to a command."""
+"""The table of packages: each may import only from those above it, and every module belongs to one."""
 
 from __future__ import annotations
 
@@ -7,75 +7,85 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import run_scenarios
 
-import runner
-
-ROOT = Path(runner.__file__).parent
-FOUNDATION = [
-    {"errors"},
-    {"nodes"},
-    {"schema_errors"},
-    {"bounded", "inside"},
-    {"confine", "expressions", "match", "load", "schema"},
-    {"process", "trace", "guardian"},
-    {"qemu"},
-    {"programs"},
-    {"steps.base", "steps.shapes"},
-    {"steps"},
-    {"language"},
-    {"read_steps"},
-    {"scenario"},
-    {"validate"},
-    {"plan"},
-    {"definitions", "shards"},
-    {"execute"},
-    {"collect"},
-    {"select"},
-    {"run"},
-    {"cli"},
-]
-"""What each layer may import lies above it; a module that is not named here is bound by the absence of circles only."""
-FRONT = {
+ROOT = Path(run_scenarios.__file__).parent
+PACKAGES = (
+    "core",
+    "syntax",
+    "qemu",
+    "report",
+    "steps",
+    "scenario",
+    "qmp",
+    "lint",
+    "collection",
+    "execution",
+    "audit",
+    "authoring",
     "cli",
-    "options",
-    "run",
-    "cache",
-    "basis",
-    "answers",
+)
+"""From the bottom up."""
+MAY_IMPORT = {
+    "core": (),
+    "syntax": ("core",),
+    "qemu": ("core",),
+    "report": ("core",),
+    "steps": ("core", "syntax", "qemu"),
+    "scenario": ("core", "syntax", "qemu", "steps"),
+    "qmp": ("core", "syntax", "qemu", "steps", "scenario"),
+    "lint": ("core", "syntax", "qemu", "steps", "scenario"),
+    "collection": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
+    "execution": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "collection"),
+    "audit": ("core", "syntax", "qemu", "steps", "scenario", "collection", "execution"),
+    "authoring": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
+    "cli": PACKAGES,
+}
+AT_THE_ROOT = {"", "__main__", "pytest_plugin"}
+"""The modules outside all packages; they may import any."""
+MAY_READ_THE_ENVIRONMENT = {
+    "core.cache",
+    "collection.cache_key",
+    "execution.cluster.agent",
+    "execution.cluster.worker",
+    "execution.session",
+    "qemu.builds",
+    "qemu.process",
     "report.annotations",
     "report.job_summary",
-    "__main__",
-    "cluster.agent",
-    "cluster.worker",
 }
-"""The modules that belong to the command: they alone see the environment and standard output."""
+MAY_WRITE_TO_STANDARD_OUTPUT = {"execution.cluster.agent", "execution.cluster.worker", "report.annotations"}
 
 
-def modules() -> dict[str, ast.Module]:
+def parse_modules() -> dict[str, ast.Module]:
     """Return every module of the package, parsed, by its name within the package."""
     found = {}
     for file in sorted(ROOT.rglob("*.py")):
-        name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
         found[name] = ast.parse(file.read_text())
     return found
 
 
-MODULES = modules()
+MODULES = parse_modules()
 
 
-def imports(name: str) -> set[str]:
-    """Return the modules of ours that a module imports."""
+def package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def imports_of(name: str) -> set[str]:
+    """Return the modules of the package that a module imports, at its top or within functions."""
     found: set[str] = set()
     for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "runner":
+        if isinstance(node, ast.ImportFrom) and package_of(node.module or "") == "run_scenarios":
             base = (node.module or "").partition(".")[2]
             names = [".".join(filter(None, (base, alias.name))) for alias in node.names]
             found |= {each if each in MODULES else base for each in names}
-    return found - {"", name, "__init__"}
+    return found - {"", name}
 
 
 def uses(name: str, owner: str, attribute: str) -> bool:
-    """Tell whether a module uses an attribute of a module of Python's."""
+    """Tell whether a module uses an attribute of a module of the standard library."""
     return any(
         isinstance(node, ast.Attribute)
         and node.attr == attribute
@@ -85,57 +95,46 @@ def uses(name: str, owner: str, attribute: str) -> bool:
     )
 
 
-def level(name: str) -> int | None:
-    """Return the layer of a module; a verb's is that of `steps`."""
-    for number, layer in enumerate(FOUNDATION):
-        if name in layer:
-            return number
-    return level("steps") if name.startswith("steps.") else None
+def test_every_module_belongs_to_a_package() -> None:
+    assert {package_of(name) for name in MODULES if name not in AT_THE_ROOT} == set(PACKAGES)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if level(name) is not None])
-def test_a_layer_imports_only_layers_below(name: str) -> None:
-    own = level(name)
-    assert own is not None
-    for other in imports(name):
-        below = level(other)
-        siblings = name.startswith("steps") and other.startswith("steps.")
-        peers = below == own and name in FOUNDATION[own] and other in FOUNDATION[own]
-        assert below is None or below < own or siblings or peers, f"{name} imports {other}"
+def test_the_table_allows_imports_in_one_direction_only() -> None:
+    for package, allowed in MAY_IMPORT.items():
+        assert package == "cli" or set(allowed) <= set(PACKAGES[: PACKAGES.index(package)])
 
 
-def test_no_import_closes_a_circle() -> None:
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in AT_THE_ROOT])
+def test_a_module_imports_only_what_the_table_allows(name: str) -> None:
+    allowed = {package_of(name), *MAY_IMPORT[package_of(name)]}
+    refused = {other for other in imports_of(name) if package_of(other) not in allowed}
+    assert not refused
+
+
+def test_no_imports_form_a_cycle() -> None:
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         if name in path:
             yield (*path[path.index(name) :], name)
         elif name not in done:
-            for other in sorted(imports(name) & MODULES.keys()):
+            for other in sorted(imports_of(name) & MODULES.keys()):
                 yield from visit(other, (*path, name))
             done.add(name)
 
-    circles = [circle for name in MODULES for circle in visit(name, ())]
-    assert not circles
+    assert not [cycle for name in MODULES for cycle in visit(name, ())]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("report.")])
-def test_a_report_knows_events_and_nothing_else(name: str) -> None:
-    allowed = {"model", "errors", "nodes"}
-    strange = {other for other in imports(name) if other not in allowed and not other.startswith("report")}
-    assert not strange
+def test_only_the_root_imports_the_command() -> None:
+    importers = {name for name in MODULES if any(package_of(other) == "cli" for other in imports_of(name))}
+    assert {name for name in importers if package_of(name) != "cli"} <= AT_THE_ROOT
 
 
-def test_nobody_imports_the_command() -> None:
-    importers = {name for name in MODULES if "cli" in imports(name)}
-    assert importers <= {"__main__"}
+def test_few_modules_read_the_environment() -> None:
+    users = {name for name in MODULES if uses(name, "os", "environ") and package_of(name) != "cli"}
+    assert users <= MAY_READ_THE_ENVIRONMENT
 
 
-def test_only_the_front_looks_at_the_environment() -> None:
-    users = {name for name in MODULES if uses(name, "os", "environ")}
-    assert users <= FRONT | {"process"}
-
-
-def test_only_the_front_writes_to_standard_output() -> None:
-    users = {name for name in MODULES if uses(name, "sys", "stdout")}
-    assert users <= FRONT
+def test_few_modules_write_to_standard_output() -> None:
+    users = {name for name in MODULES if uses(name, "sys", "stdout") and package_of(name) != "cli"}
+    assert users <= MAY_WRITE_TO_STANDARD_OUTPUT

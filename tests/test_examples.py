@@ -15,7 +15,7 @@ import tree_sitter
 import tree_sitter_groovy
 import yaml
 
-from tests import command
+from tests.support import command
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GITLAB = EXAMPLES / "gitlab/.gitlab-ci.yml"
@@ -28,7 +28,7 @@ def project(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Work in a project with three scenarios, with the command on PATH."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/run-scenarios"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={command.PYTHON_PATH} exec {sys.executable} -m runner "$@"\n')
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={command.PYTHON_PATH} exec {sys.executable} -m run_scenarios "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     (tmp_path / "project/scenarios").mkdir(parents=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from runner.cli import main
+from run_scenarios.cli.main import main
 
 GOOD = Path(__file__).parent / "good"
 OPTIONS = {"outside-paths": ["--allow-outside"]}

@@ -13,18 +13,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from run_scenarios.collection.check_file import FILE_S
 
-from runner.examine import FILE_S
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 CPU_S, MEMORY_KB = 2, 200_000
 STEPS = "scenario: x\nsteps:\n"
 CHECK = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[1]), int(sys.argv[1])))
-import runner.examine
-runner.examine.FILE_S = float(sys.argv[2])
-from runner.cli import main
+import run_scenarios.collection.check_file
+run_scenarios.collection.check_file.FILE_S = float(sys.argv[2])
+from run_scenarios.cli.main import main
 status = main(sys.argv[3:])
 print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
 sys.exit(status)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import command
-from tests.support import Run
+from tests.support import command
+from tests.support.scenarios import Run
 
 # Hypothesis takes a second of each run, and has no part in it.
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:hypothesispytest")
@@ -170,8 +170,8 @@ def test_other_yaml_files_are_left_alone(place: Path) -> None:
 
 
 def test_a_project_without_scenarios_pays_nothing(tmp_path: Path) -> None:
-    loaded = "sorted(name for name in sys.modules if name.startswith('runner'))"
-    expected = ["runner", "runner.pytest_plugin", "runner.tools"]
+    loaded = "sorted(name for name in sys.modules if name.startswith('run_scenarios'))"
+    expected = ["run_scenarios", "run_scenarios.pytest_plugin", "run_scenarios.qemu", "run_scenarios.qemu.environment"]
     (tmp_path / "test_it.py").write_text(f"import sys\n\n\ndef test_it():\n    assert {loaded} == {expected}\n")
     run = run_pytest("-W", "error")
     assert run.status == 0, run.stdout
@@ -182,15 +182,15 @@ def test_doubts_are_warnings(place: Path) -> None:
     run = run_pytest("scenarios")
     assert run.status == 0, run.stdout
     assert re.search(r"scenarios/doubtful.yaml:1: ScenarioWarning: warning\[RS008\]: no step of this", run.stdout)
-    strict = run_pytest("scenarios", "-W", "error::runner.pytest_plugin.ScenarioWarning")
+    strict = run_pytest("scenarios", "-W", "error::run_scenarios.pytest_plugin.ScenarioWarning")
     assert strict.status == 2
     assert "\nscenarios/doubtful.yaml:1:1: warning[RS008]: no step of this" in strict.stdout
-    assert "runner/pytest_plugin.py" not in strict.stdout
+    assert "run_scenarios/pytest_plugin.py" not in strict.stdout
 
 
 def test_what_qemu_has_deprecated_is_a_warning_of_another_kind(place: Path) -> None:
     write(place, deprecated=DEPRECATED, likewise=DEPRECATED)
-    run = run_pytest("scenarios", "--collect-only", "-W", "error::runner.pytest_plugin.ScenarioWarning")
+    run = run_pytest("scenarios", "--collect-only", "-W", "error::run_scenarios.pytest_plugin.ScenarioWarning")
     assert run.status == 0, run.stdout
     assert "scenarios/deprecated.yaml:4: QemuDeprecationWarning: warning: 'drive-backup' is deprecated" in run.stdout
     assert run.stdout.count("QemuDeprecationWarning") == 1

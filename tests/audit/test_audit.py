@@ -10,16 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from run_scenarios.audit.mutant_runs import Verdict, verdict_of
+from run_scenarios.audit.mutants import Mutant
+from run_scenarios.cli.options import read_options
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.events import Failure, Outcome, Result
+from run_scenarios.core.source import Source, Span
+from run_scenarios.steps import VERBS
 
-from runner.audit.mutants import Mutant
-from runner.audit.trials import Verdict, verdict_of
-from runner.errors import Diagnostic, Source, Span
-from runner.model import Failure, Outcome, Result
-from runner.options import read_options
-from runner.steps import VERBS
-from tests import command
 from tests.report.taplint import lint
-from tests.support import Run, RunSteps, write_scenario
+from tests.support import command
+from tests.support.scenarios import Run, RunSteps, write_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FINDING = re.compile(r"^(\S+):(\d+):\d+: (error|warning)\[audit\]: (.*)$", re.MULTILINE)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-
-from runner.audit.mutants import mutants_of
-from runner.errors import Source
-from runner.steps import VERBS
+from run_scenarios.audit.mutants import mutants_of
+from run_scenarios.core.source import Source
+from run_scenarios.steps import VERBS
 
 VACUOUS = "!"
 """Stands before what cannot fail."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 
-from runner.errors import Diagnostic, Source, Span
-from runner.model import (
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
     Emit,
@@ -21,7 +21,8 @@ from runner.model import (
     StepFinished,
     StepStarted,
 )
-from runner.report.stream import LineStream
+from run_scenarios.core.source import Source, Span
+from run_scenarios.report.stream import LineStream
 
 SPAN = Span(Source("dir/a.yaml", "scenario: a\nsteps:\n  - assert: 1\n"), 3, 5, 6)
 FAILED = Result(Outcome.FAILED, 0.5, Failure(Diagnostic(SPAN, "it broke", "mend it"), step=1, verb="assert"))

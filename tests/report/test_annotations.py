@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.source import Source, Span
+from run_scenarios.report.annotations import annotation
 
-from runner.errors import Diagnostic, Source, Span
-from runner.report.annotations import annotation
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 SPAN = Span(Source("dir/case.yaml", ""), 3, 7)
 FAILING = "- create-image: {file: a.qcow2, size: 1M}\n- compare: {images: [a.qcow2, a.qcow2], outcome: different}"

@@ -9,12 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from selenium.webdriver import Chrome, Keys
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
-
-from runner.model import (
+from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
     Event,
@@ -29,11 +24,16 @@ from runner.model import (
     StepFinished,
     StepStarted,
 )
-from runner.report.html import MAX_STEPS, HtmlReport
-from tests.browser import browser, complaints_of
-from tests.command import FAILS, SKIPS, WRONG
+from run_scenarios.report.html import MAX_STEPS, HtmlReport
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
 from tests.report.events import FAILED, PASSED, SPAN, events_of_outcomes, fed, plan
-from tests.support import RunSteps
+from tests.support.browser import browser, complaints_of
+from tests.support.command import FAILS, SKIPS, WRONG
+from tests.support.scenarios import RunSteps
 
 DEADLINE_S = 30
 MIB = 1 << 20

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from run_scenarios.core.events import CaseFinished, Event, NothingToRun, Outcome, Result, RunFinished, RunStopped
+from run_scenarios.report.job_summary import MAX_BYTES, MAX_FAILURES, JobSummary, escaped
 
-from runner.model import CaseFinished, Event, NothingToRun, Outcome, Result, RunFinished, RunStopped
-from runner.report.job_summary import MAX_BYTES, MAX_FAILURES, JobSummary, escaped
-from tests.command import FAILS, PASSES, SKIPS
 from tests.report.events import FAILED, PASSED, events_of_outcomes, hostile_failure, plan
 from tests.report.hostile import hostile_texts
-from tests.support import RunSteps
+from tests.support.command import FAILS, PASSES, SKIPS
+from tests.support.scenarios import RunSteps
 
 
 def summary_of(file: Path, *events: Event) -> str:

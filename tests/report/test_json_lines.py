@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_scenarios.core.events import Findings, MutantFinished, NothingToRun, Notice, Outcome, RunAborted, RunStopped
+from run_scenarios.report.json_lines import VERSION, JsonReport
 
-from runner.model import Findings, MutantFinished, NothingToRun, Notice, Outcome, RunAborted, RunStopped
-from runner.report.json_lines import VERSION, JsonReport
-from tests import command
-from tests.command import FAILS, PASSES, WAITS
 from tests.report.events import FAILED, events_of_outcomes, fed
 from tests.report.hostile import hostile_texts
-from tests.support import RunSteps
+from tests.support import command
+from tests.support.command import FAILS, PASSES, WAITS
+from tests.support.scenarios import RunSteps
 
 DOCUMENT = Path(__file__).parents[2] / "docs/json-report.md"
 Line = dict[str, Any]

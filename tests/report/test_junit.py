@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 from junitparser import JUnitXml
-from xmlschema import XMLSchema
-
-from runner.model import (
+from run_scenarios.core.events import (
     CaseFinished,
     Event,
     NothingToRun,
@@ -23,11 +21,13 @@ from runner.model import (
     RunStarted,
     RunStopped,
 )
-from runner.report.junit import JUnitReport, class_of, name_of
-from tests.command import CRASHES, FAILS, PASSES, SKIPS, WAITS, WRONG
+from run_scenarios.report.junit import JUnitReport, class_of, name_of
+from xmlschema import XMLSchema
+
 from tests.report.events import FAILED, PASSED, events_of_outcomes, fed, hostile_failure, plan, point
 from tests.report.hostile import PIECES, hostile_texts
-from tests.support import RunSteps
+from tests.support.command import CRASHES, FAILS, PASSES, SKIPS, WAITS, WRONG
+from tests.support.scenarios import RunSteps
 
 # As in Jenkins' xUnit plugin; pytest checks its own reports by it too.
 SCHEMA = XMLSchema(Path(__file__).with_name("junit-10.xsd"))
@@ -158,7 +158,7 @@ def test_a_real_run_of_every_kind_in_rounds(run_command: RunSteps, files: list[s
 def test_a_case_that_is_interrupted_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import signal
 
-    from tests import command
+    from tests.support import command
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "passes.yaml").write_text(PASSES)

@@ -8,8 +8,7 @@ import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from runner.report.screen import Screen, clipped
+from run_scenarios.report.screen import Screen, clipped
 
 
 class Shown:

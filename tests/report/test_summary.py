@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-from runner.model import CaseFinished, Outcome, Point, Result, RunFinished, RunStarted, RunStopped
-from runner.report.stream import LineStream
-from runner.report.summary import Summary
+from run_scenarios.core.events import CaseFinished, Outcome, Point, Result, RunFinished, RunStarted, RunStopped
+from run_scenarios.report.stream import LineStream
+from run_scenarios.report.summary import Summary
 
 
 def test_a_run_that_is_stopped_has_one_summary() -> None:

@@ -8,9 +8,8 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-
-from runner.errors import Diagnostic, Source, Span
-from runner.model import (
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.events import (
     CaseFinished,
     Event,
     Failure,
@@ -22,11 +21,13 @@ from runner.model import (
     RunStarted,
     RunStopped,
 )
-from runner.report.stream import LineStream
-from runner.report.tap import TEXT_LIMIT, TapReport, plain
+from run_scenarios.core.source import Source, Span
+from run_scenarios.report.stream import LineStream
+from run_scenarios.report.tap import TEXT_LIMIT, TapReport, plain
+
 from tests.report.hostile import hostile_texts
 from tests.report.taplint import lint
-from tests.support import Run
+from tests.support.scenarios import Run
 
 SPAN = Span(Source("a.yaml", "text"), 3, 7)
 FAILED = Result(Outcome.FAILED, failure=Failure(Diagnostic(SPAN, "it broke")))

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from run_scenarios.cli.main import main
 
-from runner.cli import main
 from tests.scenarios.lying_qemu import COMMANDS, REPLIES
-from tests.support import Run, RunSteps
+from tests.support.scenarios import Run, RunSteps
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios" / "incremental-backup"
 LIES = {

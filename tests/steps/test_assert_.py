@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_what_is_true_passes(run_steps: RunSteps) -> None:

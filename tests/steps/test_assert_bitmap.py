@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from run_scenarios.steps.argument_types import Size
+from run_scenarios.steps.assert_bitmap import dirty_bytes
+from run_scenarios.steps.qemu_io_commands import Range
 
-from runner.steps.assert_bitmap import dirty_bytes
-from runner.steps.disk import Range
-from runner.steps.shapes import Size
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 HEAD = """
 procedures:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from runner.errors import Source, Span
-from runner.match import check_matcher, mismatches
-from runner.nodes import Entry as MappingEntry
-from runner.nodes import Expression, JsonValue, Node, from_json, mapping, to_json
-from runner.steps.asserted import NOWHERE, breakings, computed, other_text
+from run_scenarios.core.nodes import Entry as MappingEntry
+from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node, from_json, make_mapping, to_json
+from run_scenarios.core.source import Source, Span
+from run_scenarios.steps.mutations import NOWHERE, breakings, computed, other_text
+from run_scenarios.syntax.matchers import check_matcher, mismatches
 
 HERE = Span(Source("a.yaml", "x"), 1, 1)
 BROKEN: JsonValue = {"$exact": NOWHERE}
@@ -102,7 +101,7 @@ def test_what_accepts_everything_cannot_fail(expected: JsonValue, why: str) -> N
 
 @pytest.mark.parametrize("operator", ["$unordered", "$exact", "$contains"])
 def test_an_operand_that_is_not_known_is_broken_as_a_whole(operator: str) -> None:
-    unknown = mapping(HERE, (MappingEntry(operator, HERE, Expression(HERE, "{{ names }}")),))
+    unknown = make_mapping(HERE, (MappingEntry(operator, HERE, ExpressionNode(HERE, "{{ names }}")),))
     ((_, each, cannot_fail),) = breakings(unknown)
     assert to_json(each) in (BROKEN, {"$exact": NOWHERE})
     assert not cannot_fail
@@ -110,7 +109,7 @@ def test_an_operand_that_is_not_known_is_broken_as_a_whole(operator: str) -> Non
 
 @pytest.mark.parametrize("text", ["{{ x + 1 }}", "{{- x + 1 -}}", " {{x + 1}} "])
 def test_an_expression_is_computed_on(text: str) -> None:
-    assert computed(Expression(HERE, text), "255 - %s").text == "{{ 255 - ( x + 1 ) }}".replace(
+    assert computed(ExpressionNode(HERE, text), "255 - %s").text == "{{ 255 - ( x + 1 ) }}".replace(
         "( x + 1 )", f"({text.strip()[2:-2].strip('-')})"
     )
 
@@ -118,6 +117,6 @@ def test_an_expression_is_computed_on(text: str) -> None:
 def test_another_text_is_chosen_before_the_run_or_in_it() -> None:
     assert to_json(other_text(node("a"), "a", "b")) == "b"
     assert to_json(other_text(node("b"), "a", "b")) == "a"
-    chosen = other_text(Expression(HERE, "{{ x }}"), "a", "b")
-    assert isinstance(chosen, Expression)
+    chosen = other_text(ExpressionNode(HERE, "{{ x }}"), "a", "b")
+    assert isinstance(chosen, ExpressionNode)
     assert chosen.text == "{{ 'b' if ( x ) == 'a' else 'a' }}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from run_scenarios.core.errors import ScenarioError
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.core.source import Source, Span
+from run_scenarios.steps.call import PARAMETER_TYPES, check_type
 
-from runner.errors import ScenarioError, Source, Span
-from runner.nodes import JsonValue
-from runner.steps.call import PARAMETER_TYPES, check_type
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 HEAD = """
 procedures:

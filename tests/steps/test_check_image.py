@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 LEAKING = """
 procedures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_a_copy_in_another_format_has_the_same_content(run_steps: RunSteps) -> None:

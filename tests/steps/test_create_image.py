@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_an_image_has_the_size_format_options_and_backing_file_it_was_given(run_steps: RunSteps) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_a_discarded_range_of_a_device_is_no_longer_allocated(run_steps: RunSteps) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from runner.errors import ScenarioError, Source, Span
-from runner.nodes import JsonValue, from_json
-from runner.steps.disk import COMPLAINT, Disk, disk_of, patterns_of, range_of
-from runner.steps.shapes import Image, Size
+from run_scenarios.core.errors import ScenarioError
+from run_scenarios.core.nodes import JsonValue, from_json
+from run_scenarios.core.source import Source, Span
+from run_scenarios.steps.argument_types import Image, Size
+from run_scenarios.steps.qemu_io_commands import COMPLAINT, Disk, disk_of, patterns_of, range_of
 
 SPAN = Span(Source("case.yaml", ""), 1, 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_steps_that_pass_late_pass(run_steps: RunSteps) -> None:

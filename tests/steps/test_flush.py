@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_a_device_and_a_file_are_flushed(run_steps: RunSteps) -> None:

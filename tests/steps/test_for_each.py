@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_the_steps_run_for_each_item_in_order(run_steps: RunSteps) -> None:

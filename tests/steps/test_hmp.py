@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_a_line_has_its_effect_and_its_output_is_the_result(run_steps: RunSteps) -> None:

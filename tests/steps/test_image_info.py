@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_an_image_that_a_vm_has_open_is_looked_at(run_steps: RunSteps) -> None:

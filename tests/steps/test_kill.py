@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from run_scenarios.core.errors import MachineDied
+from run_scenarios.steps.kill import Kill
 
-from runner.errors import MachineDied
-from runner.steps.kill import Kill
-from tests.support import RunSteps, trace_of
+from tests.support.scenarios import RunSteps, trace_of
 
 
 def test_qemu_is_killed_as_by_a_power_failure(run_steps: RunSteps, tmp_path: Path) -> None:

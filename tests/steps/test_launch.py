@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from run_scenarios.core.errors import MachineDied
+from run_scenarios.steps.launch import Launch
 
-from runner.errors import MachineDied
-from runner.steps.launch import Launch
 from tests.steps.test_kill import CRASHED
-from tests.support import RunSteps, trace_of
+from tests.support.scenarios import RunSteps, trace_of
 
 
 def test_it_starts_a_vm_without_machine_and_guest_cpu(run_steps: RunSteps) -> None:

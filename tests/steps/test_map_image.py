@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_the_extents_of_an_image_and_its_backing_file_are_the_result(run_steps: RunSteps) -> None:

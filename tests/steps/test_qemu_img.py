@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_its_arguments_are_words_and_numbers(run_steps: RunSteps) -> None:

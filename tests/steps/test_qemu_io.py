@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 DRIVE = """
 procedures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support import RunSteps, trace_of
+from tests.support.scenarios import RunSteps, trace_of
 
 
 def test_a_command_goes_to_qemu_as_written(run_steps: RunSteps, tmp_path: Path) -> None:

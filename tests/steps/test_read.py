@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 PATTERNED = """
 procedures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_variables_keep_their_types_and_may_be_computed(run_steps: RunSteps) -> None:

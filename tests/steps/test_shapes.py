@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import pytest
-
-from runner.errors import ScenarioError, Source, Span
-from runner.nodes import JsonValue, from_json
-from runner.steps.shapes import Image, argv_of, flag_of, image_of, options_of, read_image, record, seconds_of, size_of
+from run_scenarios.core.errors import ScenarioError
+from run_scenarios.core.nodes import JsonValue, from_json
+from run_scenarios.core.source import Source, Span
+from run_scenarios.steps.argument_types import (
+    Image,
+    argv_of,
+    flag_of,
+    image_of,
+    options_of,
+    read_image,
+    record,
+    seconds_of,
+    size_of,
+)
 
 SPAN = Span(Source("case.yaml", ""), 1, 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support import RunSteps, trace_of
+from tests.support.scenarios import RunSteps, trace_of
 
 
 def test_qemu_quits_with_status_0(run_steps: RunSteps, tmp_path: Path) -> None:

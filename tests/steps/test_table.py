@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import run_scenarios.steps
 import yaml
+from run_scenarios.authoring.reference import example_of
+from run_scenarios.scenario import confinement as confine
+from run_scenarios.steps import VERBS
+from run_scenarios.steps.verb import Verb
 
-import runner.steps
-from runner import confine
-from runner.reference import example_of
-from runner.steps import VERBS
-from runner.steps.base import Verb
-from tests.support import RunSteps, write_scenario
+from tests.support.scenarios import RunSteps, write_scenario
 
 
 def verbs_of(module_name: str) -> Iterator[type[Verb]]:
     """Yield the verbs that a module defines."""
-    module = importlib.import_module(f"runner.steps.{module_name}")
+    module = importlib.import_module(f"run_scenarios.steps.{module_name}")
     for _, member in inspect.getmembers(module, inspect.isclass):
         if issubclass(member, Verb) and hasattr(member, "NAME") and member.__module__ == module.__name__:
             yield member
 
 
-MODULES = [module.name for module in pkgutil.iter_modules(runner.steps.__path__)]
+MODULES = [module.name for module in pkgutil.iter_modules(run_scenarios.steps.__path__)]
 DEFINED = [verb for name in MODULES for verb in verbs_of(name)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import RunSteps
+from tests.support.scenarios import RunSteps
 
 
 def test_qemu_ends_by_itself_with_status_0(run_steps: RunSteps) -> None:

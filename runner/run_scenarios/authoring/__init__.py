@@ -1,0 +1,1 @@
+"""Help for authors: references, editor schemas, templates and explanations."""

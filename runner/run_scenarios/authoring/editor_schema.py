@@ -1,0 +1,189 @@
+"""The JSON Schema of scenario files for editors. Imports language, reference, steps.
+
+It is laxer than the check before a run and never stricter, and it is written for what yaml-language-server makes of it:
+a choice is made by `if` and `dependencies` on what is there already, for of an `anyOf` that fails it can only guess
+which branch was meant; and values of several types are one schema, for most keywords are about one type only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from run_scenarios.authoring.reference import prose_of, takes_nothing
+from run_scenarios.scenario.file_schema import LIBRARY, MODIFIERS, PROCEDURE, SCENARIO, modifiers_of
+from run_scenarios.steps import VERBS
+from run_scenarios.steps.argument_types import BOOLEAN, DURATION_SCHEMA, FORMAT, IMAGE, SIZE, TEXT
+from run_scenarios.steps.verb import Verb
+
+JsonSchema = dict[str, Any]
+
+# Not 2020-12, which yaml-language-server knows from 1.20 on only; of what that adds, nothing is missed here.
+DIALECT = "http://json-schema.org/draft-07/schema#"
+EXPRESSION = r"\{\{"
+STEPS: JsonSchema = {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/step"}}
+COMMON = {"text": TEXT, "boolean": BOOLEAN, "size": SIZE, "duration": DURATION_SCHEMA, "format": FORMAT, "image": IMAGE}
+TYPE_NAMES = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "nothing",
+}
+
+
+def published_schema() -> JsonSchema:
+    """Return the JSON Schema of scenario files."""
+    return {
+        "$schema": DIALECT,
+        "title": "Scenario",
+        "type": "object",
+        "if": {"required": ["procedures"], "not": _any_key(["scenario", "steps"])},
+        "then": {"$ref": "#/definitions/library"},
+        "else": {"$ref": "#/definitions/scenario"},
+        "definitions": _definitions(),
+    }
+
+
+def as_text(schema: JsonSchema) -> str:
+    """Return a schema as it is printed."""
+    return json.dumps(_with_markdown(schema), indent=1, ensure_ascii=False)
+
+
+def _with_markdown(schema: Any) -> Any:
+    """Return a schema that says of its descriptions that they are Markdown, where that makes a difference."""
+    if isinstance(schema, list):
+        return [_with_markdown(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    description = schema.get("description")
+    added = {"markdownDescription": description} if isinstance(description, str) and "`" in description else {}
+    return {**{key: _with_markdown(value) for key, value in schema.items()}, **added}
+
+
+def _definitions() -> JsonSchema:
+    return {
+        "scenario": _with_steps(SCENARIO),
+        "library": _with_steps(LIBRARY),
+        "procedure": _with_steps(PROCEDURE),
+        "step": _step(),
+        **{name: _opened(schema) for name, schema in COMMON.items()},
+        **{f"modifier-{key}": opened(schema) for key, schema in MODIFIERS.items()},
+        **{name: _step_of(verb) for name, verb in VERBS.items()},
+    }
+
+
+def _with_steps(schema: JsonSchema) -> JsonSchema:
+    """Return the schema of a file or procedure, whose steps and procedures are described elsewhere."""
+    properties = _opened_below(schema)["properties"]
+    by_name = {"type": "object", "additionalProperties": {"$ref": "#/definitions/procedure"}}
+    for key, value in (("steps", STEPS), ("procedures", by_name)):
+        if key in properties:
+            properties[key] = {**value, "description": properties[key]["description"]}
+    return {**_opened_below(schema), "properties": properties}
+
+
+def _step() -> JsonSchema:
+    return {
+        "if": {"type": "string"},
+        "then": {"anyOf": [_bare_step(verb) for verb in VERBS.values() if takes_nothing(verb)]},
+        "else": {
+            "type": "object",
+            "if": _any_key(list(VERBS)),
+            "then": {"dependencies": {name: {"$ref": f"#/definitions/{name}"} for name in VERBS}},
+            "else": _step_without_verb(),
+        },
+    }
+
+
+def _bare_step(verb: type[Verb]) -> JsonSchema:
+    return {"title": verb.NAME, "const": verb.NAME, "markdownDescription": prose_of(verb)}
+
+
+def _step_without_verb() -> JsonSchema:
+    """Return what completes a step that has no verb yet, and finds the key that should have been one."""
+    beside = {key: {"$ref": f"#/definitions/modifier-{key}"} for key in MODIFIERS}
+    verbs = {name: {"$ref": f"#/definitions/{name}/properties/{name}"} for name in VERBS}
+    return {
+        "properties": {**verbs, **beside},
+        "additionalProperties": False,
+        "if": {"propertyNames": {"enum": list(beside)}, "minProperties": 1},
+        "then": {"required": ["a verb"], "errorMessage": "A step needs a verb beside its modifiers."},
+    }
+
+
+def _step_of(verb: type[Verb]) -> JsonSchema:
+    argument = {"title": verb.NAME, **opened(verb.SCHEMA), "markdownDescription": prose_of(verb)}
+    properties = {verb.NAME: argument, **{key: opened(value) for key, value in verb.COMPANIONS.items()}}
+    if verb.TAKES_STEPS:
+        properties["steps"] = {**STEPS, "description": f"the steps that `{verb.NAME}` runs"}
+    properties |= {key: {"$ref": f"#/definitions/modifier-{key}"} for key in modifiers_of(verb)}
+    needed = {"required": ["steps"]} if verb.TAKES_STEPS else {}
+    return {"title": verb.NAME, "properties": properties, **needed, "additionalProperties": False}
+
+
+def _any_key(keys: list[str]) -> JsonSchema:
+    return {"anyOf": [{"required": [key]} for key in keys]}
+
+
+def opened(schema: JsonSchema) -> JsonSchema:
+    """Return a schema that takes an expression too, for every value in it."""
+    for name, common in COMMON.items():
+        if {**schema, "description": ""} == {**common, "description": ""}:
+            return {"$ref": f"#/definitions/{name}", **_keys(schema, "description")}
+    return _opened(schema)
+
+
+def _opened(schema: JsonSchema) -> JsonSchema:
+    branches = [_opened_below(each) for each in schema.get("anyOf", [schema])]
+    if not all("type" in each for each in branches):
+        return schema
+    outer = _keys(schema, "title", "description")
+    choices = [_keys(each, "enum") for each in branches if "enum" in each]
+    others = _merged([each for each in branches if "enum" not in each], outer.get("title", ""))
+    return {"anyOf": [*choices, others], **outer} if choices else {**others, **outer}
+
+
+def _keys(schema: JsonSchema, *keys: str) -> JsonSchema:
+    return {key: schema[key] for key in keys if key in schema}
+
+
+def _opened_below(schema: JsonSchema) -> JsonSchema:
+    changed = {key: value for key, value in schema.items() if key != "x-case-file"}
+    if "properties" in schema:
+        changed["properties"] = {name: opened(each) for name, each in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            changed[key] = opened(schema[key])
+    return changed
+
+
+def _merged(branches: list[JsonSchema], title: str) -> JsonSchema:
+    """Return one schema for values of these types, all different, or an expression."""
+    types = [kind for each in branches for kind in types_of(each)]
+    merged = {key: value for each in reversed(branches) for key, value in each.items()}
+    patterns = [each["pattern"] for each in branches if "pattern" in each]
+    if "string" in types and not patterns:
+        return {**merged, "type": types if len(types) > 1 else "string"}
+    expected = title or " or ".join(TYPE_NAMES[kind] for kind in types if kind != "string")
+    return {**merged, **or_expression([kind for kind in types if kind != "string"], expected, patterns)}
+
+
+def or_expression(types: list[str], expected: str, patterns: Sequence[str] = ()) -> JsonSchema:
+    """Return the schema of these types and of strings that match a pattern or have an expression in them.
+
+    :param expected: what messages say is expected.
+    """
+    return {
+        "type": [*types, "string"] if types else "string",
+        "pattern": "|".join([*patterns, EXPRESSION]),
+        "patternErrorMessage": f"Expected {expected or 'another text'}, or an expression.",
+    }
+
+
+def types_of(schema: JsonSchema) -> list[str]:
+    """Return the JSON types that a schema names."""
+    kinds = schema["type"]
+    return kinds if isinstance(kinds, list) else [kinds]

@@ -1,0 +1,88 @@
+"""The QMP check of what was collected, against the QEMU under test or a saved schema. Imports collect, options."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from run_scenarios.collection.check_cache import Checked
+from run_scenarios.collection.collector import Collection, collect
+from run_scenarios.core.errors import SetupError, UsageError
+from run_scenarios.qemu.builds import builds_of
+from run_scenarios.qemu.programs import Programs
+from run_scenarios.qmp.introspection import Schemas, load_schemas, save_schemas
+from run_scenarios.qmp.requirements import unmet
+from run_scenarios.qmp.schema import Schema
+from run_scenarios.qmp.step_checker import QmpCheck
+from run_scenarios.scenario.model import Requirements
+
+
+def collect_checked(options: argparse.Namespace, checked: Checked | None = None) -> tuple[Collection, str]:
+    """Collect what the options name and check its QMP; return also why that was not possible, "" if it was.
+
+    No program is started for it unless something is to be run, or `--check` asks for it.
+
+    :param checked: the files that need no closer look, and whose cases are not wanted.
+    :raise SetupError: if the file that `--qmp-schema` names is none.
+    :raise UsageError: if tools are named as often as fits no number of builds.
+    """
+    saved = load_schemas(options.qmp_schema) if options.qmp_schema else None
+    try:
+        builds = builds_of(options) if saved is None else ()
+    except UsageError:
+        raise
+    except SetupError as error:
+        return collect(options.paths, options.define, allow_outside=options.allow_outside), str(error)
+    under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
+    schemas = {label: Schemas(each, saved, may_ask=options.check) for label, each in under_test.items()}
+    checks = {label: check_on(under_test[label], each) for label, each in schemas.items()}
+    collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
+    known = [each("qemu", False) for each in schemas.values()] if saved is None else []
+    collection.builds = builds
+    collection.qemus += [str(schema) for schema in known if schema]
+    return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
+
+
+def check_on(programs: Programs | None, schemas: Schemas) -> QmpCheck:
+    """Return what checks the QMP of scenarios for one build.
+
+    :param programs: what the build can do besides QMP, None if there is no more than a saved schema.
+    """
+    return QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
+
+
+def qmp_at_hand(options: argparse.Namespace) -> Schema:
+    """Return what the QEMU under test speaks, or what the file says that `--qmp-schema` names.
+
+    :raise SetupError: if QEMU cannot be asked, or the file is none.
+    """
+    saved = load_schemas(options.qmp_schema) if options.qmp_schema else None
+    schemas = Schemas(None if saved else builds_of(options)[0].programs, saved, may_ask=True)
+    schema = schemas("qemu")
+    if schema is None:
+        raise SetupError(schemas.problem)
+    return schema
+
+
+def save(options: argparse.Namespace, file: Path) -> None:
+    """Write the file for `--qmp-schema`.
+
+    :raise SetupError: if QEMU cannot be asked, or the file cannot be written.
+    """
+    import asyncio
+
+    from run_scenarios.qemu.guardian import Guardian
+
+    programs, guardian = builds_of(options)[0].programs, Guardian.start()
+    try:
+        asyncio.run(save_schemas(programs, guardian, file))
+    finally:
+        guardian.stop()
+
+
+def _skipped(requires: Requirements, programs: Programs | None, schema: Schema) -> str:
+    try:
+        return unmet(requires, programs, schema)
+    except SetupError:
+        # The run will say so, in the place of each case.
+        return ""

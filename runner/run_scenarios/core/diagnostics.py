@@ -1,0 +1,78 @@
+"""Findings about a scenario, and how they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from run_scenarios.core.source import Span
+
+MAX_EXCERPT = 160
+
+
+MAX_MESSAGE = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding about a scenario, with the place and, where we know one, the mend.
+
+    :param code: that of the lint rule that it breaks, "" if it breaks none.
+    """
+
+    span: Span
+    message: str
+    hint: str = ""
+    severity: str = "error"
+    code: str = ""
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """The file, line and column, to sort by."""
+        return self.span.source.path, self.span.line, self.span.column
+
+    def render(self) -> str:
+        """Return the finding as a compiler would print it: the place, the source line, a caret, the hint."""
+        code = f"[{self.code}]" if self.code else ""
+        head = f"{self.span}: {self.severity}{code}: {printable(self.message)}"
+        return "\n".join([head, *excerpt(self.span, self.hint)])
+
+
+def excerpt(span: Span, hint: str = "") -> list[str]:
+    """Return the source line of `span` and a caret line below it with `hint`; just the hint if the line is empty."""
+    text, column = _cropped(span.source.line(span.line), span.column)
+    hint = printable(hint)
+    if not text.strip():
+        return [f"      = {hint}"] if hint else []
+    tabs_kept = "".join("\t" if char == "\t" else " " for char in text[: column - 1])
+    width = max(1, min(span.width, len(text) - column + 1))
+    caret = f"      | {tabs_kept}{'^' * width} {hint}".rstrip()
+    return [f"{span.line:5} | {text}", caret]
+
+
+def _cropped(text: str, column: int) -> tuple[str, int]:
+    """Return a line as a terminal may show it, no longer than `MAX_EXCERPT`, and where in that `column` is."""
+    shown = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
+    start = max(0, min(column - MAX_EXCERPT // 2, len(shown) - MAX_EXCERPT)) if len(shown) > MAX_EXCERPT else 0
+    if start:
+        shown, column = f"…{shown[start:]}", column - start + 1
+    return (shown if len(shown) <= MAX_EXCERPT + 1 else f"{shown[:MAX_EXCERPT]}…"), column
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, no longer than `MAX_MESSAGE`, with what no terminal should be sent as escapes."""
+    text = text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that a misspelt one must mean, None if there is none like it."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return "did you mean 'x'?" for the closest known word, else `otherwise`."""
+    close = closest(word, known)
+    return f"did you mean '{close}'?" if close else otherwise

@@ -1,0 +1,1 @@
+"""Run cases: scheduling, steps, cleanup and what is kept of a failure."""

@@ -1,0 +1,187 @@
+"""The process beside a Dask worker that runs its cases, as many at a time as it is given. Imports execute, check.
+
+It reads parcels from standard input and writes deliveries to standard output. When the worker dies, however it dies,
+that input ends, and so do the cases, their processes and their files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.errors import RunnerError
+from run_scenarios.core.events import Event, Failure, Outcome, Result
+from run_scenarios.execution.case_runner import CaseRun, Settings
+from run_scenarios.execution.cluster.messages import Delivery, Parcel, Stop, receive, send
+from run_scenarios.execution.scheduler import Probe
+from run_scenarios.qemu.guardian import Guardian
+from run_scenarios.qemu.programs import Programs, find_programs
+from run_scenarios.qemu.workspace import Workspace
+from run_scenarios.qmp.introspection import PROGRAMS, Schemas, introspect
+from run_scenarios.qmp.requirements import unmet
+from run_scenarios.qmp.schema import Schema
+from run_scenarios.qmp.step_checker import QmpCheck, speaks_qmp
+from run_scenarios.scenario.model import Requirements
+from run_scenarios.scenario.plan import Case, dry_run, reachable
+from run_scenarios.scenario.task import Task
+
+FILE_LIMIT = 64 << 20
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    guardian = Guardian.start()
+    place = Path(tempfile.mkdtemp(prefix="run-scenarios-agent-", dir=os.environ.get("TEST_DIR"))).absolute()
+    guardian.watch_directory(place)
+    try:
+        asyncio.run(_serve(place, guardian))
+    finally:
+        guardian.stop()
+
+
+async def _serve(place: Path, guardian: Guardian) -> None:
+    """Run every parcel as it comes; at the end of the input, end what runs."""
+    messages: asyncio.Queue[Parcel | Stop | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, loop, messages), daemon=True).start()
+    agent = _Agent(place, guardian, sys.stdout.buffer)
+    while (message := await messages.get()) is not None:
+        if isinstance(message, Stop):
+            agent.stop(message.run)
+        else:
+            agent.start(message)
+    await agent.stop_all()
+
+
+def _read(stream: IO[bytes], loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[Parcel | Stop | None]) -> None:
+    try:
+        while (message := receive(stream)) is not None:
+            assert not isinstance(message, Delivery)
+            loop.call_soon_threadsafe(messages.put_nowait, message)
+    finally:
+        loop.call_soon_threadsafe(messages.put_nowait, None)
+
+
+class _Agent:
+    """The cases that run here, and the builds of QEMU that they run on.
+
+    :param place: where the directories of the cases are made.
+    """
+
+    def __init__(self, place: Path, guardian: Guardian, output: IO[bytes]) -> None:
+        self._place = place
+        self._guardian = guardian
+        self._output = output
+        self._running: dict[asyncio.Task[None], str] = {}
+        self._builds: dict[frozenset[tuple[str, str]], _Build] = {}
+        self._probe = Probe(guardian)
+        self._count = 0
+
+    def start(self, parcel: Parcel) -> None:
+        """Begin to run a case."""
+        self._count += 1
+        task = asyncio.create_task(self._serve(parcel, self._place / str(self._count)))
+        self._running[task] = parcel.run
+        task.add_done_callback(self._running.pop)
+
+    def stop(self, run: str) -> None:
+        """End the cases of a run; nobody waits for what comes of them."""
+        for task, its_run in self._running.items():
+            if its_run == run:
+                task.cancel()
+
+    async def stop_all(self) -> None:
+        """End every case, and wait until nothing of them is left."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _serve(self, parcel: Parcel, place: Path) -> None:
+        events: list[Event] = []
+        try:
+            result = await self._run(parcel, place, events)
+            kept = result.artifacts and (result.outcome.is_failure or parcel.keep_logs)
+            files = _files_in(Path(result.artifacts)) if kept else {}
+        except (RunnerError, OSError) as error:
+            result, files = _broken(parcel.case, str(error)), {}
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        send(self._output, Delivery(parcel.run, parcel.index, replace(result, artifacts=""), tuple(events), files))
+
+    async def _run(self, parcel: Parcel, place: Path, events: list[Event]) -> Result:
+        build = self._build(parcel)
+        wrong = await build.mistakes(parcel.case, self._guardian)
+        if wrong:
+            return Result(Outcome.INVALID, failure=Failure(wrong[0]))
+        task = Task(parcel.index, parcel.case, build.programs, parcel.point)
+        workspace = Workspace(place, place / "logs", False, self._guardian)
+        settings = Settings(workspace, self._guardian, tells_traffic=parcel.tells_traffic)
+        try:
+            return await CaseRun(task, settings, events.append, self._probe.unmet).result()
+        finally:
+            workspace.remove()
+
+    def _build(self, parcel: Parcel) -> _Build:
+        key = frozenset(parcel.tools.items())
+        if key not in self._builds:
+            self._builds[key] = _Build(find_programs(parcel.tools, os.environ))
+        return self._builds[key]
+
+
+@dataclass
+class _Build:
+    """One QEMU on this machine, and what is known of the scenarios checked against it."""
+
+    programs: Programs
+    _schemas: dict[str, Schema] = field(default_factory=dict)
+    _checked: dict[frozenset[str], tuple[Diagnostic, ...]] = field(default_factory=dict)
+
+    async def mistakes(self, case: Case, guardian: Guardian) -> tuple[Diagnostic, ...]:
+        """Return what is wrong with the QMP of a scenario, as this QEMU speaks it.
+
+        :raise SetupError: if QEMU cannot be asked.
+        """
+        scenario = case.scenario
+        procedures = reachable(scenario.procedures.values())
+        texts = frozenset({scenario.span.source.text, *(each.span.source.text for each in procedures)})
+        if texts not in self._checked:
+            walks = [[each for each in walk if speaks_qmp(each)] for walk in dry_run(scenario).walks]
+            check = QmpCheck(Schemas(None, await self._ask(guardian), may_ask=False), self._skipped)
+            self._checked[texts] = tuple(check.check(scenario, walks))
+        return self._checked[texts]
+
+    async def _ask(self, guardian: Guardian) -> dict[str, Schema]:
+        for program in PROGRAMS:
+            if program not in self._schemas and program in self.programs.paths:
+                self._schemas[program] = await introspect(self.programs, guardian, program)
+        return self._schemas
+
+    def _skipped(self, requires: Requirements, schema: Schema) -> str:
+        return unmet(requires, self.programs, schema)
+
+
+def _broken(case: Case, message: str) -> Result:
+    return Result(Outcome.BROKEN, failure=Failure(Diagnostic(case.scenario.span, message)))
+
+
+def _files_in(directory: Path) -> dict[str, bytes]:
+    """Return the files in a directory; of a huge one, its end."""
+    files = {}
+    for file in sorted(directory.rglob("*")):
+        if file.is_file() and not file.is_symlink():
+            with file.open("rb") as stream:
+                stream.seek(max(0, file.stat().st_size - FILE_LIMIT))
+                files[str(file.relative_to(directory))] = stream.read()
+    return files
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Tasks to results by way of a Dask scheduler: hand out, follow, collect. Imports execute, parcel, worker.
+
+Source: the manual of Dask distributed: a worker's `log_event` reaches whoever subscribed to the topic, and a task whose
+worker has died is given to another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from distributed import Client, KilledWorker
+
+from run_scenarios import __version__
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.errors import SetupError
+from run_scenarios.core.events import CaseStarted, Emit, Failure, Notice, Outcome, Result
+from run_scenarios.execution.case_runner import Settings
+from run_scenarios.execution.cluster.messages import Delivery, Parcel, pack, unpack
+from run_scenarios.execution.cluster.worker import MAX_ATTEMPTS, Introduction, introduce, lost, run_case, stop_run
+from run_scenarios.scenario.task import Task
+
+IN_FLIGHT = 1_000
+CONNECT_S = 10
+WORKERLESS_S = 120.0
+FAREWELL_S = 10.0
+FREE = -1
+
+
+@contextlib.asynccontextmanager
+async def cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[ClusterPool]:
+    """Yield the pool of the workers that have joined a scheduler.
+
+    :param address: `tcp://HOST:PORT`.
+    :param tools: programs by tool, as they are called on the workers; others are found there.
+    :raise SetupError: if no scheduler answers, no worker joins it, or a worker cannot run cases.
+    """
+    try:
+        client: Client = await Client(address, asynchronous=True, timeout=CONNECT_S)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise SetupError(f"no Dask scheduler answers at {address}: {error}") from None
+    async with client:
+        await _meet(client, address, tools, emit)
+        pool = ClusterPool(client, tools, settings, emit)
+        async with pool:
+            yield pool
+
+
+async def _meet(client: Client, address: str, tools: Mapping[str, str], emit: Emit) -> None:
+    """Ask every worker whether it can run cases.
+
+    :raise SetupError: if there is none, or one cannot.
+    """
+    try:
+        await client.wait_for_workers(1, timeout=CONNECT_S)
+    except TimeoutError:
+        raise SetupError(f"no worker has joined the scheduler at {address} within {CONNECT_S} s") from None
+    answers: dict[str, Introduction | BaseException] = await client.run(introduce, dict(tools), on_error="return")
+    for worker, answer in answers.items():
+        problem = _problem(answer)
+        if problem:
+            raise SetupError(f"worker {worker} cannot run cases: {problem}")
+    builds = {answer.qemu for answer in answers.values() if isinstance(answer, Introduction)}
+    if len(builds) > 1:
+        emit(Notice(f"the workers have different builds of QEMU: {'; '.join(sorted(builds))}"))
+
+
+def _problem(answer: Introduction | BaseException) -> str:
+    if isinstance(answer, ModuleNotFoundError):
+        return f"run-scenarios is not installed there ({answer})"
+    if isinstance(answer, BaseException):
+        return f"{type(answer).__name__}: {answer}"
+    if answer.version != __version__:
+        return f"it has run-scenarios {answer.version}, and this is {__version__}"
+    return answer.problem
+
+
+class ClusterPool:
+    """Runs cases on the workers of a cluster; use it as a context."""
+
+    slots = IN_FLIGHT
+
+    def __init__(self, client: Client, tools: Mapping[str, str], settings: Settings, emit: Emit) -> None:
+        self.run = f"run-scenarios-{secrets.token_hex(8)}"
+        self.client = client
+        self.tools = tools
+        self.settings = settings
+        self.emit = emit
+        self.began = time.monotonic()
+        self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once there has been no worker for too long."""
+        self._cases: dict[int, RemoteCase] = {}
+        self._slots: dict[str, list[int]] = {}
+        self._workers: set[str] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self.client.subscribe_topic(self.run, self._note_start)
+        self.client.subscribe_topic("all", self._note_worker)
+        self._workers = set(await self.client.nthreads())
+        self._watch_workers()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """End what still runs, and leave nothing on the scheduler."""
+        if self._alarm:
+            self._alarm.cancel()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await self.client.run(stop_run, self.run, on_error="ignore")
+                await self.client.set_metadata([self.run], None)
+                self.client.unsubscribe_topic(self.run)
+
+    def start(self, task: Task, slot: int) -> RemoteCase:
+        """Return the case, which is submitted once its result is asked for; `slot` is of no use here."""
+        case = self._cases[task.index] = RemoteCase(self, task)
+        return case
+
+    def ended(self, index: int, worker: str) -> None:
+        """Take note that a case is no longer in flight."""
+        del self._cases[index]
+        running = self._slots.get(worker, [])
+        if index in running:
+            running[running.index(index)] = FREE
+
+    def _note_start(self, event: tuple[float, dict[str, Any]]) -> None:
+        _, said = event
+        case = self._cases.get(said["index"])
+        if case:
+            case.begin(said["name"])
+
+    def slot(self, index: int, worker: str) -> int:
+        """Return a number for what runs on a worker beside other cases, so that a timeline has one row for each."""
+        running = self._slots.setdefault(worker, [])
+        if FREE not in running:
+            running.append(FREE)
+        place = running.index(FREE)
+        running[place] = index
+        before = itertools.takewhile(lambda name: name != worker, self._slots)
+        return sum(len(self._slots[name]) for name in before) + place
+
+    def _note_worker(self, event: tuple[float, dict[str, Any]]) -> None:
+        _, said = event
+        match said:
+            case {"action": "add-worker", "worker": worker}:
+                self._workers.add(worker)
+            case {"action": "remove-worker", "worker": worker}:
+                self._workers.discard(worker)
+        self._watch_workers()
+
+    def _watch_workers(self) -> None:
+        if self._workers and self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        elif not self._workers and not self._alarm:
+            self._alarm = asyncio.get_running_loop().call_later(WORKERLESS_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.abandoned.done():
+            self.abandoned.set_result(None)
+
+
+@dataclass
+class RemoteCase:
+    """One case in flight."""
+
+    pool: ClusterPool
+    task: Task
+    workers: list[str] = field(default_factory=list)
+    _began: float = 0.0
+
+    async def result(self) -> Result:
+        """Have the case run, and return how it ended; its logs are kept here as if it had run here."""
+        try:
+            delivery = await self._delivery()
+        finally:
+            self.pool.ended(self.task.index, self.workers[-1] if self.workers else "")
+        if not self.workers:
+            self.begin("unknown")
+        for event in delivery.events:
+            self.pool.emit(event)
+        if not delivery.files:
+            return delivery.result
+        try:
+            kept = self.pool.settings.workspace.receive(self.task.point.name, delivery.files)
+        except SetupError as error:
+            return self._broken(str(error)).result
+        return replace(delivery.result, artifacts=kept)
+
+    def interrupted(self, reason: str) -> Result | None:
+        """Return the result of a case that is stopped now, None if it had not begun."""
+        if not self.workers:
+            return None
+        failure = Failure(Diagnostic(self.task.case.scenario.span, f"{reason}, on {self.workers[-1]}"))
+        return Result(Outcome.INTERRUPTED, time.monotonic() - self._began, failure)
+
+    def begin(self, worker: str) -> None:
+        """Take note that a worker has begun to run the case; not for the first time, if the one before has died."""
+        self.workers.append(worker)
+        if len(self.workers) == 1:
+            self._began = time.monotonic()
+            slot = self.pool.slot(self.task.index, worker)
+            self.pool.emit(CaseStarted(self.task.index, slot, self._began - self.pool.began))
+
+    async def _delivery(self) -> Delivery:
+        parcel = self._parcel()
+        for _ in range(MAX_ATTEMPTS):
+            future = self.pool.client.submit(run_case, pack(parcel), pure=False)
+            try:
+                return await self._arrival(future, parcel)
+            except KilledWorker:
+                # The scheduler was told to give up sooner than we do.
+                continue
+            finally:
+                future.release()
+        return lost(parcel, self.workers)
+
+    async def _arrival(self, future: Any, parcel: Parcel) -> Delivery:
+        answer = asyncio.ensure_future(future.result())
+        try:
+            await asyncio.wait((answer, self.pool.abandoned), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                return self._broken("every worker has left the cluster")
+            packed = await answer
+        except KilledWorker:
+            raise
+        except Exception as error:
+            return self._broken(f"the cluster failed: {type(error).__name__}: {error}")
+        finally:
+            answer.cancel()
+        delivery = unpack(packed)
+        assert isinstance(delivery, Delivery)
+        return delivery
+
+    def _broken(self, message: str) -> Delivery:
+        failure = Failure(Diagnostic(self.task.case.scenario.span, message))
+        return Delivery(self.pool.run, self.task.index, Result(Outcome.BROKEN, failure=failure))
+
+    def _parcel(self) -> Parcel:
+        pool, task = self.pool, self.task
+        keeps_all, tells_traffic = pool.settings.workspace.keeps_all, pool.settings.tells_traffic
+        return Parcel(pool.run, task.index, task.case, task.point, pool.tools, keeps_all, tells_traffic)

@@ -1,0 +1,200 @@
+"""What a case leaves for whoever looks into it: QEMU's last state, its images, a script that replays it.
+
+Imports reproduce and process. All of it is extra: nothing here changes a result, takes long, or can fail a case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from run_scenarios.core.errors import CommandFailed, RunnerError
+from run_scenarios.core.events import Outcome, Result
+from run_scenarios.core.nodes import JsonObject
+from run_scenarios.execution.reproduce import Story, reproduction
+from run_scenarios.qemu.machine import Machine
+from run_scenarios.qemu.process import Processes
+from run_scenarios.qemu.programs import Programs
+from run_scenarios.scenario.confinement import link_outside
+from run_scenarios.scenario.task import Task
+
+ANSWER_S = 2.0
+IMAGES_S = 10.0
+MOST_IMAGES = 16
+QUERIES: dict[str, dict[str, Any]] = {
+    "query-jobs": {},
+    "query-block-jobs": {},
+    "query-block": {},
+    "query-named-block-nodes": {"flat": True},
+    "x-debug-query-block-graph": {},
+}
+INFO = {
+    "info": ("info", "-U", "--backing-chain", "--output=json"),
+    "map": ("map", "-U", "--output=json"),
+}
+
+
+async def question(machines: Iterable[Machine]) -> None:
+    """Ask every VM that still runs for its nodes, bitmaps and jobs; the trace keeps what they answer.
+
+    One that is stopped, or waits for something itself, is not waited for.
+    """
+    await asyncio.gather(*(_question(machine) for machine in machines if machine.status is None))
+
+
+async def _question(machine: Machine) -> None:
+    with suppress(TimeoutError, RunnerError):
+        async with asyncio.timeout(ANSWER_S):
+            for command, arguments in QUERIES.items():
+                with suppress(CommandFailed):
+                    await machine.query(command, **arguments)
+
+
+async def examine_images(work: Path, logs: Path, programs: Programs, processes: Processes) -> None:
+    """Have qemu-img describe the first images of a case, and write what it says below `qemu-img/`.
+
+    Nothing if a link leads out of the directory.
+
+    :raise OSError: if it cannot be written.
+    """
+    if "qemu-img" not in programs.paths or link_outside(work):
+        return
+    with suppress(TimeoutError, RunnerError):
+        async with asyncio.timeout(IMAGES_S):
+            for image in _images(work)[:MOST_IMAGES]:
+                for what, words in INFO.items():
+                    done = await processes.run([programs["qemu-img"], *words, image])
+                    file = logs / "qemu-img" / f"{image.replace('/', '+')}.{what}"
+                    file.parent.mkdir(exist_ok=True)
+                    (file.with_name(f"{file.name}.json") if done.status == 0 else file).write_text(
+                        done.stdout + done.stderr, errors="surrogateescape"
+                    )
+
+
+def _images(work: Path) -> list[str]:
+    return sorted(str(each.relative_to(work)) for each in work.rglob("*") if each.is_file() and not each.is_symlink())
+
+
+def write_up(logs: Path, task: Task, result: Result) -> None:
+    """Write what the trace tells into files of their own: `reproduce.sh`, and for a failure the state of each VM.
+
+    :raise OSError: if they cannot be written.
+    """
+    lines = (logs / "trace.jsonl").read_text(encoding="utf-8").splitlines()
+    records: list[JsonObject] = [json.loads(line) for line in lines]
+    if all(map(_can_be_replayed, records)):
+        script = logs / "reproduce.sh"
+        script.write_text(reproduction(records, _story(task, result, records)), errors="surrogateescape")
+        script.chmod(0o755)
+    if result.failure:
+        for reply in _last_replies(records):
+            _write_state(logs, reply)
+
+
+def _can_be_replayed(record: JsonObject) -> bool:
+    """What was too long for the trace cannot be sent again."""
+    data = record["data"]
+    cut = isinstance(data, dict) and "cut" in data
+    return record["kind"] != "full" and not (cut and record["kind"] in ("exec", "send", "take"))
+
+
+def _story(task: Task, result: Result, records: Iterable[JsonObject]) -> Story:
+    return Story(task.point.name, [*_told(task, result), *_greetings(records)], task.programs.paths)
+
+
+def _told(task: Task, result: Result) -> Iterator[str]:
+    failure = result.failure
+    if not failure or result.outcome is Outcome.UNEXPECTED_PASS:
+        yield "it passed"
+        return
+    yield f"{failure.diagnostic.span}: {result.outcome.reason}: {failure.diagnostic.message}"
+    if failure.wanted:
+        yield f"expected: {failure.wanted}"
+        yield f"found:    {failure.found}"
+
+
+def _greetings(records: Iterable[JsonObject]) -> Iterator[str]:
+    for record in records:
+        data: Any = record["data"]
+        if record["kind"] == "recv" and "QMP" in data:
+            version = data["QMP"]["version"]
+            numbers = ".".join(str(version["qemu"][part]) for part in ("major", "minor", "micro"))
+            yield f"with QEMU {numbers} {version['package']}".rstrip()
+            return
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """The last reply of a VM to one of the queries.
+
+    :param asked: when, in seconds since the case began, and by whom.
+    """
+
+    vm: str
+    command: str
+    asked: str
+    value: Any
+
+
+def _last_replies(records: Iterable[JsonObject]) -> Sequence[_Reply]:
+    asked: dict[tuple[object, object], tuple[str, str]] = {}
+    replies: dict[tuple[object, str], _Reply] = {}
+    by = "the case"
+    for record in records:
+        data: Any = record["data"]
+        if record["kind"] == "fail":
+            by = "us after it failed"
+        elif record["kind"] == "send" and data.get("execute") in QUERIES:
+            asked[record["vm"], data.get("id")] = (data["execute"], f"at {record['t']} s, by {by}")
+        elif record["kind"] == "recv" and "return" in data and (record["vm"], data.get("id")) in asked:
+            command, when = asked.pop((record["vm"], data.get("id")))
+            replies[record["vm"], command] = _Reply(str(record["vm"]), command, when, data["return"])
+    return tuple(replies.values())
+
+
+def _write_state(logs: Path, reply: _Reply) -> None:
+    for name, shown in STATE[reply.command].items():
+        value = {"vm": reply.vm, "command": reply.command, "asked": reply.asked, name: shown(reply.value)}
+        (logs / f"{reply.vm}.{name}.json").write_text(json.dumps(value, indent=2) + "\n")
+    if reply.command == "x-debug-query-block-graph":
+        (logs / f"{reply.vm}.graph.dot").write_text(_dot(reply.value))
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _bitmaps_of_nodes(nodes: Any) -> Mapping[str, Any]:
+    return {node["node-name"]: node["dirty-bitmaps"] for node in nodes if node.get("dirty-bitmaps")}
+
+
+STATE: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "query-jobs": {"jobs": _itself},
+    "query-block-jobs": {"block-jobs": _itself},
+    "query-block": {"drives": _itself},
+    "query-named-block-nodes": {"nodes": _itself, "bitmaps": _bitmaps_of_nodes},
+    "x-debug-query-block-graph": {"graph": _itself},
+}
+SHAPES = {"block-backend": "house", "block-job": "octagon", "block-driver": "box"}
+
+
+def _dot(graph: Any) -> str:
+    """Return a graph of block nodes for Graphviz. Source: QAPI, `XDbgBlockGraph`."""
+    nodes = [
+        f"  {each['id']} [label={json.dumps(each['name'] or each['type'])}, shape={SHAPES.get(each['type'], 'box')}]"
+        for each in graph["nodes"]
+    ]
+    edges = [
+        f"  {each['parent']} -> {each['child']} [label={json.dumps(each['name'])}, tooltip={json.dumps(_rights(each))}]"
+        for each in graph["edges"]
+    ]
+    return "\n".join(["digraph nodes {", *nodes, *edges, "}", ""])
+
+
+def _rights(edge: Any) -> str:
+    return f"takes {', '.join(edge['perm']) or 'nothing'}; shares {', '.join(edge['shared-perm']) or 'nothing'}"

@@ -1,0 +1,156 @@
+"""The run of what was collected: find QEMU, make room, run the cases, leave nothing. Imports collect and execute."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from run_scenarios.collection.select import Selection
+from run_scenarios.core.errors import SetupError
+from run_scenarios.core.events import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
+from run_scenarios.core.signals import Interrupted, asked_to_stop, ignore_signals, raising_interrupted
+from run_scenarios.execution.case_runner import Settings
+from run_scenarios.execution.debugger import Pauses
+from run_scenarios.execution.scheduler import LocalPool, Pool, execute
+from run_scenarios.execution.start_order import starting_order
+from run_scenarios.qemu.guardian import Guardian
+from run_scenarios.qemu.workspace import Workspace
+from run_scenarios.scenario.task import Task
+
+OBJECTS_BEFORE_COLLECTION = 10_000
+
+
+class Status:
+    """The exit status that the results lead to: the highest wins."""
+
+    IGNORES_STEPS = True
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, CaseFinished):
+            self.code = max(self.code, event.result.outcome.exit_status)
+
+
+Execute = Callable[[Sequence[Task]], Awaitable[Interrupted | None]]
+Afterwards = Callable[[Execute], Awaitable[Interrupted | None]]
+
+
+async def _nothing_more(execute: Execute) -> None:
+    return None
+
+
+def run(
+    options: argparse.Namespace, selection: Selection, emit: Emit, afterwards: Afterwards = _nothing_more
+) -> Interrupted | None:
+    """Run what was selected, and return what stopped the run before its end, if anything did.
+
+    :param afterwards: is given what runs further tasks in the same place, once those selected have come to their end.
+    :raise SetupError: if a place for the cases is missing; nothing was emitted then.
+    """
+    if not selection.tasks:
+        _emit_start(selection, options, emit)
+        return None
+    began = time.monotonic()
+    # Every case is there to the end: the collector need not go through all of them again and again. What a run makes is
+    # nearly always gone with its last use.
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+    with settings_of(options) as settings:
+        if options.step or options.pause_on_failure:
+            settings = replace(settings, pauses=Pauses(options.step, options.pause_on_failure, emit))
+        _emit_start(selection, options, emit)
+        try:
+            stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))
+        finally:
+            # What is left is short, and would be left lying about.
+            ignore_signals()
+        emit(RunFinished(time.monotonic() - began))
+    return stopped
+
+
+def _emit_start(selection: Selection, options: argparse.Namespace, emit: Emit) -> None:
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    emit(RunStarted(selection.points, options.jobs, selection.qemus, began, options.command))
+    for index, bad in enumerate(selection.bad):
+        emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
+
+
+def run_one(task: Task, settings: Settings) -> Result:
+    """Run one case in the main thread, and return how it ended.
+
+    :raise Interrupted: if a signal asked to stop meanwhile; nothing is left of the case then.
+    """
+    results: list[Result] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, CaseFinished):
+            results.append(event.result)
+
+    async def alone() -> Interrupted | None:
+        return await execute((task,), LocalPool(settings, note), note, asked_to_stop())
+
+    with raising_interrupted():
+        stopped = asyncio.run(alone())
+    if stopped:
+        raise stopped
+    return results[0]
+
+
+@contextlib.contextmanager
+def settings_of(options: argparse.Namespace) -> Iterator[Settings]:
+    """Make a workspace; in the end, have nothing left of it.
+
+    :raise SetupError: if there is no place for it.
+    """
+    test_dir = Path(os.environ.get("TEST_DIR") or tempfile.gettempdir())
+    guardian = Guardian.start()
+    try:
+        workspace = Workspace(test_dir, options.artifacts, options.keep, guardian)
+        yield Settings(workspace, guardian, options.jobs, tells_traffic=bool(options.html))
+        workspace.remove()
+    finally:
+        guardian.stop()
+
+
+async def _execute(
+    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit, afterwards: Afterwards
+) -> Interrupted | None:
+    failures_left = 1 - len(selection.bad) if options.fail_fast else None
+    stop = asked_to_stop()
+    async with _pool(options, selection.tasks, settings, emit) as pool:
+        tasks = starting_order(selection.tasks, selection.expected, pool.slots)
+        stopped = await execute(tasks, pool, emit, stop, failures_left)
+        return stopped or await afterwards(lambda tasks: execute(tasks, pool, emit, stop))
+
+
+@contextlib.asynccontextmanager
+async def _pool(
+    options: argparse.Namespace, tasks: Sequence[Task], settings: Settings, emit: Emit
+) -> AsyncIterator[Pool]:
+    if options.cluster is None:
+        yield LocalPool(settings, emit)
+        return
+    async with _cluster(options.cluster, tasks[0].programs.paths, settings, emit) as pool:
+        yield pool
+
+
+@contextlib.asynccontextmanager
+async def _cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[Pool]:
+    try:
+        from run_scenarios.execution.cluster.driver import cluster
+    except ModuleNotFoundError as error:
+        raise SetupError(f"--cluster needs Dask: pip install 'run-scenarios[cluster]' ({error})") from None
+    async with cluster(address, tools, settings, emit) as pool:
+        yield pool

@@ -1,0 +1,38 @@
+"""Warnings on scenarios that are right, and yet may not say what their author means. Imports plan and validate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.lint.context import Subject, library_subject, scenario_subject
+from run_scenarios.lint.rules import RULES, Rule
+from run_scenarios.lint.suppressions import silence
+from run_scenarios.scenario.model import Library, Scenario
+from run_scenarios.scenario.plan import Walk
+
+
+def lint_scenario(scenario: Scenario, walks: Iterable[Walk]) -> list[Diagnostic]:
+    """Return the warnings on a scenario that planning has found nothing wrong with.
+
+    :param walks: the dry walk through each of its cases.
+    """
+    return _lint(scenario_subject(scenario, walks))
+
+
+def lint_library(library: Library, walks: Iterable[Walk]) -> list[Diagnostic]:
+    """Return the warnings on a file of procedures that planning has found nothing wrong with.
+
+    :param walks: the dry walk through each of its procedures.
+    """
+    return _lint(library_subject(library, walks))
+
+
+def _lint(subject: Subject) -> list[Diagnostic]:
+    found = dict.fromkeys(each for rule in RULES for each in _findings(rule, subject))
+    return sorted(silence(subject.source, list(found)), key=lambda each: (each.span.line, each.span.column))
+
+
+def _findings(rule: Rule, subject: Subject) -> Iterable[Diagnostic]:
+    for finding in rule.find(subject) if rule.find else ():
+        yield rule.diagnostic(finding.span, finding.message, finding.hint)

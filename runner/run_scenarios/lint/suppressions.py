@@ -1,0 +1,50 @@
+"""Comments that silence a rule on a line: `# lint: RS004 the reason`. Imports comments and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
+from run_scenarios.core.source import Source
+from run_scenarios.lint.rules import BY_CODE, NO_REASON, NOT_NEEDED, UNKNOWN_CODE
+from run_scenarios.syntax.comments import Comment, comments
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What one comment silences, and why."""
+
+    comment: Comment
+    code: str
+    reason: str
+
+    def is_about(self, finding: Diagnostic) -> bool:
+        """Tell whether it silences this finding."""
+        return finding.code == self.code and finding.span.line == self.comment.line
+
+
+def silence(source: Source, findings: list[Diagnostic]) -> list[Diagnostic]:
+    """Return the findings in a file that no comment there silences, and what is wrong with the comments."""
+    silences = [_silence(comment) for comment in comments(source, "lint")]
+    kept = [each for each in findings if not any(one.is_about(each) for one in silences)]
+    return [*kept, *(wrong for one in silences for wrong in _wrong(one, findings))]
+
+
+def _silence(comment: Comment) -> Silence:
+    code, *rest = comment.text.split(maxsplit=1) or [""]
+    return Silence(comment, code, "".join(rest))
+
+
+def _wrong(silence: Silence, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    code, span, line = silence.code, silence.comment.span, silence.comment.line
+    if code not in BY_CODE:
+        message = f"there is no rule '{code}'" if code else "this comment names no rule"
+        hint = did_you_mean(code.upper(), BY_CODE, "for instance '# lint: RS007 the reason'")
+        yield UNKNOWN_CODE.diagnostic(span, message, hint)
+        return
+    if not any(silence.is_about(each) for each in findings):
+        message = f"this comment silences nothing: line {line} does not break {code}"
+        yield NOT_NEEDED.diagnostic(span, message, "remove it, or put it on the line or the one above")
+    if not silence.reason:
+        yield NO_REASON.diagnostic(span, "this comment gives no reason", f"# lint: {code} the reason")

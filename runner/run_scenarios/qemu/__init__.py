@@ -1,0 +1,1 @@
+"""QEMU and its tools as processes: how they are found, started, talked to and ended."""

@@ -1,0 +1,1 @@
+"""QMP as the QEMU under test describes it, and the check of steps against that."""

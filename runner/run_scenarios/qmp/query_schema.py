@@ -1,0 +1,48 @@
+"""What a program says of itself over QMP, once it is started for that. Imports programs, process, qemu."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from run_scenarios.core.errors import RunnerError, SetupError
+from run_scenarios.core.nodes import JsonObject
+from run_scenarios.qemu.guardian import Guardian
+from run_scenarios.qemu.machine import Machine
+from run_scenarios.qemu.process import Processes
+from run_scenarios.qemu.programs import PROBE_TIMEOUT_S, QUIET, Programs
+from run_scenarios.qemu.trace import Trace
+
+
+async def ask_qmp(programs: Programs, guardian: Guardian, program: str) -> JsonObject:
+    """Start QEMU, or qemu-storage-daemon, once and ask it what it speaks: `{version: [int, int, int], schema: […]}`.
+
+    :raise SetupError: if it is not there, does not start or does not answer.
+    """
+    daemon = program != "qemu"
+    argv = [programs[program], *(() if daemon else QUIET)]
+    with tempfile.TemporaryDirectory(prefix="run-scenarios-probe-") as name:
+        directory = Path(name)
+        guardian.watch_directory(directory)
+        trace = Trace(directory / "trace.jsonl")
+        processes = Processes(directory, trace, guardian)
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                machine = await Machine.start("probe", argv, processes, trace, directory, daemon=daemon)
+                try:
+                    return await _ask(machine)
+                finally:
+                    await machine.close()
+        except (RunnerError, TimeoutError) as error:
+            raise SetupError(f"{argv[0]} cannot be asked what it can do: {error}") from None
+        finally:
+            await processes.kill_all()
+            trace.close()
+            guardian.forget_directory(directory)
+
+
+async def _ask(machine: Machine) -> JsonObject:
+    version = (await machine.query("query-version"))["qemu"]
+    numbers = [version[part] for part in ("major", "minor", "micro")]
+    return {"version": numbers, "schema": await machine.query("query-qmp-schema")}

@@ -1,0 +1,51 @@
+"""Does the QEMU under test offer what a scenario requires? Imports programs, qapi, validate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+from run_scenarios.qemu.programs import Programs
+from run_scenarios.qmp.schema import Schema
+from run_scenarios.scenario.model import Requirements
+
+
+def unmet(requires: Requirements, programs: Programs | None, schema: Schema) -> str:
+    """Return the first requirement that is not met, as the reason to skip; "" if all are.
+
+    :param programs: None if there is just the schema to go by; what only programs can tell counts as met then.
+    """
+    if requires.qemu and not _version_fits(requires.qemu, schema.version):
+        return f"needs QEMU {requires.qemu.strip()}, this is {_dotted(schema.version)}"
+    for kind, needed in requires.lists.items():
+        what, offered = _offer(kind, programs, schema)
+        for name in needed:
+            if offered is not None and name not in offered:
+                return f"QEMU {_dotted(schema.version)} has no {what} '{name}'"
+    return ""
+
+
+def _offer(kind: str, programs: Programs | None, schema: Schema) -> tuple[str, Container[str] | None]:
+    """Return what a kind of requirement is called, and what there is of it; None if that is not known."""
+    match kind:
+        case "commands":
+            return "QMP command", schema.commands
+        case "features":
+            return "QMP feature", schema.features
+        case "formats":
+            return "image format", programs.formats if programs else None
+        case "tools":
+            return "program", programs.paths if programs else None
+        case _:
+            return "accelerator", programs.accelerators if programs else None
+
+
+def _version_fits(wanted: str, version: tuple[int, int, int]) -> bool:
+    found = re.fullmatch(r"\s*(>=|<)\s*([0-9.]+)\s*", wanted)
+    assert found, "the schema checks this"
+    limit = tuple(int(part) for part in found[2].split("."))
+    return (version >= limit) if found[1] == ">=" else (version < limit)
+
+
+def _dotted(version: tuple[int, int, int]) -> str:
+    return ".".join(map(str, version))

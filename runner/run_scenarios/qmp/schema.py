@@ -1,0 +1,226 @@
+"""QMP as one QEMU speaks it: its commands, events and types, from `query-qmp-schema`. Imports errors and nodes.
+
+Source: QEMU's qapi/introspect.json. Types refer to each other by name, for some contain themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from run_scenarios.core.errors import RunnerError
+from run_scenarios.core.nodes import JsonObject, JsonValue
+
+Features = frozenset[str]
+Version = tuple[int, int, int]
+DEPRECATED = "deprecated"
+ANY = "any"
+ANY_EVENT = "any event"
+TYPE_NAMES = {
+    "string": "a string",
+    "int": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "null": "null",
+    "value": "any value",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A type of JSON itself.
+
+    :param json: `string`, `int`, `number`, `boolean`, `null`, or `value` for any of them.
+    """
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """Strings to choose from, each with its features."""
+
+    values: Mapping[str, Features]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A list whose items are all of one type."""
+
+    element: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One key of an object."""
+
+    type: str
+    optional: bool = False
+    features: Features = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A mapping; a union if it has a tag: the member whose value says which further members there are.
+
+    :param variants: the type that holds the further members, by value of the tag.
+    """
+
+    members: Mapping[str, Member]
+    tag: str = ""
+    variants: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternate:
+    """One of several types, told apart by the JSON type of the value."""
+
+    types: tuple[str, ...]
+
+
+Type = Builtin | Enum | Array | Object | Alternate
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: the types of its arguments and of what it returns."""
+
+    arguments: str
+    returns: str
+    allow_oob: bool
+    features: Features
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event.
+
+    :param message: the type of the whole message: `{event, data, timestamp}`.
+    """
+
+    message: str
+    features: Features
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Everything that one program offers over QMP.
+
+    :param program: how messages call it: `QEMU`, or `qemu-storage-daemon`.
+    """
+
+    program: str
+    version: Version
+    commands: Mapping[str, Command]
+    events: Mapping[str, Event]
+    types: Mapping[str, Type]
+
+    def __str__(self) -> str:
+        return f"{self.program} {'.'.join(map(str, self.version))}"
+
+    def type_name(self, type_: str) -> str:
+        """Return what JSON calls the values of a type, with an article."""
+        match self.types[type_]:
+            case Object():
+                return "a mapping"
+            case Array():
+                return "a list"
+            case Enum():
+                return "a string"
+            case Builtin() as kind:
+                return TYPE_NAMES[kind.json]
+            case Alternate() as kind:
+                return " or ".join(map(self.type_name, kind.types))
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The features of commands and events, as `name/feature`."""
+        named: Iterable[tuple[str, Command | Event]] = (*self.commands.items(), *self.events.items())
+        return frozenset(f"{name}/{feature}" for name, each in named for feature in each.features)
+
+
+class BadSchema(RunnerError):
+    """What should be the introspection of a program is something else."""
+
+
+def parse_schema(program: str, version: JsonValue, entities: JsonValue) -> Schema:
+    """Return the schema that a program describes.
+
+    :param program: `qemu` or `qemu-storage-daemon`.
+    :param version: three numbers.
+    :param entities: what `query-qmp-schema` returns, `[SchemaInfo]`.
+    :raise BadSchema: if they are no such thing.
+    """
+    try:
+        return _Parser(entities).schema("QEMU" if program == "qemu" else program, version)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadSchema(f"not what query-qmp-schema returns: {type(error).__name__}: {error}") from None
+
+
+class _Parser:
+    """Sorts `SchemaInfo` entities into commands, events and types."""
+
+    def __init__(self, entities: Any) -> None:
+        self.commands: dict[str, Command] = {}
+        self.events: dict[str, Event] = {}
+        self.types: dict[str, Type] = {
+            "timestamp": Object({"seconds": Member("int"), "microseconds": Member("int")}),
+            ANY_EVENT: _message("str", ANY),
+            ANY: Builtin("value"),
+        }
+        for entity in entities:
+            self._add(entity["name"], entity)
+
+    def schema(self, program: str, version: Any) -> Schema:
+        major, minor, micro = map(int, version)
+        return Schema(program, (major, minor, micro), self.commands, self.events, self.types)
+
+    def _add(self, name: str, entity: JsonObject) -> None:
+        kind = entity["meta-type"]
+        if kind == "command":
+            self.commands[name] = _command(entity)
+        elif kind == "event":
+            self._add_event(name, entity)
+        else:
+            self.types[name] = TYPES[str(kind)](entity)
+
+    def _add_event(self, name: str, entity: JsonObject) -> None:
+        label, message = f"the name {name}", f"event {name}"
+        self.types[label] = Enum({name: frozenset()})
+        self.types[message] = _message(label, str(entity["arg-type"]))
+        self.events[name] = Event(message, _features(entity))
+
+
+def _message(name: str, data: str) -> Object:
+    return Object({"event": Member(name), "data": Member(data), "timestamp": Member("timestamp")})
+
+
+def _features(entity: Mapping[str, Any]) -> Features:
+    return frozenset(entity.get("features", ()))
+
+
+def _command(entity: Mapping[str, Any]) -> Command:
+    return Command(entity["arg-type"], entity["ret-type"], entity.get("allow-oob", False), _features(entity))
+
+
+def _object(entity: Mapping[str, Any]) -> Object:
+    members = {each["name"]: Member(each["type"], "default" in each, _features(each)) for each in entity["members"]}
+    variants = {each["case"]: each["type"] for each in entity.get("variants", ())}
+    return Object(members, entity.get("tag", ""), variants or None)
+
+
+def _enum(entity: Mapping[str, Any]) -> Enum:
+    # `members`, with their features, came in QEMU 6.2; before there were the bare `values`.
+    if "members" in entity:
+        return Enum({each["name"]: _features(each) for each in entity["members"]})
+    return Enum(dict.fromkeys(entity["values"], frozenset()))
+
+
+TYPES: dict[str, Any] = {
+    "builtin": lambda entity: Builtin(entity["json-type"]),
+    "enum": _enum,
+    "array": lambda entity: Array(entity["element-type"]),
+    "object": _object,
+    "alternate": lambda entity: Alternate(tuple(each["type"] for each in entity["members"])),
+}

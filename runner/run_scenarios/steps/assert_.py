@@ -1,0 +1,67 @@
+"""The verb `assert`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import StepFailed
+from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, to_json
+from run_scenarios.steps.argument_types import MATCHER, described, matcher_of, record
+from run_scenarios.steps.mutations import Broken, matched
+from run_scenarios.steps.verb import Context, Verb
+from run_scenarios.syntax.matchers import describe, require_match
+
+
+def _untrue(verb: str, argument: Node) -> Iterator[Broken]:
+    if not isinstance(argument, MappingNode):
+        cannot_fail = "" if argument.dynamic else "it says so itself"
+        yield Broken(argument.span, {verb: ScalarNode(argument.span, False)}, cannot_fail)
+
+
+@dataclass(frozen=True)
+class Assert(Verb):
+    """Assert that an expression is true, or that a value is as expected.
+
+    The second form says more when it fails: it shows the value.
+
+    .. code-block:: yaml
+
+        - qmp: query-version
+          save: version
+        - assert: "{{ version.qemu.major >= 7 }}"
+        - assert: {value: "{{ version.qemu }}", expect: {major: {$ge: 7}}}
+    """
+
+    NAME = "assert"
+    ASSERTS = (_untrue, matched("expect"))
+    NAMES_FILES = False
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "boolean"},
+            record(
+                ["value", "expect"],
+                value={"description": "the value"},
+                expect=described(MATCHER, "what must hold of it"),
+            ),
+        ]
+    }
+
+    value: JsonValue
+    expect: Node | None
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if isinstance(argument, MappingNode):
+            value, expect = argument.get("value"), argument.get("expect")
+            assert value is not None
+            return cls(to_json(value), matcher_of(expect))
+        return cls(to_json(argument), None)
+
+    async def run(self, context: Context) -> JsonValue:
+        if self.expect is not None:
+            require_match(self.expect, self.value, "the value")
+        elif self.value is not True:
+            raise StepFailed("the assertion is false", wanted="true", found=describe(self.value))
+        return None

@@ -1,0 +1,134 @@
+"""The verb `call`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.diagnostics import Diagnostic, closest, did_you_mean
+from run_scenarios.core.errors import ScenarioError, scenario_error
+from run_scenarios.core.json_types import type_name
+from run_scenarios.core.nodes import UNKNOWN, Entry, JsonValue, MappingNode, Node, UnknownValue, to_json
+from run_scenarios.core.source import Span
+from run_scenarios.steps.argument_types import SIZE, TEXT, described, text_of
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Block, Context, FlowVerb, Parameter, Procedure, Scope, Step
+from run_scenarios.syntax.expressions import render, size_in_bytes
+
+PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "size": (int, str),
+    "list": (list,),
+    "mapping": (dict,),
+    "any": (str, int, float, bool, list, dict, type(None)),
+}
+
+
+@dataclass(frozen=True)
+class Call(FlowVerb):
+    """Run a procedure, of this file or imported, with the arguments in `with`.
+
+    The procedure sees its arguments and nothing else of the caller; what it `returns` can be saved.
+
+    .. code-block:: yaml
+
+        - call: back-up-fully
+          with: {device: drive0, target: full.qcow2}
+    """
+
+    NAME = "call"
+    ASSERTS = ASSERTS_NOTHING
+    RESULT = "what the procedure `returns`"
+    SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the procedure's name")
+    COMPANIONS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "the arguments"}}
+
+    name: str
+    name_span: Span
+    arguments: Node | None
+    span: Span
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        name, arguments = argument.get(cls.NAME), argument.get("with")
+        return cls(text_of(name), name.span, arguments, argument.span)
+
+    def procedure(self, scope: Scope) -> Procedure:
+        """Return the procedure meant.
+
+        :raise ScenarioError: if there is none of this name.
+        """
+        if self.name not in scope.procedures:
+            known = ", ".join(scope.procedures) or "none; is an 'import' missing?"
+            hint = did_you_mean(self.name, scope.procedures, f"known here: {known}")
+            raise scenario_error(self.name_span, f"there is no procedure '{self.name}'", hint)
+        return scope.procedures[self.name]
+
+    def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
+        procedure = self.procedure(scope)
+        yield Block(procedure.steps, Scope(self._bind(procedure), procedure.visible))
+
+    async def run(self, context: Context) -> JsonValue:
+        (block,) = self.unfold(context.scope, context.body)
+        await context.run_block(block)
+        returns = self.procedure(context.scope).returns
+        return None if returns is None else to_json(render(returns, block.scope.variables))
+
+    def _bind(self, procedure: Procedure) -> dict[str, JsonValue | UnknownValue]:
+        if self.arguments is not None and not isinstance(self.arguments, MappingNode):
+            return dict.fromkeys(procedure.parameters, UNKNOWN)
+        entries = self.arguments.entries if self.arguments else ()
+        given = {entry.key: entry.value for entry in entries}
+        strange = [entry for entry in entries if entry.key not in procedure.parameters]
+        wrong = [self._strange(entry, procedure) for entry in strange]
+        misspelt = {closest(entry.key, procedure.parameters) for entry in strange}
+        values: dict[str, JsonValue | UnknownValue] = {}
+        for parameter in procedure.parameters.values():
+            if parameter.name in misspelt:
+                continue
+            try:
+                values[parameter.name] = self._value(parameter, given)
+            except ScenarioError as error:
+                wrong += error.diagnostics
+        if wrong:
+            raise ScenarioError(*wrong)
+        return values
+
+    def _strange(self, entry: Entry, procedure: Procedure) -> Diagnostic:
+        takes = ", ".join(procedure.parameters) or "nothing"
+        hint = did_you_mean(entry.key, procedure.parameters, f"it takes: {takes}")
+        return Diagnostic(entry.span, f"procedure '{self.name}' has no parameter '{entry.key}'", hint)
+
+    def _value(self, parameter: Parameter, given: dict[str, Node]) -> JsonValue | UnknownValue:
+        node = given.get(parameter.name, parameter.default)
+        if node is None:
+            takes = f"it is declared at {parameter.span}"
+            raise scenario_error(
+                self.name_span, f"procedure '{self.name}' needs the argument '{parameter.name}'", takes
+            )
+        if node.dynamic:
+            return UNKNOWN
+        value = to_json(node)
+        check_type(value, parameter.type, node.span, f"'{parameter.name}' of procedure '{self.name}'")
+        return value
+
+
+def check_type(value: JsonValue, kind: str, span: Span, what: str) -> None:
+    """Check a value against a parameter's declared type.
+
+    :raise ScenarioError: if it is of another.
+    """
+    fits = isinstance(value, PARAMETER_TYPES[kind]) and isinstance(value, bool) <= (kind in ("boolean", "any"))
+    if not fits or (kind == "size" and not _is_size(value)):
+        wanted = SIZE["title"] if kind == "size" else f"of type {kind}"
+        raise scenario_error(span, f"{what} must be {wanted}, not {type_name(value)}")
+
+
+def _is_size(value: JsonValue) -> bool:
+    try:
+        return size_in_bytes(str(value)) >= 0
+    except ValueError:
+        return False

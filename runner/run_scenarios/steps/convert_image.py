@@ -1,0 +1,67 @@
+"""The verb `convert-image`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import (
+    BOOLEAN,
+    IMAGE,
+    OPTIONS,
+    Image,
+    described,
+    flag_of,
+    options_of,
+    read_image,
+    record,
+)
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, qemu_img
+from run_scenarios.steps.verb import Context, Verb
+
+
+@dataclass(frozen=True)
+class ConvertImage(Verb):
+    """Copy an image into a new one, of another format if need be, with `qemu-img convert`.
+
+    .. code-block:: yaml
+
+        - convert-image: {source: drive0.qcow2, target: drive0.raw}
+        - convert-image: {source: drive0.qcow2, target: small.qcow2, compress: true, options: {cluster_size: 64k}}
+    """
+
+    NAME = "convert-image"
+    ASSERTS = ASSERTS_NOTHING
+    FAILS_WITH = TOOL_FAILURE
+    SCHEMA: ClassVar[dict[str, Any]] = record(
+        ["source", "target"],
+        source=described(IMAGE, "the image to copy, by name or as `{file, format}`"),
+        target=described(IMAGE, "the new image, by name or as `{file, format}`"),
+        options=described(OPTIONS, "options of the target's format, as `qemu-img convert -o` takes them"),
+        compress=described(BOOLEAN, "compress the target"),
+        bitmaps=described(BOOLEAN, "copy persistent bitmaps too"),
+    )
+
+    source: Image
+    target: Image
+    options: tuple[str, ...]
+    flags: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        flags = {"compress": "-c", "bitmaps": "--bitmaps"}
+        return cls(
+            read_image(argument.get("source")),
+            read_image(argument.get("target")),
+            tuple(options_of(argument.get("options"))),
+            tuple(flag for name, flag in flags.items() if flag_of(argument.get(name))),
+        )
+
+    async def run(self, context: Context) -> JsonValue:
+        formats = ["-f", self.source.format, "-O", self.target.format]
+        await qemu_img(
+            context, "convert", "-q", *self.flags, *formats, *self.options, self.source.file, self.target.file
+        )
+        return None

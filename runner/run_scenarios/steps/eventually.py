@@ -1,0 +1,74 @@
+"""The verb `eventually`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import MachineDied, StepFailed
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import DURATION_SCHEMA, described, record, seconds_of
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Block, Context, FlowVerb, Scope, Step
+
+INTERVAL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Eventually(FlowVerb):
+    """Repeat `steps` until all of them pass; for a state that QEMU sends no event for.
+
+    A step that fails is tried again, from the first one on, until `within` has passed; then the last failure counts.
+    Prefer `wait-event` and `wait-job`, which do not poll.
+
+    .. code-block:: yaml
+
+        - eventually: {within: 10s}
+          steps:
+            - qmp: query-status
+              expect: {status: paused}
+    """
+
+    NAME = "eventually"
+    ASSERTS = ASSERTS_NOTHING
+    TAKES_STEPS = True
+    SCHEMA: ClassVar[dict[str, Any]] = record(
+        ["within"],
+        within=described(DURATION_SCHEMA, "how long to try"),
+        every=described(DURATION_SCHEMA, "the pause between two tries; 50 ms by default"),
+    )
+
+    within_s: float
+    every_s: float
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if argument.dynamic:
+            # Planning walks through the steps whatever the durations are.
+            return cls(INTERVAL_S, INTERVAL_S)
+        every = argument.get("every")
+        return cls(seconds_of(argument.get("within")), seconds_of(every) if every else INTERVAL_S)
+
+    def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
+        yield Block(body, Scope(scope.variables, scope.procedures))
+
+    async def run(self, context: Context) -> JsonValue:
+        import asyncio
+
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self.within_s
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                await super().run(context)
+                return None
+            except MachineDied:
+                raise
+            except StepFailed as failure:
+                if clock() + self.every_s > deadline:
+                    failure.details = (*failure.details, f"tried {tries} time(s) within {self.within_s:g} s")
+                    raise
+            context.trace.note("pause", None, self.every_s)
+            await asyncio.sleep(self.every_s)

@@ -1,0 +1,42 @@
+"""The verb `flush`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import TEXT, described, record
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, Disk, IoCommand, disk_of, do_io
+from run_scenarios.steps.verb import Context, Verb
+
+
+@dataclass(frozen=True)
+class Flush(Verb):
+    """Flush a drive or node of the running VM, or an image file.
+
+    QEMU's monitor does not say whether the flush of a drive or node has succeeded; that of a file must succeed.
+
+    .. code-block:: yaml
+
+        - flush: drive0
+        - flush: {file: drive0.qcow2}
+    """
+
+    NAME = "flush"
+    ASSERTS = ASSERTS_NOTHING
+    FAILS_WITH = IO_FAILURE
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [described(TEXT, "the drive or node, by id or node name"), record([], **DISK)]
+    }
+
+    disk: Disk
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(disk_of(argument))
+
+    async def run(self, context: Context) -> JsonValue:
+        await do_io(context, self.disk, [IoCommand("flush")])
+        return None

@@ -1,0 +1,55 @@
+"""The verb `for-each`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import scenario_error
+from run_scenarios.core.nodes import UNKNOWN, JsonValue, MappingNode, SequenceNode, UnknownValue, to_json
+from run_scenarios.steps.argument_types import VARIABLE
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Block, FlowVerb, Scope, Step
+
+
+@dataclass(frozen=True)
+class ForEach(FlowVerb):
+    """Run `steps` once for each item of a list, with a variable set to the item.
+
+    .. code-block:: yaml
+
+        - for-each: {drive: [drive0, drive1]}
+          steps:
+            - qmp: {execute: block-dirty-bitmap-add, arguments: {node: "{{ drive }}", name: bitmap0}}
+    """
+
+    NAME = "for-each"
+    ASSERTS = ASSERTS_NOTHING
+    TAKES_STEPS = True
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "propertyNames": VARIABLE,
+        "additionalProperties": {"type": "array", "minItems": 1},
+        "description": "the variable and its list",
+    }
+
+    variable: str
+    items: tuple[JsonValue | UnknownValue, ...]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, MappingNode):
+            raise scenario_error(
+                argument.span, "the variable of 'for-each' must be known before the run", "write its name"
+            )
+        entry = argument.entries[0]
+        if not isinstance(entry.value, SequenceNode):
+            return cls(entry.key, (UNKNOWN,))
+        return cls(entry.key, tuple(UNKNOWN if item.dynamic else to_json(item) for item in entry.value))
+
+    def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
+        for item in self.items:
+            yield Block(body, Scope({**scope.variables, self.variable: item}, scope.procedures))

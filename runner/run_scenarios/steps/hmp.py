@@ -1,0 +1,52 @@
+"""The verb `hmp`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import CommandFailed
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import TEXT, described, text_of
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Context, Verb, machine_of
+
+FAILURE = re.compile(r"""^(Error: |unknown command: |Try "help |Device '.*' not found$)""", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Hmp(Verb):
+    """Run one line of the human monitor; it must print no error.
+
+    The monitor prints its errors like any output; these are known: `Error: …`, `unknown command: …`, `Try "help …"`
+    and `Device '…' not found`. Where a command may print another, say beside the step what it must print.
+
+    .. code-block:: yaml
+
+        - hmp: savevm snap0
+        - hmp: info block
+          expect: {$contains: drive0.qcow2}
+        - hmp: delvm nosuch
+          error: {output: {$contains: "Error: "}}
+    """
+
+    NAME = "hmp"
+    ASSERTS = ASSERTS_NOTHING
+    RESULT = "the text that the command printed into its reply"
+    FAILS_WITH = "`{output}`: the text of the reply"
+    SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the line")
+
+    line: str
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(text_of(argument))
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        context.waits_for(f"the reply to '{self.line}'")
+        output = await machine.monitor_command(self.line)
+        if FAILURE.search(output):
+            raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})
+        return output

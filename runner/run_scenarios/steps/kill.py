@@ -1,0 +1,37 @@
+"""The verb `kill`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import NOTHING
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Context, Verb, machine_of
+
+
+@dataclass(frozen=True)
+class Kill(Verb):
+    """Kill QEMU with SIGKILL, as a power failure would, and wait until it has ended.
+
+    .. code-block:: yaml
+
+        - kill
+    """
+
+    NAME = "kill"
+    ASSERTS = ASSERTS_NOTHING
+    NAMES_FILES = False
+    SCHEMA: ClassVar[dict[str, Any]] = NOTHING
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls()
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        if machine.status is not None:
+            raise await machine.death()
+        await machine.kill()
+        return None

@@ -1,0 +1,41 @@
+"""The verb `qemu-img`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import argv_of, list_of
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE
+from run_scenarios.steps.qemu_img_runner import qemu_img as run_qemu_img
+from run_scenarios.steps.verb import Context, Verb
+
+
+@dataclass(frozen=True)
+class QemuImg(Verb):
+    """Run qemu-img with these arguments, for what no other verb does; it must end with status 0.
+
+    .. code-block:: yaml
+
+        - qemu-img: [snapshot, -c, snap0, drive0.qcow2]
+        - qemu-img: [bitmap, --add, drive0.qcow2, bitmap0]
+          error: {status: 1, stderr: {$contains: Bitmap already exists}}
+    """
+
+    NAME = "qemu-img"
+    ASSERTS = ASSERTS_NOTHING
+    RESULT = "`{stdout, stderr}`"
+    FAILS_WITH = TOOL_FAILURE
+    SCHEMA: ClassVar[dict[str, Any]] = list_of({"type": ["string", "integer"]})
+
+    arguments: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(argv_of(argument))
+
+    async def run(self, context: Context) -> JsonValue:
+        done = await run_qemu_img(context, *self.arguments)
+        return {"stdout": done.stdout, "stderr": done.stderr}

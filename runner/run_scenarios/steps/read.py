@@ -1,0 +1,46 @@
+"""The verb `read`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from run_scenarios.core.nodes import ExpressionNode, MappingNode, Node, ScalarNode, SequenceNode, replace_at_path
+from run_scenarios.steps.argument_types import described, record
+from run_scenarios.steps.mutations import Broken, computed
+from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, PATTERNS, PatternVerb
+
+
+def _another_byte(verb: str, argument: Node) -> Iterator[Broken]:
+    patterns = argument.get("patterns") if isinstance(argument, MappingNode) else None
+    for index, pattern in enumerate(patterns if isinstance(patterns, SequenceNode) else ()):
+        byte = pattern.get("byte") if isinstance(pattern, MappingNode) else None
+        if isinstance(byte, ScalarNode) and isinstance(byte.value, int):
+            other: Node = ScalarNode(byte.span, 255 - byte.value)
+        elif isinstance(byte, ExpressionNode):
+            other = computed(byte, "255 - %s")
+        else:
+            continue
+        yield Broken(byte.span, {verb: replace_at_path(argument, ("patterns", index, "byte"), other)})
+
+
+@dataclass(frozen=True)
+class Read(PatternVerb):
+    """Read ranges with qemu-io and check that each is filled with its byte.
+
+    Like `write`, it works on `file` or on `device`. A pattern without `byte` is read and not checked.
+
+    .. code-block:: yaml
+
+        - read: {device: drive0, patterns: [{byte: 0x41, at: 0, size: 512}]}
+        - read: {file: inc0.qcow2, patterns: [{byte: 0, at: 1M, size: 32k}]}
+    """
+
+    NAME = "read"
+    ASSERTS = (_another_byte,)
+    DONE = "read"
+    FAILS_WITH = IO_FAILURE
+    SCHEMA: ClassVar[dict[str, Any]] = record(
+        ["patterns"], **DISK, patterns=described(PATTERNS, "what must be found, in this order")
+    )

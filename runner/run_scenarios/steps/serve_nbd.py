@@ -1,0 +1,161 @@
+"""The verbs `serve-nbd` and `stop-nbd`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from run_scenarios.core.errors import StepFailed
+from run_scenarios.core.exit_status import describe_status
+from run_scenarios.core.nodes import JsonValue, MappingNode
+from run_scenarios.steps.argument_types import (
+    BOOLEAN,
+    FILE,
+    FORMAT,
+    TEXT,
+    Image,
+    argv_of,
+    described,
+    file_of,
+    flag_of,
+    image_of,
+    list_of,
+    record,
+    text_of,
+)
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Context, Verb
+
+if TYPE_CHECKING:
+    import socket
+
+SOCKET = "nbd.sock"
+# Python, for the shell cannot: a POSIX shell need not take descriptors above 9 in a redirection.
+HAND_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+@dataclass(frozen=True)
+class ServeNbd(Verb):
+    """Export an image with qemu-nbd on a Unix socket in the case's directory, `nbd.sock` unless named otherwise.
+
+    The socket is listening before qemu-nbd starts, so a client can connect at once.
+
+    .. code-block:: yaml
+
+        - serve-nbd: {file: target.qcow2, export: target}
+        - launch
+        - qmp:
+            execute: blockdev-add
+            arguments: {driver: nbd, node-name: target, server: {type: unix, path: nbd.sock}, export: target}
+    """
+
+    NAME = "serve-nbd"
+    ASSERTS = ASSERTS_NOTHING
+    SCHEMA: ClassVar[dict[str, Any]] = record(
+        ["file"],
+        file=FILE,
+        format=described(FORMAT, "its format, if the suffix does not tell it"),
+        socket=described(FILE, "the socket; `nbd.sock` by default"),
+        export=described(TEXT, "the export's name; the empty name by default"),
+        read_only=described(BOOLEAN, "refuse writes"),
+        arguments=described(list_of({"type": ["string", "integer"]}), "further words of qemu-nbd's command line"),
+    )
+
+    image: Image
+    socket: str
+    options: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        endpoint, export, extra = (argument.get(key) for key in ("socket", "export", "arguments"))
+        options = [
+            *(["-x", text_of(export)] if export else []),
+            *(["-r"] if flag_of(argument.get("read-only")) else []),
+        ]
+        return cls(
+            image_of(argument.get("file"), argument.get("format")),
+            file_of(endpoint) if endpoint else SOCKET,
+            (*options, *(argv_of(extra) if extra else ())),
+        )
+
+    async def run(self, context: Context) -> JsonValue:
+        import socket
+
+        path = context.directory / self.socket
+        if path.exists():
+            raise StepFailed(f"'{self.socket}' exists already", hint="stop the other server, or name another socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            _bind(listener, context.directory, self.socket)
+            listener.listen(16)
+            argv = [
+                context.programs["qemu-nbd"],
+                "-t",
+                "-e",
+                "16",
+                "-f",
+                self.image.format,
+                *self.options,
+                self.image.file,
+            ]
+            context.servers[self.socket] = context.processes.start(
+                _activated(listener.fileno(), argv),
+                vm=self.socket,
+                log=context.logs / path.name,
+                pass_fds=[listener.fileno()],
+            )
+        return None
+
+
+def _bind(listener: socket.socket, directory: Path, name: str) -> None:
+    """Bind by way of a descriptor: the path of a socket is limited to about a hundred bytes, a directory's is not."""
+    fd = os.open(directory, os.O_PATH)
+    try:
+        listener.bind(f"/proc/self/fd/{fd}/{name}")
+    finally:
+        os.close(fd)
+
+
+def _activated(fd: int, argv: list[str]) -> list[str]:
+    """Return a command that hands a listening socket to `argv` as systemd does. Source: sd_listen_fds(3)."""
+    return [sys.executable, "-IS", "-c", HAND_OVER, str(fd), *argv]
+
+
+@dataclass(frozen=True)
+class StopNbd(Verb):
+    """End the qemu-nbd that `serve-nbd` started, with SIGTERM, and wait until it has ended; its socket goes too.
+
+    .. code-block:: yaml
+
+        - stop-nbd
+        - stop-nbd: {socket: other.sock}
+    """
+
+    NAME = "stop-nbd"
+    ASSERTS = ASSERTS_NOTHING
+    SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [{"type": "null"}, record(["socket"], socket=FILE)]}
+
+    socket: str
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls(text_of(argument.get("socket")) if isinstance(argument, MappingNode) else SOCKET)
+
+    async def run(self, context: Context) -> JsonValue:
+        server = context.servers.pop(self.socket, None)
+        if server is None:
+            raise StepFailed(f"no server on '{self.socket}'", hint=f"there is: {', '.join(context.servers) or 'none'}")
+        if server.status is not None:
+            raise StepFailed(
+                f"the server on '{self.socket}' {describe_status(server.status)} before it was stopped",
+                hint=server.stderr.tail().split("\n")[-1],
+            )
+        context.waits_for("qemu-nbd to end after SIGTERM")
+        await server.stop()
+        (context.directory / self.socket).unlink(missing_ok=True)
+        return None

@@ -1,0 +1,51 @@
+"""The verb `set`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import scenario_error
+from run_scenarios.core.nodes import UNKNOWN, JsonValue, MappingNode, UnknownValue, to_json
+from run_scenarios.steps.argument_types import VARIABLE
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Block, FlowVerb, Scope, Step
+
+
+@dataclass(frozen=True)
+class Set(FlowVerb):
+    """Set variables for the steps that follow, here and in the blocks within.
+
+    .. code-block:: yaml
+
+        - set: {granularity: 65536, drives: [drive0, drive1]}
+        - assert-bitmap: {node: drive0, name: bitmap0, granularity: "{{ granularity }}"}
+        - for-each: {drive: "{{ drives }}"}
+          steps:
+            - flush: "{{ drive }}"
+    """
+
+    NAME = "set"
+    ASSERTS = ASSERTS_NOTHING
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": VARIABLE,
+        "description": "each variable with its value",
+    }
+
+    values: dict[str, JsonValue | UnknownValue]
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, MappingNode):
+            raise scenario_error(
+                argument.span, "which variables 'set' sets must be known before the run", "write their names"
+            )
+        return cls({entry.key: UNKNOWN if entry.value.dynamic else to_json(entry.value) for entry in argument})
+
+    def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
+        for name, value in self.values.items():
+            scope.set(name, value)
+        yield from ()

@@ -1,0 +1,48 @@
+"""The verb `shutdown`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import StepFailed
+from run_scenarios.core.exit_status import describe_status
+from run_scenarios.core.nodes import JsonValue
+from run_scenarios.steps.argument_types import NOTHING
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.verb import Context, Verb, machine_of
+
+
+@dataclass(frozen=True)
+class Shutdown(Verb):
+    """Send `quit` and wait until QEMU has ended with status 0.
+
+    .. code-block:: yaml
+
+        - shutdown
+        - shutdown:
+          vm: destination
+    """
+
+    NAME = "shutdown"
+    ASSERTS = ASSERTS_NOTHING
+    NAMES_FILES = False
+    SCHEMA: ClassVar[dict[str, Any]] = NOTHING
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls()
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = machine_of(context)
+        context.waits_for("QEMU to end after 'quit'")
+        await machine.execute({"execute": "quit"})
+        status = await machine.wait_exit()
+        if status != 0:
+            raise StepFailed(
+                f"VM '{machine.name}' {describe_status(status)} after 'quit'",
+                wanted="0",
+                found=str(status),
+                hint=machine.stderr_tail(),
+            )
+        return None

@@ -1,0 +1,77 @@
+"""The verb `wait-event`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, from_json
+from run_scenarios.steps.argument_types import MATCHER, TEXT, described, matcher_of, record, text_of
+from run_scenarios.steps.mutations import Broken, as_mapping, breakings, matched, with_key
+from run_scenarios.steps.verb import Context, Verb, launched
+from run_scenarios.syntax.matchers import mismatches, require_match
+
+
+def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Broken]:
+    """Choose the same event and refuse it: one that matches nothing would be waited for in vain."""
+    whole = as_mapping(argument, "name")
+    name, match = whole.get("name"), whole.get("match")
+    assert name is not None
+    yield Broken(name.span, {verb: with_key(whole, "expect", from_json({"event": {"$absent": True}}, name.span))})
+    for span, node, cannot_fail in breakings(match) if match is not None else ():
+        yield Broken(span, {verb: with_key(whole, "expect", node)}, cannot_fail)
+
+
+@dataclass(frozen=True)
+class WaitEvent(Verb):
+    """Consume the first event of this name that nobody has consumed yet, however early it came, or wait for it.
+
+    `match` chooses among events of the name; `expect` asserts on the one that was chosen. What is not chosen stays.
+
+    .. code-block:: yaml
+
+        - wait-event: BLOCK_JOB_READY
+        - wait-event:
+            name: BLOCK_JOB_ERROR
+            match: {data: {device: drive1}}
+            expect: {data: {action: report, operation: read}}
+    """
+
+    NAME = "wait-event"
+    ASSERTS = (_chosen_otherwise, matched("expect"))
+    NAMES_FILES = False
+    RESULT = "the event: `{event, data, timestamp}`"
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            TEXT,
+            record(
+                ["name"],
+                name=described(TEXT, "the event's name"),
+                match=described(MATCHER, "what chooses the event"),
+                expect=described(MATCHER, "what must hold of the chosen event"),
+            ),
+        ]
+    }
+
+    name: str
+    match: Node | None
+    expect: Node | None
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        if not isinstance(argument, MappingNode):
+            return cls(text_of(argument), None, None)
+        match, expect = matcher_of(argument.get("match")), matcher_of(argument.get("expect"))
+        return cls(text_of(argument.get("name")), match, expect)
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = launched(context)
+        context.waits_for(f"the event {self.name}")
+        event = await machine.next_event(self._chosen)
+        if self.expect:
+            require_match(self.expect, event, f"event {self.name}")
+        return event
+
+    def _chosen(self, event: JsonObject) -> bool:
+        return event["event"] == self.name and (self.match is None or not mismatches(self.match, event))

@@ -1,0 +1,74 @@
+"""The verb `wait-exit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from run_scenarios.core.errors import StepFailed
+from run_scenarios.core.exit_status import describe_status
+from run_scenarios.core.nodes import ExpressionNode, JsonValue, MappingNode, Node, ScalarNode, make_mapping, to_json
+from run_scenarios.steps.argument_types import described, record
+from run_scenarios.steps.mutations import Broken, computed, with_key
+from run_scenarios.steps.verb import Context, Verb, launched
+
+
+def _another_status(verb: str, argument: Node) -> Iterator[Broken]:
+    status = argument.get("status") if isinstance(argument, MappingNode) else ScalarNode(argument.span, 0)
+    if isinstance(status, ScalarNode) and isinstance(status.value, int):
+        other: Node = ScalarNode(status.span, status.value + 1)
+    elif isinstance(status, ExpressionNode):
+        other = computed(status, "%s + 1")
+    else:
+        return
+    yield Broken(status.span, {verb: with_key(make_mapping(argument.span, ()), "status", other)})
+
+
+@dataclass(frozen=True)
+class WaitExit(Verb):
+    """Wait until QEMU has ended by itself, with status 0 unless another is given.
+
+    A status below zero is the number of the signal that ended it: -6 for SIGABRT.
+
+    .. code-block:: yaml
+
+        - qmp: quit
+        - wait-exit
+        - wait-exit: {status: -6}
+    """
+
+    NAME = "wait-exit"
+    ASSERTS = (_another_status,)
+    NAMES_FILES = False
+    RESULT = "the exit status"
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "null"},
+            record(["status"], status=described({"type": "integer"}, "the expected exit status")),
+        ]
+    }
+
+    expected: int
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        value = to_json(argument)
+        expected = value["status"] if isinstance(value, dict) else 0
+        assert isinstance(expected, int)
+        return cls(expected)
+
+    async def run(self, context: Context) -> JsonValue:
+        machine = launched(context)
+        if machine.exit_expected and machine.status is not None:
+            raise machine.end()
+        context.waits_for("QEMU to end")
+        status = await machine.wait_exit()
+        if status != self.expected:
+            raise StepFailed(
+                f"VM '{machine.name}' {describe_status(status)}",
+                wanted=str(self.expected),
+                found=str(status),
+                hint=machine.stderr_tail(),
+            )
+        return status

@@ -1,0 +1,36 @@
+"""The verb `write`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from run_scenarios.steps.argument_types import described, record
+from run_scenarios.steps.mutations import ASSERTS_NOTHING
+from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, PATTERNS, PatternVerb
+
+
+@dataclass(frozen=True)
+class Write(PatternVerb):
+    """Write patterns with qemu-io: to `file` while no VM has it open, or to `device` of the running VM.
+
+    A write that does not report all its bytes as written fails the step.
+
+    .. code-block:: yaml
+
+        - write: {file: drive0.qcow2, patterns: [{byte: 0x41, at: 0, size: 512}]}
+        - write:
+            device: drive0
+            patterns:
+              - {byte: 0xfe, at: 16M, size: 256k}
+              - {byte: 0x64, at: 32736k, size: 64k}
+    """
+
+    NAME = "write"
+    ASSERTS = ASSERTS_NOTHING
+    TO_BE_NOTICED = "patterns"
+    DONE = "wrote"
+    FAILS_WITH = IO_FAILURE
+    SCHEMA: ClassVar[dict[str, Any]] = record(
+        ["patterns"], **DISK, patterns=described(PATTERNS, "what to write, in this order")
+    )

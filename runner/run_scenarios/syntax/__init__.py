@@ -1,0 +1,1 @@
+"""The text of a scenario: YAML, expressions, expected values and the schema."""

@@ -1,0 +1,357 @@
+"""Expected values, matched by shape. Imports errors and nodes.
+
+A mapping matches a superset, a list matches exactly, a scalar by value and type. A mapping whose one key starts with
+`$` is an operator; no QMP key starts so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from run_scenarios.core.diagnostics import did_you_mean
+from run_scenarios.core.errors import StepFailed, scenario_error
+from run_scenarios.core.json_types import type_name
+from run_scenarios.core.limits import TooMuch, bounded
+from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, SequenceNode, to_json
+from run_scenarios.core.source import Span
+
+REGEX_S = 0.5
+SHOWN = 400
+OPPOSITES = {
+    "$any": "'$absent: true' asks for the opposite",
+    "$absent": "'$any: true' asks for the opposite",
+    "$ne": "'$not' takes any expected value",
+}
+
+
+class Missing:
+    """What stands in the place of a key that is not there."""
+
+
+MISSING = Missing()
+Actual = JsonValue | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One difference: where in the value, where it was asked for, what was wanted and what was found."""
+
+    path: str
+    span: Span
+    wanted: str
+    found: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        return f"{place}expected {self.wanted}, found {self.found}"
+
+
+def mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mismatch]:
+    """Return every difference between what is expected and what there is; none means it matches.
+
+    :param expected: a rendered node that `check_matcher` accepts.
+    """
+    if isinstance(expected, MappingNode):
+        operator = _operator(expected)
+        if operator:
+            return OPERATORS[operator].compare(expected.entries[0].value, actual, path)
+        return _match_mapping(expected, actual, path)
+    if isinstance(expected, SequenceNode):
+        return _match_list(expected, actual, path)
+    wanted = to_json(expected)
+    if same(wanted, actual):
+        return []
+    return [Mismatch(path, expected.span, describe(wanted), describe(actual))]
+
+
+def require_match(expected: Node, actual: JsonValue, what: str) -> None:
+    """Check that a value matches.
+
+    :param what: how the message calls the value.
+    :raise StepFailed: if it does not, with every difference, at the place of the first.
+    """
+    differences = mismatches(expected, actual)
+    if differences:
+        first = differences[0]
+        raise StepFailed(
+            f"{what}: {first}",
+            span=first.span,
+            wanted=first.wanted,
+            found=first.found,
+            path=first.path,
+            details=(*map(str, differences), f"{what}: {describe(actual)}"),
+        )
+
+
+def check_matcher(expected: Node) -> None:
+    """Check operators, their operands and their place.
+
+    :raise ScenarioError: for an unknown operator, one with other keys beside it, or an operand of the wrong type.
+    """
+    if isinstance(expected, SequenceNode):
+        for item in expected:
+            check_matcher(item)
+    elif isinstance(expected, MappingNode):
+        operator = _operator(expected)
+        if operator:
+            _check_operator(operator, expected)
+        else:
+            for entry in expected:
+                check_matcher(entry.value)
+
+
+def same(one: object, other: object) -> bool:
+    """Tell whether two bare values are equal in value and type, however deep: 1 is neither true nor 1.0."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def describe(value: Actual) -> str:
+    """Return a value as JSON, cut to a readable length, with its type where a scalar's could be in doubt."""
+    if isinstance(value, Missing):
+        return "nothing (no such key)"
+    text = json.dumps(value, ensure_ascii=False)
+    text = text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+    return text if isinstance(value, dict | list) or value is None else f"{text} ({type_name(value).split()[-1]})"
+
+
+def _operator(expected: MappingNode) -> str:
+    for entry in expected.entries:
+        if entry.key.startswith("$"):
+            return entry.key
+    return ""
+
+
+def _check_operator(name: str, expected: MappingNode) -> None:
+    entry = expected.entry(name)
+    assert entry
+    if name not in OPERATORS:
+        raise scenario_error(
+            entry.span, f"unknown operator '{name}'", did_you_mean(name, OPERATORS, ", ".join(OPERATORS))
+        )
+    if len(expected.entries) > 1:
+        other = next(each for each in expected if each.key != name)
+        raise scenario_error(other.span, f"'{other.key}' beside '{name}': an operator stands alone in its mapping")
+    if not entry.value.dynamic:
+        OPERATORS[name].check(entry.value, name)
+
+
+def _join(path: str, part: str | int) -> str:
+    if isinstance(part, int):
+        return f"{path}[{part}]"
+    return f"{path}.{part}" if path else part
+
+
+def _match_mapping(expected: MappingNode, actual: Actual, path: str) -> list[Mismatch]:
+    if not isinstance(actual, dict):
+        return [Mismatch(path, expected.span, "a mapping", describe(actual))]
+    found = []
+    for entry in expected:
+        value: Actual = actual.get(entry.key, MISSING)
+        below = _join(path, entry.key)
+        if isinstance(value, Missing) and not _may_be_absent(entry.value):
+            found.append(Mismatch(below, entry.span, _wanted(entry.value), describe(value)))
+        else:
+            found += mismatches(entry.value, value, below)
+    return found
+
+
+def _may_be_absent(expected: Node) -> bool:
+    return isinstance(expected, MappingNode) and _operator(expected) in ("$absent", "$not", "$one-of")
+
+
+def _wanted(expected: Node) -> str:
+    return describe(to_json(expected))
+
+
+def _match_list(expected: SequenceNode, actual: Actual, path: str) -> list[Mismatch]:
+    if not isinstance(actual, list):
+        return [Mismatch(path, expected.span, "a list", describe(actual))]
+    found = []
+    for index, (item, value) in enumerate(zip(expected, actual, strict=False)):
+        found += mismatches(item, value, _join(path, index))
+    if len(expected.items) != len(actual):
+        wanted = f"{len(expected.items)} items"
+        found.append(Mismatch(path, expected.span, wanted, f"{len(actual)}: {describe(actual)}"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One `$operator`: how its operand must look, and how it compares."""
+
+    check: Callable[[Node, str], None]
+    compare: Callable[[Node, Actual, str], list[Mismatch]]
+    doc: str
+
+
+def _one(matches: bool, operand: Node, actual: Actual, path: str, phrase: str) -> list[Mismatch]:
+    return [] if matches else [Mismatch(path, operand.span, f"{phrase} {_wanted(operand)}", describe(actual))]
+
+
+def _ordered(phrase: str, holds: Callable[[float, float], bool]) -> Operator:
+    def compare(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+        limit = to_json(operand)
+        numbers = _is_number(limit) and _is_number(actual)
+        return _one(numbers and holds(actual, limit), operand, actual, path, phrase)  # type: ignore[arg-type]
+
+    return Operator(_check_number, compare, f"a number {phrase} this one")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_number(operand: Node, name: str) -> None:
+    if not isinstance(operand, ScalarNode) or not _is_number(operand.value):
+        raise scenario_error(operand.span, f"'{name}' takes a number, not {type_name(to_json(operand))}")
+
+
+def _check_list(operand: Node, name: str) -> None:
+    if not isinstance(operand, SequenceNode):
+        raise scenario_error(operand.span, f"'{name}' takes a list, not {type_name(to_json(operand))}")
+    check_matcher(operand)
+
+
+def _check_choice(operand: Node, name: str) -> None:
+    _check_list(operand, name)
+    if isinstance(operand, SequenceNode) and not operand.items:
+        raise scenario_error(operand.span, f"'{name}' of nothing never matches")
+
+
+def _check_true(operand: Node, name: str) -> None:
+    if to_json(operand) is not True:
+        raise scenario_error(operand.span, f"'{name}' takes nothing but 'true'", OPPOSITES.get(name, ""))
+
+
+def _check_regex(operand: Node, name: str) -> None:
+    if not isinstance(operand, ScalarNode) or not isinstance(operand.value, str):
+        raise scenario_error(operand.span, f"'{name}' takes a string, not {type_name(to_json(operand))}")
+    try:
+        with bounded("it", REGEX_S):
+            re.compile(operand.value)
+    except (re.error, RecursionError, OverflowError, TooMuch) as error:
+        raise scenario_error(operand.span, f"bad regular expression: {error}") from None
+
+
+def _check_length(operand: Node, name: str) -> None:
+    is_length = isinstance(operand, ScalarNode) and _is_number(operand.value) and isinstance(operand.value, int)
+    if isinstance(operand, MappingNode) and _operator(operand):
+        check_matcher(operand)
+    elif not is_length or to_json(operand) < 0:  # type: ignore[operator]
+        found = describe(to_json(operand))
+        raise scenario_error(operand.span, f"'{name}' takes a whole number or an operator, not {found}", "{$gt: 0}")
+
+
+def _check_matcher(operand: Node, _: str) -> None:
+    check_matcher(operand)
+
+
+def _check_literal(operand: Node, name: str) -> None:
+    """Refuse operators: where values are compared literally, they would be taken for keys."""
+    for child in _children(operand):
+        _check_literal(child, name)
+    if isinstance(operand, MappingNode) and _operator(operand):
+        entry = operand.entry(_operator(operand))
+        assert entry
+        raise scenario_error(
+            entry.span, f"'{entry.key}' within '{name}', which compares literally", OPPOSITES.get(name, "")
+        )
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, SequenceNode):
+        return node.items
+    return tuple(entry.value for entry in node) if isinstance(node, MappingNode) else ()
+
+
+def _regex(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    pattern = str(to_json(operand))
+    try:
+        with bounded(f"the regular expression {describe(pattern)}", REGEX_S):
+            matches = isinstance(actual, str) and re.search(pattern, actual) is not None
+    except TooMuch as error:
+        raise StepFailed(
+            str(error), span=operand.span, hint="do not repeat what repeats itself, as in '(a+)+'"
+        ) from None
+    return _one(matches, operand, actual, path, "text matching")
+
+
+def _contains(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    wanted = to_json(operand)
+    if isinstance(actual, str):
+        return _one(isinstance(wanted, str) and wanted in actual, operand, actual, path, "text containing")
+    matches = isinstance(actual, list) and any(not mismatches(operand, item) for item in actual)
+    return _one(matches, operand, actual, path, "a list containing")
+
+
+def _differs(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    return _one(not same(to_json(operand), actual), operand, actual, path, "anything but")
+
+
+def _exact(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    return _one(same(to_json(operand), actual), operand, actual, path, "exactly")
+
+
+def _any(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    present = not isinstance(actual, Missing)
+    return [] if present else [Mismatch(path, operand.span, "anything", describe(actual))]
+
+
+def _absent(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    absent = isinstance(actual, Missing)
+    return [] if absent else [Mismatch(path, operand.span, "no such key", describe(actual))]
+
+
+def _length(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    if not isinstance(actual, str | list | dict):
+        return [Mismatch(path, operand.span, "something with a length", describe(actual))]
+    return mismatches(operand, len(actual), f"length of {path or 'the value'}")
+
+
+def _unordered(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    assert isinstance(operand, SequenceNode)
+    if not isinstance(actual, list):
+        return [Mismatch(path, operand.span, "a list", describe(actual))]
+    left = list(actual)
+    for item in operand:
+        hit = next((index for index, value in enumerate(left) if not mismatches(item, value)), None)
+        if hit is None:
+            return [Mismatch(path, item.span, f"an item {_wanted(item)}", describe(left))]
+        del left[hit]
+    return [] if not left else [Mismatch(path, operand.span, "no further items", describe(left))]
+
+
+def _not(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    return _one(bool(mismatches(operand, actual, path)), operand, actual, path, "anything that does not match")
+
+
+def _one_of(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
+    assert isinstance(operand, SequenceNode)
+    return _one(any(not mismatches(item, actual, path) for item in operand), operand, actual, path, "one of")
+
+
+OPERATORS: dict[str, Operator] = {
+    "$regex": Operator(_check_regex, _regex, "a string in which this regular expression is found"),
+    "$contains": Operator(_check_matcher, _contains, "a string with this part, or a list with an item like this"),
+    "$gt": _ordered("greater than", lambda actual, limit: actual > limit),
+    "$ge": _ordered("at least", lambda actual, limit: actual >= limit),
+    "$lt": _ordered("less than", lambda actual, limit: actual < limit),
+    "$le": _ordered("at most", lambda actual, limit: actual <= limit),
+    "$ne": Operator(_check_literal, _differs, "any value but this one"),
+    "$any": Operator(_check_true, _any, "any value at all, as long as the key is there (`$any: true`)"),
+    "$absent": Operator(_check_true, _absent, "the key is not there (`$absent: true`)"),
+    "$length": Operator(_check_length, _length, "a string, list or mapping whose length matches this"),
+    "$unordered": Operator(_check_list, _unordered, "a list whose items match these, in any order"),
+    "$exact": Operator(_check_literal, _exact, "exactly this value: no further keys, however deep"),
+    "$not": Operator(_check_matcher, _not, "whatever does not match this"),
+    "$one-of": Operator(_check_choice, _one_of, "what matches one of these"),
+}

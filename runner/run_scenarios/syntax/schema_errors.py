@@ -1,0 +1,231 @@
+"""What a JSON Schema refuses in a node, found by jsonschema and said in the author's words. Imports errors and nodes.
+
+It is imported once something is refused: that is seldom, and jsonschema takes long to import.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+from run_scenarios.core.diagnostics import Diagnostic, closest, did_you_mean
+from run_scenarios.core.json_types import type_name
+from run_scenarios.core.nodes import UNKNOWN, ExpressionNode, Node, ScalarNode, UnknownNode, find_at_path, to_partial
+from run_scenarios.core.source import Span
+from run_scenarios.syntax.file_names import LOCAL_HINT, local_problem
+
+TYPES = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "nothing",
+}
+MAX_UNKNOWN = 20
+LIMITS = {
+    "minimum": ("must be at least {}", "found {}"),
+    "maximum": ("must be at most {}", "found {}"),
+    "exclusiveMinimum": ("must be above {}", "found {}"),
+    "minItems": ("needs at least {} items", "{}"),
+    "maxItems": ("takes at most {} items", ""),
+    "minLength": ("must not be empty", ""),
+    "minProperties": ("must not be empty", ""),
+    "maxProperties": ("takes {} key only", ""),
+}
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
+
+
+def explained(node: Node, schema: dict[str, Any], what: str, *, confined: bool) -> list[Diagnostic]:
+    """Return everything in `node` that `schema` refuses."""
+    validator = _validator(_Key(schema), confined)
+    return [found for error in validator.iter_errors(to_partial(node)) for found in _explain(error, node, what)]
+
+
+class _Key:
+    """A schema as a cache key; schemas are constants, so identity will do."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.schema is other.schema
+
+
+def _unless_unknown(keyword: Keyword) -> Keyword:
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if instance is not UNKNOWN:
+            yield from keyword(validator, value, instance, schema) or ()
+
+    return check
+
+
+def _case_file(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    problem = local_problem(instance) if isinstance(instance, str) else ""
+    if problem:
+        yield ValidationError(problem)
+
+
+def _option_like(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and instance.startswith("-"):
+        yield ValidationError(f"'{instance}' would be taken for an option")
+
+
+def _class(file_keyword: Keyword) -> Any:
+    keywords = {**Draft202012Validator.VALIDATORS, "x-case-file": file_keyword}
+    wrapped = {name: _unless_unknown(keyword) for name, keyword in keywords.items()}
+    return extend(Draft202012Validator, wrapped)  # type: ignore[no-untyped-call]
+
+
+def _both(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    yield from _option_like(validator, value, instance, schema)
+    yield from _case_file(validator, value, instance, schema)
+
+
+CONFINED = _class(_both)
+UNCONFINED = _class(_option_like)
+
+
+@functools.cache
+def _validator(key: _Key, confined: bool) -> Any:
+    return (CONFINED if confined else UNCONFINED)(key.schema)
+
+
+def _explain(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
+    path = tuple(error.absolute_path)
+    if error.validator == "enum" and not isinstance(error.instance, str):
+        return  # Its type is reported already.
+    if error.validator == "anyOf":
+        yield from _explain_choice(error, node, what)
+    elif error.validator == "additionalProperties":
+        yield from _explain_unknown_keys(error, node, path, what)
+    elif error.validator == "required":
+        yield from _explain_missing_key(error, node, path, what)
+    elif "propertyNames" in error.absolute_schema_path:
+        span, _ = find_at_path(node, (*path, error.instance))
+        yield Diagnostic(span, f"'{error.instance}' in {_name(path, what)} must be {error.schema['title']}")
+    else:
+        yield Diagnostic(_place(node, path), *_message(error, _name(path, what)))
+
+
+def _place(node: Node, path: tuple[str | int, ...]) -> Span:
+    """Return where to point for a wrong value: at a scalar itself, else at its key, for a collection begins later."""
+    span, value = find_at_path(node, path)
+    return (
+        value.span if isinstance(value, ScalarNode | ExpressionNode | UnknownNode) and not _is_left_out(value) else span
+    )
+
+
+def _is_left_out(value: Node) -> bool:
+    return isinstance(value, ScalarNode) and value.value is None
+
+
+def _name(path: tuple[str | int, ...], what: str) -> str:
+    keys = [part for part in path if isinstance(part, str)]
+    name = f"'{keys[-1]}'" if keys else what
+    return f"item {path[-1] + 1} of {name}" if path and isinstance(path[-1], int) else name
+
+
+def _explain_missing_key(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
+    found = re.match(r"'(.*)' is a required property", error.message)
+    missing, known = found[1] if found else "?", error.schema.get("properties", {})
+    closed = error.schema.get("additionalProperties") is False
+    if closed and any(missing == closest(key, known) for key in error.instance if key not in known):
+        return  # The misspelt key is reported already.
+    says = known.get(missing, {}).get("description")
+    span, _ = find_at_path(node, path)
+    yield Diagnostic(span, f"{_name(path, what)} needs '{missing}'", f"{missing}: {says}" if says else "")
+
+
+def _message(error: Any, name: str) -> tuple[str, str]:
+    found = json.dumps(error.instance, default=str)
+    found = found if len(found) < 60 else f"{found[:60]}…"
+    if error.validator == "type" and error.validator_value == "null":
+        return f"{name} takes no argument", f"found {found}"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        text = f"{name} must be {_either(wanted)}, not {_typed(error.instance, found)}"
+        return text, _type_hint(error.instance, wanted)
+    if error.validator == "enum":
+        known = [str(value) for value in error.validator_value]
+        return f"{name} cannot be {found}", did_you_mean(str(error.instance), known, f"one of: {', '.join(known)}")
+    if error.validator == "x-case-file":
+        return error.message, f"write './{error.instance}'" if "option" in error.message else LOCAL_HINT
+    if error.validator in LIMITS:
+        what, hint = LIMITS[error.validator]
+        empty = not error.instance and error.validator.startswith("min") and error.validator != "minimum"
+        limit = "must not be empty" if empty else what.format(error.validator_value)
+        return f"{name} {limit}", hint.format("" if empty else found)
+    if "title" in error.schema:
+        return f"{name} must be {error.schema['title']}, not {found}", ""
+    return f"{name} cannot be {found}", error.schema.get("description", "")
+
+
+def _either(types: list[str]) -> str:
+    names = [TYPES[name] for name in types]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _typed(instance: object, found: str) -> str:
+    bare = isinstance(instance, dict | list) or instance is None
+    return type_name(instance) if bare else f"{type_name(instance)} ({found})"
+
+
+def _type_hint(instance: object, wanted: list[str]) -> str:
+    if isinstance(instance, str) and {"integer", "number", "boolean"} & set(wanted):
+        return "without quotes" if re.fullmatch(r"-?[0-9.]+|true|false|0x[0-9a-fA-F]+", instance) else ""
+    if "string" in wanted and isinstance(instance, int | float | bool):
+        return "put it in quotes"
+    return ""
+
+
+def _explain_unknown_keys(error: Any, node: Node, path: tuple[str | int, ...], what: str) -> Iterator[Diagnostic]:
+    known = error.schema.get("properties", {})
+    unknown = (key for key in error.instance if key not in known)
+    for key in itertools.islice(unknown, MAX_UNKNOWN):
+        span, _ = find_at_path(node, (*path, key))
+        hint = did_you_mean(key, known, f"keys: {', '.join(known)}" if known else "")
+        yield Diagnostic(span, f"unknown key '{key}' in {_name(path, what)}", hint)
+
+
+def _explain_choice(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
+    """Explain by the branch that the author must have meant: the one whose type the value has."""
+    branches: dict[int, list[ValidationError]] = {}
+    for each in error.context or ():
+        branches.setdefault(int(each.schema_path[0]), []).append(each)
+    meant = [errors for errors in branches.values() if not any(_at_root(each, "type") for each in errors)]
+    if len(meant) > 1:
+        meant = [min(meant, key=len)]
+    path = tuple(error.absolute_path)
+    if meant and "title" not in error.schema:
+        for each in meant[0]:
+            yield from _explain(each, node, what)
+        return
+    span = _place(node, path)
+    found = json.dumps(error.instance, default=str)[:60]
+    wanted = error.schema.get("title")
+    if wanted:
+        yield Diagnostic(span, f"{_name(path, what)} must be {wanted}, not {found}")
+        return
+    types = [kind for branch in error.schema["anyOf"] for kind in _types_of(branch)]
+    yield Diagnostic(span, f"{_name(path, what)} must be {_either(types)}, not {_typed(error.instance, found)}")
+
+
+def _at_root(error: ValidationError, validator: str) -> bool:
+    return error.validator == validator and not error.relative_path
+
+
+def _types_of(schema: dict[str, Any]) -> list[str]:
+    kind = schema.get("type", [])
+    return kind if isinstance(kind, list) else [kind]

@@ -1,0 +1,361 @@
+"""YAML text to nodes with positions. Imports errors and nodes.
+
+Resolves only the YAML 1.2 core types, so that `on`, `off`, `yes` and `no` stay strings (QAPI enumerations are full of
+them), `0644` is not octal and `1:30` not a number of minutes. Source: YAML 1.2.2, section 10.3.2.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from yaml import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from run_scenarios.core.diagnostics import did_you_mean
+from run_scenarios.core.errors import ScenarioError, scenario_error
+from run_scenarios.core.nodes import (
+    Entry,
+    ExpressionNode,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    make_mapping,
+    make_sequence,
+)
+from run_scenarios.core.source import Place, Source, Span
+
+MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 50
+MAX_NODES = 50_000
+MAX_DIGITS = 40
+
+INTEGER = re.compile(r"[-+]?[0-9]+")
+OCTAL = re.compile(r"0o[0-7]+")
+HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+NUMBER_BEGINS = frozenset("+-.0123456789")
+PLAIN = ""
+STRING_TAG = "tag:yaml.org,2002:str"
+ALIGN = "entries of one mapping, and items of one list, begin in the same column"
+BEGUN = {
+    "found unexpected end of stream": "this quote is not closed",
+    "did not find expected ',' or '}'": "this '{}' is not closed, or a ',' is missing further down",
+    "did not find expected ',' or ']'": "this '{}' is not closed, or a ',' is missing further down",
+    "could not find expected ':'": "is a ':' missing after this?",
+    "did not find expected alphabetic or numeric character": "quote a text that begins with '{}'",
+}
+"""What libyaml notices lines after the place to mend, which is where the construct begins; with the hint there."""
+TOO_DEEP = "exceeded maximum nesting depth"
+"""What libyaml says before its parser has given us anything to count, for it looks ahead."""
+QUOTE_IT = 'an expression must be quoted: "{{ … }}"'
+UNQUOTED = "RS002"
+"""The lint rule that an expression without quotes breaks: YAML can make nothing of most of them."""
+
+
+def load_file(path: Path, shown_as: str) -> Node:
+    """Return the content of one YAML file.
+
+    :param shown_as: the name that messages give the file.
+    :raise ScenarioError: if the file cannot be read, is not UTF-8, or is not the YAML that scenarios are written in.
+    """
+    return load_text(read_source(path, shown_as))
+
+
+def load_text(source: Source) -> Node:
+    """Return the one YAML document in `source`.
+
+    :raise ScenarioError: for bad syntax, a duplicate key, a key that is not a string, a tag, a second document,
+        and for anything too large or too deep to be meant.
+    """
+    try:
+        return _build(source, source.text)
+    except yaml.reader.ReaderError as error:
+        raise _bad_character(source, error) from None
+    except yaml.MarkedYAMLError as error:
+        raise _bad_syntax(source, error) from None
+
+
+def _build(source: Source, text: str) -> Node:
+    """Return the document in `text`, the beginning of `source` or all of it."""
+    try:
+        return _Builder(source).build(yaml.CSafeLoader(text).get_event)
+    except yaml.MarkedYAMLError as error:
+        if error.problem != TOO_DEEP or error.problem_mark is None:
+            raise
+        # Without what is too deep for libyaml, it gets to where it is too deep for us.
+        return _build(source, text[: error.problem_mark.index])
+
+
+def read_source(path: Path, shown_as: str) -> Source:
+    """Return the text of a file.
+
+    :raise ScenarioError: if the file cannot be read, is too large, or is not UTF-8.
+    """
+    empty = Source(shown_as, "")
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise scenario_error(Span(empty, 1, 1), "not a regular file", "save the scenario as a file")
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise scenario_error(Span(empty, 1, 1), f"cannot read the file: {error.strerror}") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise scenario_error(Span(empty, 1, 1), f"the file is larger than {MAX_FILE_BYTES >> 20} MiB")
+    try:
+        return Source(shown_as, raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        source = Source(shown_as, raw.decode("utf-8", "replace"))
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise scenario_error(
+            Span(source, line, column), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8"
+        ) from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; one that would wait for a writer, or is a terminal, is only opened to be refused."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def _bad_character(source: Source, error: yaml.reader.ReaderError) -> ScenarioError:
+    # libyaml counts bytes here, and characters elsewhere.
+    before = source.text.encode()[: error.position].decode()
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    code = ord(source.text[len(before)])
+    escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return scenario_error(
+        Span(source, line, column), "YAML does not allow this control character", f'write it as "{escape}", in quotes'
+    )
+
+
+def _bad_syntax(source: Source, error: yaml.MarkedYAMLError) -> ScenarioError:
+    said = error.problem or "bad syntax"
+    mark = error.context_mark if _is_noticed_late(source, error) else error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    text = source.line(line)
+    while line > 1 and not text.strip():
+        line -= 1
+        text = source.line(line)
+        column = len(text) + 1
+    hint = _syntax_hint(said, text, column, source.line(line - 1))
+    code = UNQUOTED if hint == QUOTE_IT else ""
+    return scenario_error(Span(source, line, column), f"not valid YAML: {said}", hint, code)
+
+
+def _is_noticed_late(source: Source, error: yaml.MarkedYAMLError) -> bool:
+    """Tell whether a syntax error is best shown where the construct begins: the next line belongs to it no more."""
+    begin, end = error.context_mark, error.problem_mark
+    if begin is None or end is None or error.problem not in BEGUN:
+        return False
+    first, last = source.line(begin.line + 1), source.line(end.line + 1)
+    outside = not last.strip() or _indentation(last) <= _indentation(first)
+    return outside and (begin.line < end.line or "alphabetic" in str(error.problem))
+
+
+def _indentation(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
+
+
+def _syntax_hint(said: str, text: str, column: int, above: str) -> str:
+    """Return what a syntax error most likely is, by what libyaml said and the line it is shown on."""
+    before, at = text[: column - 1], text[column - 1 : column]
+    if re.search(r"(?<![\"'\w{])\{\{", text):
+        return QUOTE_IT
+    if "\t" in text[:column]:
+        return "indent with spaces, not with tabs"
+    if said in BEGUN:
+        return BEGUN[said].format(at) if at in tuple("[{\"'*&") or "':'" in said else "is a ',' missing before this?"
+    if "mapping values are not allowed" in said:
+        if ": " in before:
+            return "quote a text that has ': ' in it"
+        return ALIGN if ": " in above or above.endswith(":") else "is a ': ' missing in the line above?"
+    if "expected key" in said or "'-' indicator" in said:
+        return ALIGN if not before.strip(" -") else f"quote the whole text, or remove the '{at}'"
+    if "cannot start any token" in said:
+        return f"quote a text that begins with '{at}'"
+    if "escape" in said:
+        return "in double quotes write '\\\\' for a backslash, or use single quotes"
+    return ""
+
+
+_Open = tuple[Any, Place, int, list[Node]]
+"""A sequence or mapping still being read: the event that began it, its place, how many nodes there were, its items."""
+
+
+class _Builder:
+    """Builds nodes from libyaml's events on a stack of its own, so that depth and aliases can be bounded.
+
+    An event is `Any` here: its type says that it may have no place or tag where libyaml always gives one.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._open: list[_Open] = []
+        self._anchors: dict[str | None, tuple[Node, int]] = {}
+        self._nodes = 0
+
+    def build(self, next_event: Callable[[], Any]) -> Node:
+        root: Node | None = None
+        for event in iter(next_event, None):
+            kind = type(event)
+            if kind is ScalarEvent:
+                node = self._scalar(event)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                self._begin(event)
+                continue
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                node = self._end()
+            elif kind is AliasEvent:
+                node = self._alias(event)
+            elif kind is DocumentStartEvent and root is not None:
+                raise scenario_error(
+                    self._span(event), "a second document: a file holds one scenario", "split the file"
+                )
+            else:
+                continue
+            if self._open:
+                self._open[-1][-1].append(node)
+            else:
+                root = node
+        if root is None or (isinstance(root, ScalarNode) and root.value is None):
+            raise scenario_error(Span(self._source, 1, 1), "the file is empty", "begin with 'scenario: a title'")
+        return root
+
+    def _begin(self, event: Any) -> None:
+        start = event.start_mark
+        place = (self._source, start.line + 1, start.column + 1, 1)
+        if event.tag is not None:
+            self._refuse_tag(event, place)
+        self._count(place, 1)
+        if len(self._open) == MAX_DEPTH:
+            raise scenario_error(Span(*place), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
+        self._open.append((event, place, self._nodes, []))
+
+    def _end(self) -> Node:
+        event, place, before, items = self._open.pop()
+        if type(event) is MappingStartEvent:
+            node: Node = self._mapping(place, items)
+        else:
+            node = make_sequence(place, tuple(items))
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, self._nodes - before + 1)
+        return node
+
+    def _alias(self, event: AliasEvent) -> Node:
+        if event.anchor not in self._anchors:
+            known = [str(anchor) for anchor in self._anchors]
+            hint = did_you_mean(str(event.anchor), known, "an anchor, &name, comes before its first *name")
+            raise scenario_error(self._span(event), f"unknown anchor '{event.anchor}'", hint)
+        node, size = self._anchors[event.anchor]
+        self._count(self._span(event), size)
+        return node
+
+    def _mapping(self, place: Place, items: list[Node]) -> MappingNode:
+        entries: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        parts = iter(items)
+        for key, value in zip(parts, parts, strict=True):
+            name = key.value if isinstance(key, ScalarNode) and isinstance(key.value, str) else self._key(key)
+            if name in entries:
+                first = entries[name].span.line
+                raise scenario_error(key.span, f"duplicate key '{name}'", f"first given on line {first}")
+            if name != "<<":
+                entries[name] = Entry(name, key.place, value)
+            elif not merged:
+                merged = self._merge(value)
+            else:
+                raise scenario_error(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
+        kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
+        return make_mapping(place, (*kept, *entries.values()))
+
+    def _key(self, key: Node) -> NoReturn:
+        """Refuse a key that is no string."""
+        if isinstance(key, ExpressionNode):
+            raise scenario_error(key.span, "a mapping key cannot be an expression")
+        if isinstance(key, ScalarNode):
+            raise scenario_error(key.span, "a mapping key must be a string", "put it in quotes")
+        braces = self._source.line(key.span.line)[key.span.column - 2 :].startswith("{{")
+        hint, code = (QUOTE_IT, UNQUOTED) if braces else ("", "")
+        raise scenario_error(key.span, "a mapping key must be a string", hint, code)
+
+    def _merge(self, value: Node) -> dict[str, Entry]:
+        parts = value.items if isinstance(value, SequenceNode) else (value,)
+        merged: dict[str, Entry] = {}
+        for part in parts:
+            if not isinstance(part, MappingNode):
+                raise scenario_error(part.span, "'<<' merges mappings only")
+            merged = {**{entry.key: entry for entry in part}, **merged}
+        return merged
+
+    def _scalar(self, event: Any) -> Node:
+        # There are more of these than of everything else: what `_span` does is done here.
+        text, start, end = event.value, event.start_mark, event.end_mark
+        line, column = start.line, start.column
+        width = end.column - column if line == end.line else 1
+        place = (self._source, line + 1, column + 1, width or 1)
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._count(place, 0)
+        if event.tag is not None:
+            self._refuse_tag(event, place)
+        if event.implicit[0] and event.tag is None and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
+            node = self._plain(text, place)
+        else:
+            node = ExpressionNode(place, text, event.style != PLAIN) if "{{" in text else ScalarNode(place, text)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, 1)
+        return node
+
+    def _plain(self, text: str, place: Place) -> Node:
+        if text in CONSTANTS:
+            return ScalarNode(place, CONSTANTS[text])
+        if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
+            raise scenario_error(
+                Span(*place), f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string"
+            )
+        if INTEGER.fullmatch(text):
+            return ScalarNode(place, int(text))
+        if OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text):
+            return ScalarNode(place, int(text, 0))
+        if FLOAT.fullmatch(text) and math.isfinite(float(text)):
+            return ScalarNode(place, float(text))
+        if NOT_JSON.fullmatch(text) or FLOAT.fullmatch(text):
+            raise scenario_error(Span(*place), f"JSON has no number '{text}'", "put it in quotes if it is a string")
+        return ScalarNode(place, text)
+
+    def _count(self, place: Place, size: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise scenario_error(Span(*place), f"more than {MAX_NODES} values, aliases expanded", "split the file")
+
+    def _refuse_tag(self, event: Any, place: Place) -> None:
+        if event.tag != "!" and (event.tag != STRING_TAG or not isinstance(event, ScalarEvent)):
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise scenario_error(Span(*place), f"the tag '{shown}' is not supported", "only !!str is")
+
+    def _span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line, start.column
+        width = end.column - column if line == end.line else 1
+        return Span(self._source, line + 1, column + 1, width or 1)

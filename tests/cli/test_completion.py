@@ -1,0 +1,118 @@
+"""Completion in the shells themselves: keys are pressed, and the line is looked at."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from run_scenarios.cli.completion import KINDS, completion
+from run_scenarios.cli.options import make_parser
+
+from tests.support.command import PASSES, PYTHON_PATH
+from tests.support.scenarios import RunSteps
+from tests.support.terminal import Terminal
+
+SHELLS = ("bash", "zsh", "fish")
+MATRIX = (
+    'scenario: m\ntags: [grid, quick]\nmatrix: {n: [1, 22], s: [x]}\nsteps:\n  - assert: "{{ n > 0 and s == s }}"\n'
+)
+STARTS = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+    "fish": ["fish", "--no-config", "-i"],
+}
+PREPARES = {
+    "bash": "PS1='ready> '; source ../run-scenarios.bash",
+    "zsh": "PS1='ready> '; autoload -Uz compinit; compinit -u -D; source ../run-scenarios.zsh",
+    "fish": "function fish_prompt; echo 'ready> '; end; source ../run-scenarios.fish",
+}
+
+FREE = {"ADDRESS", "EXPRESSION", "I/N", "JOBS", "N", "NAME=VALUE", "REV", "SECONDS", "SEED", "WORD"}
+"""Values that are not completed."""
+CLEAR_LINE = "\x15"
+WORDS = {
+    "--rerun": "--rerun-failed",
+    "--print-completion fi": "--print-completion fish",
+    "scenarios/pass": "scenarios/passes.yaml",
+    "scenarios/matrix.yaml::n=2": "scenarios/matrix.yaml::n=22,s=x",
+    "scenarios --tag gr": "scenarios --tag grid",
+    "--not-tag gr": "--not-tag grid",
+    "--tap scenarios/no": "--tap scenarios/notes.txt",
+    "--json scenarios/no": "--json scenarios/notes.txt",
+}
+"""What is typed, and what the shell makes of it."""
+
+
+@pytest.fixture
+def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work beside a few scenarios, with the command on PATH and its completions at hand."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/run-scenarios"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={PYTHON_PATH} exec {sys.executable} -m run_scenarios "$@"\n')
+    program.chmod(0o755)
+    for shell in SHELLS:
+        (tmp_path / f"run-scenarios.{shell}").write_text(completion(make_parser(), shell))
+    work = tmp_path / "work"
+    (work / "scenarios").mkdir(parents=True)
+    (work / "scenarios/matrix.yaml").write_text(MATRIX)
+    (work / "scenarios/passes.yaml").write_text(PASSES)
+    (work / "scenarios/notes.txt").write_text("")
+    (work / "scenarios/other.txt").write_text("")
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest, place: Path) -> Iterator[Terminal]:
+    """An interactive shell that is ready."""
+    name = str(request.param)
+    assert shutil.which(name), f"install {name}: .ci/setup tests"
+    with Terminal(columns=120, lines=30) as terminal:
+        terminal.start(STARTS[name], {"INPUTRC": "/dev/null", "ZDOTDIR": str(place)})
+        terminal.press(PREPARES[name] + "\r")
+        terminal.read_until(lambda: "\nready>" in terminal.shown, "the shell is ready")
+        yield terminal
+
+
+def test_words_are_completed(shell: Terminal) -> None:
+    for typed, completed in WORDS.items():
+        shell.press(f"{CLEAR_LINE}run-scenarios {typed}\t")
+        shell.read_for(f"run-scenarios {completed}")
+    shell.press(f"{CLEAR_LINE}run-scenarios scenarios/\t\t")
+    shell.read_until(lambda: "matrix.yaml" in shell.shown and "passes.yaml" in shell.shown, "the scenarios are listed")
+    assert "other.txt" not in shell.shown
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_option_is_in_the_script_but_those_that_no_help_lists(shell: str) -> None:
+    script = completion(make_parser(), shell)
+    for action in make_parser()._actions:
+        for option in action.option_strings:
+            name = option
+            if shell == "fish":
+                name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
+            shown = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", script.replace("run-scenarios --complete", ""))
+            assert bool(shown) == (action.help != argparse.SUPPRESS), option
+
+
+def test_each_value_is_of_a_kind_that_is_completed_or_known_not_to_be() -> None:
+    values = [action for action in make_parser()._actions if action.option_strings and action.nargs != 0]
+    metavars = {str(action.metavar or action.dest.upper()) for action in values if not action.choices}
+    assert metavars - KINDS.keys() - {"COMPLETE"} == FREE
+
+
+def test_candidates_of_a_file_that_is_wrong_are_none(run_command: RunSteps, place: Path) -> None:
+    (place / "wrong.yaml").write_text("scenario: 1\n")
+    run = run_command("--complete", "case", "--", "wrong.yaml")
+    assert (run.status, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_the_command_prints_the_script_of_a_shell(run_command: RunSteps) -> None:
+    assert run_command("--print-completion", "fish").stdout == completion(make_parser(), "fish") + "\n"

@@ -1,0 +1,112 @@
+"""Several reports of one run, each in its file."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+from pathlib import Path
+
+import pytest
+import run_scenarios.report
+from run_scenarios.cli.reporters import Broadcast
+from run_scenarios.core.events import CaseFinished, CaseStarted, Event, Outcome, Result, StepFinished, StepStarted
+from run_scenarios.core.source import Source, Span
+
+from tests.report.taplint import lint
+from tests.support import command
+from tests.support.command import FAILS, PASSES, WAITS
+from tests.support.scenarios import RunSteps
+
+FILES = {"--tap": "r.tap", "--junit": "r.xml", "--html": "r.html", "--json": "r.jsonl"}
+OPTIONS = [word for pair in FILES.items() for word in pair]
+NOWHERE = Span(Source("case.yaml", ""), 1, 1)
+
+
+class Ignorant:
+    """A report that ignores steps."""
+
+    IGNORES_STEPS = True
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        self.seen.append(event)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"passes": PASSES, "fails": FAILS, "waits": WAITS}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def parts(place: Path) -> list[str]:
+    """Return the names of the reports that are in the making, or made."""
+    return sorted(each.name for each in place.glob("r.*"))
+
+
+def test_all_reports_at_once(run_command: RunSteps, place: Path) -> None:
+    run = run_command("passes.yaml", "fails.yaml", *OPTIONS)
+    assert (run.status, run.stdout) == (1, "")
+    assert parts(place) == sorted(FILES.values())
+    assert lint((place / "r.tap").read_text()) == []
+
+
+def test_a_report_has_its_name_once_it_is_complete_but_json_at_once(place: Path) -> None:
+    for name in FILES.values():
+        (place / name).write_text("of an earlier run")
+    running = command.start("waits.yaml", *OPTIONS)
+    command.eventually(lambda: "wait-event" in (place / "r.jsonl").read_text(), "the step to begin")
+    assert parts(place) == ["r.html.part", "r.jsonl", "r.tap.part", "r.xml.part"]
+    running.send(signal.SIGTERM)
+    assert running.finish().status == 128 + signal.SIGTERM
+    assert parts(place) == sorted(FILES.values())
+    assert "Bail out! interrupted by SIGTERM" in (place / "r.tap").read_text()
+    assert 'type="interrupted"' in (place / "r.xml").read_text()
+    assert '"stopped":"interrupted by SIGTERM"' in (place / "r.html").read_text()
+    lines = [json.loads(line) for line in (place / "r.jsonl").read_text().splitlines()]
+    ends = [each["event"] for each in lines if each["event"] in ("case-finished", "run-stopped", "run-finished")]
+    assert ends == ["case-finished", "run-stopped", "run-finished"]
+
+
+@pytest.mark.parametrize("option", FILES)
+def test_a_report_that_cannot_be_written_is_known_before_anything_runs(
+    run_command: RunSteps, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("run_scenarios.collection.qmp_check.collect_checked", None)
+    run = run_command("passes.yaml", option, "no-such-directory/report")
+    assert run.status == 3
+    assert "no-such-directory/report" in run.stderr
+    assert "Bail out!" in run.stdout
+
+
+def test_every_event_goes_to_every_report_but_those_of_steps_to_one_that_ignores_them() -> None:
+    seen: list[Event] = []
+    ignorant = Ignorant()
+    started, ended = CaseStarted(0, 0, 0.0), CaseFinished(0, Result(Outcome.PASSED))
+    steps: list[Event] = [StepStarted(0, 1, "launch", NOWHERE), StepFinished(0, 1, "launch", NOWHERE, True, 0.0, 0.1)]
+    broadcast = Broadcast(Broadcast(seen.append, ignorant), ignorant)
+    events: list[Event] = [started, *steps, ended]
+    for event in events:
+        broadcast(event)
+    assert (seen, ignorant.seen) == (events, [started, started, ended, ended])
+
+
+def test_what_ignores_steps_does_nothing_about_them() -> None:
+    for module in pkgutil.iter_modules(run_scenarios.report.__path__):
+        names = vars(importlib.import_module(f"run_scenarios.report.{module.name}"))
+        reports = [each for each in names.values() if getattr(each, "IGNORES_STEPS", False)]
+        assert not (reports and {"StepStarted", "StepFinished"} & names.keys()), module.name
+
+
+def test_two_reports_do_not_share_a_file(run_command: RunSteps, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_command("passes.yaml", "--tap", "one", "--junit", "./one")
+    assert "two reports cannot both be in" in capsys.readouterr().err
+    assert run_command("passes.yaml", "--tap", os.devnull, "--junit", os.devnull).status == 0

@@ -1,0 +1,53 @@
+"""Many files: the same findings and cases, whoever reads them."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from run_scenarios.collection import collector as module
+from run_scenarios.collection.collector import Collection, collect
+from run_scenarios.core.nodes import to_partial
+from run_scenarios.scenario.plan import Case
+from run_scenarios.steps.verb import Step
+
+TOP = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every shipped scenario and every bad one, in a directory to work in."""
+    shutil.copytree(TOP / "scenarios", tmp_path / "scenarios")
+    shutil.copytree(TOP / "tests" / "bad", tmp_path / "bad")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shown(collection: Collection) -> tuple[list[str], list[str], list[str]]:
+    """Return all that can be seen of a collection."""
+    findings = [each.render() for each in collection.findings]
+    return findings, [each.path for each in collection.bad], [case.name() for case in collection.cases]
+
+
+def test_several_processes_find_what_one_finds(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = shown(collect(["."]))
+    monkeypatch.setattr(module, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
+    assert shown(collect(["."])) == alone
+    assert min(map(len, alone)) > 50
+
+
+def written(steps: tuple[Step, ...]) -> list[object]:
+    """Return steps as they were written, with their places."""
+    return [(str(step.span), step.verb, to_partial(step.argument), written(step.body)) for step in steps]
+
+
+def test_a_case_needs_no_file_once_it_was_read(files: Path) -> None:
+    cases = collect(["scenarios"]).cases
+    before = [written(case.scenario.steps) for case in cases]
+    travelled: list[Case] = pickle.loads(pickle.dumps(cases))
+    shutil.rmtree(files / "scenarios")
+    assert [written(case.scenario.steps) for case in travelled] == before
+    assert all(case.scenario.procedures for case in travelled if "incremental-backup" in case.file.path)

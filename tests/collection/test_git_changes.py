@@ -1,0 +1,84 @@
+"""Files that are not as in a revision of git, and the cases that are concerned."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from run_scenarios.collection.git_changes import changed_files
+from run_scenarios.core.errors import UsageError
+
+from tests.support.scenarios import RunSteps
+
+PASSES = "steps: [{assert: '{{ 1 == 1 }}'}]\n"
+
+
+def git(*arguments: str) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with two scenarios, one of which imports a file; the working directory is below its top."""
+    place = tmp_path / "repository/s"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    (place / "alone.yaml").write_text(f"scenario: a\n{PASSES}")
+    (place / "user.yaml").write_text("scenario: u\nimport: [library.yaml]\nsteps: [{call: p}]\n")
+    (place / "library.yaml").write_text(f"procedures:\n  p: {{{PASSES.strip()}}}\n")
+    git("init", "-q", "..")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    return place
+
+
+def test_changed_and_new_files_are_found(repository: Path) -> None:
+    assert changed_files("HEAD") == frozenset()
+    (repository / "alone.yaml").write_text("x")
+    (repository / "new é.yaml").write_text("x")
+    assert changed_files("HEAD") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
+    git("add", ".")
+    git("commit", "-q", "-m", "second")
+    assert changed_files("HEAD") == frozenset()
+    assert changed_files("HEAD~1") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
+
+
+def test_a_case_is_chosen_if_what_it_imports_has_changed(run_command: RunSteps, repository: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(repository)
+        (repository / "library.yaml").write_text("# changed\n" + (repository / "library.yaml").read_text())
+        assert run_command("--list", "--changed", ".").stdout == "user\n"
+        assert run_command("--list", "--changed=HEAD", ".").stdout == "user\n"
+
+
+def test_only_what_has_changed_is_audited(run_command: RunSteps, repository: Path) -> None:
+    (repository / "library.yaml").write_text("# changed\n" + (repository / "library.yaml").read_text())
+    run = run_command("--audit", "--changed", ".")
+    assert [each.name for each in run.points] == ["user", "library.yaml (audit)"]
+
+
+def test_nothing_changed_is_nothing_to_run(run_command: RunSteps, repository: Path) -> None:
+    run = run_command("--changed", ".")
+    assert run.status == 5
+    assert "nothing has changed since HEAD of 2 cases" in run.stdout
+
+
+def test_a_revision_that_is_not_there_is_wrong_usage(run_command: RunSteps, repository: Path) -> None:
+    run = run_command("--changed=nowhere", ".")
+    assert run.status == 2
+    assert "--changed: there is no revision 'nowhere'" in run.stderr
+
+
+def test_outside_a_repository_it_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(UsageError, match="not a git repository"):
+        changed_files("HEAD")
+
+
+def test_without_git_it_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UsageError, match="--changed needs git"):
+        changed_files("HEAD")

@@ -1,0 +1,80 @@
+"""`-k`: what an expression selects, and where a wrong one is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from run_scenarios.collection.keyword_expression import BadKeywords, parse_keywords
+
+TEXTS = ("scenarios/Mirror/nbd[format=qcow2]", "slow", "block-job")
+
+
+@pytest.mark.parametrize(
+    ("expression", "fits"),
+    [
+        ("mirror", True),
+        ("MIRROR", True),
+        ("backup", False),
+        ("slow", True),
+        ("not slow", False),
+        ("mirror and slow", True),
+        ("mirror and backup", False),
+        ("backup or slow", True),
+        ("slow or backup and raw", True),
+        ("(slow or backup) and raw", False),
+        ("not backup and not raw", True),
+        ("not (backup or raw)", True),
+        ("not not slow", True),
+        ("format=qcow2", True),
+        ('"nbd[format"', True),
+        ('"and"', False),
+        ("mirror AND NOT backup", True),
+        ("android", False),
+    ],
+)
+def test_words_are_found_in_the_name_and_the_tags(expression: str, fits: bool) -> None:
+    assert parse_keywords(expression)(TEXTS) is fits
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("", "expected a word, 'not' or '(' here\n    \n    ^"),
+        ("foo and", "expected a word, 'not' or '(' here\n    foo and\n           ^"),
+        ("foo bar", "expected 'and' or 'or' here\n    foo bar\n        ^"),
+        ("(foo", "expected 'and', 'or' or ')' here\n    (foo\n        ^"),
+        ("foo)", "expected 'and' or 'or' here\n    foo)\n       ^"),
+        ("or foo", "expected a word, 'not' or '(' here\n    or foo\n    ^"),
+        ('a and "b', 'this quote is not closed, or holds nothing\n    a and "b\n          ^'),
+        ("(" * 51 + "a", "nested too deep\n    " + "(" * 51 + "a\n    " + " " * 50 + "^"),
+    ],
+)
+def test_a_wrong_expression_is_shown_where_it_is_wrong(expression: str, message: str) -> None:
+    with pytest.raises(BadKeywords) as caught:
+        parse_keywords(expression)
+    assert str(caught.value) == message
+
+
+WORDS = st.sampled_from(["mirror", "backup", "slow", "raw"])
+EXPRESSIONS = st.recursive(
+    WORDS,
+    lambda inner: st.one_of(
+        inner.map(lambda each: f"not ({each})"), st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(" ".join)
+    ),
+    max_leaves=8,
+)
+
+
+@given(EXPRESSIONS)
+def test_an_expression_means_what_it_means_in_python(expression: str) -> None:
+    values = {word: any(word in text.lower() for text in TEXTS) for word in ("mirror", "backup", "slow", "raw")}
+    assert parse_keywords(expression)(TEXTS) is eval(expression, {}, values)
+
+
+@given(st.text(alphabet='ab ()"not or', max_size=20))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        parse_keywords(text)(TEXTS)
+    except BadKeywords as error:
+        assert "^" in str(error)

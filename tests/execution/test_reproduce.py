@@ -1,0 +1,365 @@
+"""`reproduce.sh`, run by bash: it fails as the case did, at the same step, and not once the defect is gone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from run_scenarios.execution.reproduce import Story, reproduction
+from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import find_programs
+
+from tests.support.scenarios import RunSteps
+
+DEADLINE_S = 60.0
+SHIPPED = Path(__file__).parents[2] / "scenarios"
+STEP = re.compile(r"^# step (\d+) ", re.MULTILINE)
+DRIVE = """
+- create-image: {file: d.qcow2, size: 1M}
+- launch: {drives: [{id: drive0, file: d.qcow2, format: qcow2}]}
+"""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A scenario that fails, and a tool in which the defect is gone.
+
+    :param step: the number of the step that fails.
+    :param mended: the variable of the tool, and a script for sed that changes what it reads or writes.
+    :param reads: whether that changes what the tool reads.
+    """
+
+    name: str
+    steps: str
+    step: int
+    mended: tuple[str, str]
+    reads: bool = False
+
+
+BROKEN = [
+    Broken(
+        "a wrong count of a bitmap, with another VM beside it",
+        DRIVE
+        + """
+- launch:
+  vm: other
+- qmp: {execute: block-dirty-bitmap-add, arguments: {node: drive0, name: bitmap0}}
+- qmp: stop
+  vm: other
+- write: {device: drive0, patterns: [{byte: 0xab, at: 0, size: 512}]}
+- assert-bitmap: {node: drive0, name: bitmap0, count: 65535}
+""",
+        7,
+        ("QEMU_PROG", 's/"count": 65536/"count": 65535/'),
+    ),
+    Broken(
+        "an error that was not expected",
+        """
+- launch: {program: qemu-storage-daemon}
+  vm: daemon
+- qmp: {execute: block-dirty-bitmap-add, arguments: {node: nosuch, name: bitmap0}}
+  vm: daemon
+""",
+        2,
+        ("QSD_PROG", 's/^{"error".*/{"return": {}}/'),
+    ),
+    Broken(
+        "an error that did not come",
+        """
+- launch
+- qmp: query-status
+  error: {class: GenericError, desc: {$any: true}}
+""",
+        2,
+        ("QEMU_PROG", 's/^{"return": {"status".*/{"error": {"class": "GenericError", "desc": ""}}/'),
+    ),
+    Broken(
+        "images that differ",
+        """
+- create-image: {file: a.qcow2, size: 1M}
+- create-image: {file: b.qcow2, size: 2M}
+- write: {file: b.qcow2, patterns: [{byte: 0xab, at: 0, size: 512}]}
+- compare: [a.qcow2, b.qcow2]
+""",
+        4,
+        ("QEMU_IMG_PROG", ""),
+    ),
+    Broken(
+        "a job that fails",
+        """
+- create-image: {file: d.qcow2, size: 1M}
+- create-image: {file: t.qcow2, size: 1M}
+- write: {file: d.qcow2, patterns: [{byte: 0xab, at: 0, size: 1M}]}
+- launch:
+    blockdev:
+      - {node-name: d, driver: qcow2, file: {driver: file, filename: d.qcow2}}
+      - node-name: t
+        driver: qcow2
+        file:
+          driver: blkdebug
+          image: {driver: file, filename: t.qcow2}
+          inject-error: [{event: write_aio, errno: 5, immediately: false}]
+- qmp: {execute: blockdev-backup, arguments: {job-id: job0, device: d, target: t, sync: full}}
+- wait-job: job0
+""",
+        6,
+        ("QEMU_PROG", 's/, "error": "Input.output error"//'),
+    ),
+    Broken("a crash", DRIVE + '- hmp: qemu-io drive0 "sigraise 11"\n', 3, ("QEMU_PROG", "s/sigraise 11/length/"), True),
+    Broken(
+        "an event that does not come",
+        """
+- launch
+- launch:
+  vm: other
+- qmp: stop
+  vm: other
+- wait-event: RESUME
+  vm: other
+  timeout: 1s
+""",
+        4,
+        ("QEMU_PROG", 's/"event": "STOP"/"event": "RESUME"/'),
+    ),
+    Broken(
+        "an event too many",
+        """
+- launch
+- qmp: stop
+- qmp: cont
+- wait-event: RESUME
+- assert-no-events
+""",
+        5,
+        ("QEMU_PROG", '/"event": "STOP"/d'),
+    ),
+    Broken(
+        "a pattern that differs, in a VM",
+        DRIVE + "- read: {device: drive0, patterns: [{byte: 0xab, at: 0, size: 512}]}\n",
+        3,
+        ("QEMU_PROG", "/Pattern verification failed/d"),
+    ),
+    Broken(
+        "a pattern that differs, in a file",
+        """
+- create-image: {file: d.qcow2, size: 1M}
+- read: {file: d.qcow2, patterns: [{byte: 0xab, at: 0, size: 512}]}
+""",
+        2,
+        ("QEMU_IO_PROG", ""),
+    ),
+    Broken(
+        "an assertion about a result that was saved",
+        """
+- launch
+- qmp: query-status
+  save: status
+- assert: "{{ not status.running }}"
+""",
+        3,
+        ("QEMU_PROG", 's/"running": true/"running": false/'),
+    ),
+    Broken(
+        "a state that is never reached",
+        """
+- launch
+- eventually: {within: 120ms}
+  steps:
+    - qmp: query-status
+      expect: {running: false}
+""",
+        0,
+        ("QEMU_PROG", 's/"running": true/"running": false/'),
+    ),
+    Broken(
+        "a QEMU that does not start",
+        "- launch: {drives: [{id: drive0, file: nosuch.qcow2, format: qcow2}]}\n",
+        1,
+        ("QEMU_PROG", ""),
+    ),
+    Broken(
+        "what is said of an image",
+        """
+- create-image: {file: d.qcow2, size: 1M}
+- image-info: {file: d.qcow2}
+  expect: {virtual-size: 12}
+""",
+        2,
+        ("QEMU_IMG_PROG", 's/"virtual-size": 1048576/"virtual-size": 12/'),
+    ),
+    Broken(
+        "an exit status",
+        """
+- launch
+- qmp: quit
+- wait-exit: {status: 3}
+""",
+        3,
+        ("QEMU_PROG", ""),
+    ),
+    Broken(
+        "a node name taken twice, beside an NBD server",
+        DRIVE
+        + """
+- create-image: {file: t.qcow2, size: 1M}
+- serve-nbd: {file: t.qcow2, export: t}
+- qmp:
+    execute: blockdev-add
+    arguments: {driver: nbd, node-name: t, server: {type: unix, path: nbd.sock}, export: t}
+- qmp: {execute: blockdev-add, arguments: {driver: raw, node-name: t, file: t}}
+""",
+        6,
+        ("QEMU_PROG", 's/^{"error".*/{"return": {}}/'),
+    ),
+]
+
+
+def replay(script: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a script with a directory of its own for temporary files, and return its status and what it printed."""
+    # Directly below the temporary directory, for the path of a socket has less than 108 bytes.
+    with tempfile.TemporaryDirectory() as temporary:
+        done = subprocess.run(
+            ["bash", script],
+            env={**os.environ, "TMPDIR": temporary, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+        assert list(Path(temporary).iterdir()) == []
+    return done.returncode, done.stdout + done.stderr
+
+
+def mended(broken: Broken, place: Path) -> dict[str, str]:
+    """Return the variable for a tool in which the defect is gone: the real one, and a sed beside it."""
+    variable, script = broken.mended
+    tool = {variable: tool for tool, variable in TOOLS.items()}[variable]
+    real = shlex.quote(find_programs({}, os.environ)[tool])
+    sed = f"sed --unbuffered --expression={shlex.quote(script)}"
+    piped = f'{sed} | {real} "$@"' if broken.reads else f'{real} "$@" | {sed}'
+    if broken.name == "an exit status":
+        piped = f'{real} "$@"; exit 3'
+    elif broken.name == "a QEMU that does not start":
+        piped = f'while [ "$1" != -drive ]; do shift; done; {real} -machine none -nodefaults -display none -qmp stdio'
+    elif not script:
+        piped = f'{real} "$@"; exit 0'
+    file = place / "mended"
+    file.write_text(f"#!/bin/bash\n{piped}\n")
+    file.chmod(0o755)
+    return {variable: str(file)}
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=[each.name for each in BROKEN])
+def test_it_fails_as_the_case_did_and_not_without_the_defect(
+    broken: Broken, run_steps: RunSteps, tmp_path: Path
+) -> None:
+    run = run_steps(broken.steps, "--artifacts", str(tmp_path / "kept"))
+    assert run.status == 1, run.stderr
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    step = run.only.block["step"]["index"]
+    assert step == broken.step or not broken.step
+    status, printed = replay(script)
+    assert (status, STEP.findall(printed)[-1]) == (1, str(step)), printed
+    status, printed = replay(script, mended(broken, tmp_path))
+    assert (status, STEP.findall(printed)[-1]) == (0, str(step)), printed
+    subprocess.run(["shellcheck", script], check=True)
+
+
+def test_what_goes_another_way_or_cannot_be_run_is_skipped(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    assert replay(script, {"QEMU_IMG_PROG": "false"})[0] == 125
+    assert replay(script, {"QEMU_PROG": "no-such-program"})[0] == 125
+    assert replay(script, {"TMPDIR": str(tmp_path / "nosuch")})[0] == 125
+
+
+def test_what_no_program_said_cannot_be_told(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps('- launch\n- assert: "{{ 1 == 2 }}"\n', "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    status, printed = replay(script)
+    assert status == 125
+    assert "nothing that QEMU or a tool said: the assertion is false" in printed
+
+
+def test_a_tool_that_fails_is_no_other_answer(run_steps: RunSteps, tmp_path: Path) -> None:
+    (broken,) = [each for each in BROKEN if each.name == "what is said of an image"]
+    run_steps(broken.steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    (tmp_path / "fails").write_text('#!/bin/sh\n[ "$1" = create ] || exit 1\nexec qemu-img "$@"\n')
+    (tmp_path / "fails").chmod(0o755)
+    assert replay(script, {"QEMU_IMG_PROG": str(tmp_path / "fails")})[0] == 125
+
+
+def test_a_qemu_that_hangs_is_given_up(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    (tmp_path / "hangs").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "hangs").chmod(0o755)
+    status, printed = replay(script, {"QEMU_PROG": str(tmp_path / "hangs"), "LIMIT": "1"})
+    assert status == 125
+    assert "no greeting from vm" in printed
+
+
+def test_the_images_are_kept_on_request(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    done = subprocess.run(
+        ["bash", script], env={**os.environ, "TMPDIR": str(tmp_path), "KEEP": "1"}, capture_output=True, text=True
+    )
+    (place,) = tmp_path.glob("reproduce.*")
+    assert f"# kept: {place}/work" in done.stdout
+    assert (place / "work/d.qcow2").exists()
+
+
+def test_only_qemu_and_common_tools_are_needed(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    assert not re.search(r"python|jq|socat|run-scenarios |\bfd=\d", script.read_text())
+
+
+CASES = [
+    "mirror/discard.yaml::by=discard,format=qcow2,moment=while-copying",
+    "nbd-reconnect/cancel.yaml::job=blockdev-mirror",
+    "bitmaps/migrated-with-foreign-flags.yaml::bitmap=none",
+    "incremental-backup/transaction-failure.yaml",
+    "backup/unaligned-write.yaml",
+]
+
+
+def test_cases_that_pass_are_replayed_to_the_end(run_command: RunSteps, tmp_path: Path) -> None:
+    run = run_command("--artifacts", "kept", *(SHIPPED / case for case in CASES))
+    assert run.status == 0, run.stderr
+    scripts = sorted((tmp_path / "kept").glob("*/reproduce.sh"))
+    assert len(scripts) == len(CASES)
+    for script in scripts:
+        status, printed = replay(script)
+        assert status == 0, printed
+        assert "\n# all went as recorded\n" in printed
+    subprocess.run(["shellcheck", *scripts], check=True)
+
+
+def test_a_case_that_passed_and_now_goes_another_way_is_bad(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps("- launch\n- qmp: stop\n- wait-event: STOP\n", "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    sed = Broken("", "", 0, ("QEMU_PROG", '/"event": "STOP"/d'))
+    status, printed = replay(script, {**mended(sed, tmp_path), "LIMIT": "1"})
+    assert status == 1, printed
+
+
+def test_nothing_of_a_name_is_run() -> None:
+    hostile = "x\n$(touch bad)`touch bad`'\"\u202e"
+    records = [
+        {"t": 0, "vm": None, "kind": "step", "data": {"number": 1, "verb": "v", "at": hostile, "name": hostile}},
+        {"t": 0, "vm": None, "kind": "exec", "data": ["/bin/qemu-img", hostile]},
+        {"t": 0, "vm": None, "kind": "exit", "data": 0},
+    ]
+    text = reproduction(records, Story(hostile, [hostile], {"qemu-img": "/bin/qemu-img"}))  # type: ignore[arg-type]
+    assert all(line.startswith("#") for line in text.split("\n")[:6])
+    assert f'run 0 "$QEMU_IMG_PROG" {shlex.quote(hostile)}' in text
+    assert f"step {shlex.quote(f'1 (v) {hostile} {hostile}')}" in text

@@ -1,0 +1,54 @@
+"""The order in which cases start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_scenarios.core.events import Point
+from run_scenarios.execution.start_order import starting_order
+from run_scenarios.qemu.programs import Programs
+from run_scenarios.scenario.model import Scenario
+from run_scenarios.scenario.parser import Reader
+from run_scenarios.scenario.plan import plan
+from run_scenarios.scenario.task import Task
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> list[Task]:
+    """Eight tasks, of the cases a to h."""
+    (tmp_path / "a.yaml").write_text("scenario: a\nsteps: [launch]\n")
+    scenario = Reader().read(tmp_path / "a.yaml", "a.yaml")
+    assert isinstance(scenario, Scenario)
+    (case,) = plan(scenario)
+    return [Task(index, case, Programs({}), Point(name, "a.yaml", case=name)) for index, name in enumerate("abcdefgh")]
+
+
+def order(tasks: list[Task], expected: dict[str, float], workers: int) -> str:
+    """Return the names of the cases in the order in which they start."""
+    return "".join(task.point.name for task in starting_order(tasks, expected, workers))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 100])
+def test_what_takes_alike_starts_in_the_order_of_the_plan(tasks: list[Task], workers: int) -> None:
+    assert order(tasks, {}, workers) == "abcdefgh"
+    assert order(tasks, {"a": 2.0, "b": 2.0}, workers) == "abcdefgh"
+
+
+def test_a_long_case_starts_when_the_rest_takes_no_longer_than_it(tasks: list[Task]) -> None:
+    expected = dict.fromkeys("abcdefg", 1.0) | {"h": 3.0}
+    assert order(tasks, expected, 2) == "abcdhefg"  # 4 s for c and d on both, 3 s for e, f and g beside h
+    assert order(tasks, expected, 1) == "abcdefgh"
+
+
+def test_of_several_long_cases_the_longest_starts_first(tasks: list[Task]) -> None:
+    expected = dict.fromkeys("abcdef", 1.0) | {"g": 4.0, "h": 5.0}
+    assert order(tasks, expected, 3) == "hgabcdef"
+
+
+def test_a_case_that_never_ran_is_taken_for_average(tasks: list[Task]) -> None:
+    assert order(tasks, {"a": 1.0, "b": 5.0, "h": 9.0}, 2) == "abcdefhg"
+
+
+def test_nothing_has_an_order_too() -> None:
+    assert starting_order([], {}, 4) == []

@@ -1,0 +1,165 @@
+"""The guardian cleans up after a runner that was killed, and only then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from run_scenarios.qemu.guardian import Guardian, kill_those_of
+
+from tests.support import command
+
+RUNNER = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from run_scenarios.qemu.guardian import Guardian
+guardian = Guardian.start()
+
+def wait_until_it_is_ready():
+    files = [Path(f"/proc/{guardian._pid}/fd/{number}") for number in (0, 1, 2)]
+    while not all(os.path.lexists(file) and os.readlink(file) == "/dev/null" for file in files):
+        pass
+
+"""
+DIE = "\nos.kill(os.getpid(), signal.SIGKILL)\n"
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own."""
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as popen:
+        yield popen
+        popen.kill()
+
+
+def run_and_die(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that starts a guardian and kills itself."""
+    environment = {**os.environ, "PYTHONPATH": command.PYTHON_PATH}
+    return subprocess.run(
+        [sys.executable, "-c", RUNNER + text + DIE, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=command.DEADLINE_S,
+    )
+
+
+def test_what_is_watched_goes_when_the_runner_is_killed(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    directory = tmp_path / "with a\nnewline"
+    (directory / "sub").mkdir(parents=True)
+    done = run_and_die(
+        "guardian.watch_process(int(sys.argv[1])); guardian.watch_directory(Path(sys.argv[2]))",
+        str(sleeper.pid),
+        str(directory),
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert sleeper.wait(command.DEADLINE_S) == -signal.SIGKILL
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+
+
+def test_what_was_forgotten_stays(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    kept, gone = tmp_path / "kept", tmp_path / "gone"
+    kept.mkdir()
+    gone.mkdir()
+    run_and_die(
+        "for each in sys.argv[2:]: guardian.watch_directory(Path(each))\n"
+        "guardian.watch_process(int(sys.argv[1])); guardian.forget_process(int(sys.argv[1]))\n"
+        "guardian.forget_directory(Path(sys.argv[2]))",
+        str(sleeper.pid),
+        str(kept),
+        str(gone),
+    )
+    command.eventually(lambda: not gone.exists(), "the directory to go")
+    assert kept.exists()
+    assert sleeper.poll() is None
+
+
+def test_a_process_that_was_not_told_of_goes_with_its_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    run_and_die(
+        "guardian.watch_directory(Path(sys.argv[1]))\n"
+        "null = subprocess.DEVNULL\n"
+        "subprocess.Popen(['sleep', '1000'], cwd=sys.argv[1], start_new_session=True, stdout=null, stderr=null)",
+        str(directory),
+    )
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+    command.eventually(lambda: not command.processes_in(tmp_path), "the process to go")
+
+
+def test_a_daemon_goes_with_its_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    done = run_and_die(
+        "guardian.watch_directory(Path(sys.argv[1]))\n"
+        "os.environ['RUN_SCENARIOS_CASE'] = sys.argv[1] + '/0/work'\n"
+        "null = subprocess.DEVNULL\n"
+        "popen = subprocess.Popen(['sleep', '1000'], cwd='/', start_new_session=True, stdout=null, stderr=null)\n"
+        "print(popen.pid, flush=True)",
+        str(directory),
+    )
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+    command.eventually(lambda: not command.is_running(int(done.stdout)), "the daemon to go")
+
+
+def test_what_was_killed_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
+        looks = Mock(return_value=[sleeper.pid])
+        monkeypatch.setattr("run_scenarios.qemu.guardian._processes", looks)
+        kill_those_of(tmp_path)
+        assert os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        assert looks.call_count == 2, "one for it, and one that found nothing more"
+
+
+def test_what_cannot_be_killed_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("run_scenarios.qemu.guardian.signal.pidfd_send_signal", lambda *_: None)
+    monkeypatch.setattr("run_scenarios.qemu.guardian.MOST_WAITING_MS", 1)
+    with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
+        kill_those_of(tmp_path, since=sleeper.pid)
+        assert sleeper.poll() is None
+        sleeper.kill()
+
+
+def test_the_runners_output_ends_with_the_runner(tmp_path: Path) -> None:
+    """The guardian must not hold the pipes of whoever reads the report: here it outlives the runner for ever."""
+    done = run_and_die(
+        "print(guardian._pid, flush=True)\nwait_until_it_is_ready()\nos.kill(guardian._pid, signal.SIGSTOP)"
+    )
+    pid = int(done.stdout)
+    assert Path(f"/proc/{pid}").exists()
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_stop_cleans_up_and_leaves_no_process(tmp_path: Path) -> None:
+    guardian = Guardian.start()
+    pid, directory = guardian._pid, tmp_path / "d"
+    directory.mkdir()
+    guardian.watch_directory(directory)
+    guardian.stop()
+    assert not directory.exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_group_does_not_end_it(tmp_path: Path, number: signal.Signals) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    run_and_die(
+        f"guardian.watch_directory(Path(sys.argv[1]))\nwait_until_it_is_ready()\nos.kill(guardian._pid, {int(number)})",
+        str(directory),
+    )
+    command.eventually(lambda: not directory.exists(), "the directory to go")
+
+
+def test_a_guardian_that_was_killed_does_not_break_the_run() -> None:
+    guardian = Guardian.start()
+    os.kill(guardian._pid, signal.SIGKILL)
+    os.waitid(os.P_PID, guardian._pid, os.WEXITED | os.WNOWAIT)
+    guardian.watch_process(1)
+    guardian.stop()

@@ -1,0 +1,221 @@
+"""The trace: what is written, and what a failure report shows of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from run_scenarios.core.events import Message
+from run_scenarios.qemu.trace import (
+    FIELD_LIMIT,
+    LAST_SHOWN,
+    LONG,
+    MESSAGE_LIMIT,
+    MOST_HELD,
+    OUTPUT_LIMIT,
+    RECORD_LIMIT,
+    TRAFFIC_LIMIT,
+    Trace,
+)
+
+from tests.support.scenarios import RunSteps, trace_of
+
+
+def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.record("exec", None, ["qemu-img", "a\nb", "\udcff"])
+    trace.record("send", "vm", {"execute": "stop"})
+    trace.close()
+    records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert [(each["vm"], each["kind"], each["data"]) for each in records] == [
+        (None, "exec", ["qemu-img", "a\nb", "\udcff"]),
+        ("vm", "send", {"execute": "stop"}),
+    ]
+    assert 0 <= records[0]["t"] <= records[1]["t"] < 1
+
+
+def test_the_last_records_are_shown_as_one_would_write_them(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.record("exec", None, ["qemu-img", "a b"])
+    trace.record("exit", None, 0)
+    trace.record("send", "vm", {"execute": "stop"})
+    trace.record("recv", "vm", {"return": {}})
+    trace.close()
+    assert trace.last() == (
+        "tool $ qemu-img 'a b'",
+        "tool = 0",
+        'vm -> {"execute": "stop"}',
+        'vm <- {"return": {}}',
+    )
+
+
+def test_only_the_last_few_are_shown_and_each_is_cut(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    for number in range(LAST_SHOWN + 1):
+        trace.record("exit", None, number)
+    trace.record("exec", "vm", ["x" * (FIELD_LIMIT + 1)])
+    trace.close()
+    assert trace.last()[0] == "tool = 2"
+    assert trace.last()[-1] == f"vm $ {'x' * FIELD_LIMIT}…"
+
+
+def test_a_record_after_the_end_is_still_shown(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.close()
+    trace.record("exit", "vm", 0)
+    assert trace.last() == ("vm = 0",)
+    assert (tmp_path / "trace.jsonl").read_text() == ""
+
+
+def test_a_long_record_is_cut(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.record("recv", "vm", {"return": "x" * RECORD_LIMIT})
+        trace.record("recv", "vm", {"return": {}})
+    cut, whole = [json.loads(line)["data"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert cut == {"cut": '{"return": "' + "x" * (OUTPUT_LIMIT - 12), "characters": RECORD_LIMIT + 14}
+    assert whole == {"return": {}}
+
+
+def test_a_trace_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("run_scenarios.qemu.trace.TRACE_LIMIT", 100)
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        for _ in range(3):
+            trace.record("recv", "vm", {"return": "x" * 40})
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert kinds == ["recv", "full"]
+    assert trace.problem == ""
+
+
+def test_a_trace_that_does_not_fit_on_the_disk_says_so_in_the_end() -> None:
+    with closing(Trace(Path("/dev/full"))) as trace:
+        for _ in range(3):
+            trace.record("recv", "vm", {"return": "x" * 10000})
+        assert len(trace.last()) == 3
+    assert trace.problem == "cannot write the trace: No space left on device"
+
+
+def test_what_nobody_will_read_is_not_written(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.record("exit", "vm", 0)
+    trace.drop()
+    trace.close()
+    assert not (tmp_path / "trace.jsonl").exists()
+    assert trace.last() == ("vm = 0",)
+
+
+def test_what_is_much_or_long_does_not_stay_in_memory(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        for number in range(MOST_HELD):
+            assert not (tmp_path / "trace.jsonl").exists()
+            trace.record("exit", None, number)
+        trace.record("recv", "vm", {"event": "STOP"}, '{"event": "STOP"}' + " " * LONG)
+        written = (tmp_path / "trace.jsonl").read_text()
+        assert written.count("\n") >= MOST_HELD
+    records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert [each["data"] for each in records] == [*range(MOST_HELD), {"event": "STOP"}]
+
+
+def texts(messages: tuple[Message, ...]) -> list[str]:
+    """Return what messages say."""
+    return [each.text for each in messages]
+
+
+def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
+        trace.record("exit", "vm", 1)
+        trace.begin_step(dict)
+        trace.record("exec", None, ["qemu-img", "a b"])
+        trace.begin_step(dict)
+        trace.record("send", "vm", {"execute": "stop"})
+        inner, _ = trace.end_step()
+        trace.record("exit", "vm", 2)
+        outer, _ = trace.end_step()
+    assert [(each.vm, each.kind, each.text) for each in inner] == [("vm", "send", '{"execute": "stop"}')]
+    assert [(each.vm, each.kind, each.text) for each in outer] == [("", "exec", "qemu-img 'a b'"), ("vm", "exit", "2")]
+    assert 0 <= outer[0].at_s <= inner[0].at_s <= outer[1].at_s
+
+
+def test_what_a_step_is_is_only_told_to_a_trace_that_is_written(tmp_path: Path) -> None:
+    def told() -> dict[str, int]:
+        asked.append("told")
+        return {"number": 1}
+
+    asked: list[str] = []
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.begin_step(told)
+        trace.drop()
+    assert asked == []
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.begin_step(told)
+    (record,) = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert (record["kind"], record["data"], asked) == ("step", {"number": 1}, ["told"])
+
+
+def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
+        trace.begin_step(dict)
+        trace.record("exec", None, ["x" * (MESSAGE_LIMIT + 1)])
+        for _ in range(TRAFFIC_LIMIT):
+            trace.record("exit", None, 0)
+        messages, untold = trace.end_step()
+    assert (texts(messages)[0], len(messages), untold) == ("x" * MESSAGE_LIMIT + "…", TRAFFIC_LIMIT, 1)
+
+
+def test_nothing_is_kept_of_steps_unless_they_are_followed(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
+        trace.begin_step(dict)
+        trace.record("exit", None, 0)
+        assert trace.end_step() == ((), 0)
+
+
+def test_what_a_step_made_of_it_is_written_and_not_shown_again(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.note("step", None, {"number": 1})
+    trace.note_output(None, "", "")
+    trace.note_output("vm", "x" * (OUTPUT_LIMIT + 1), "")
+    trace.close()
+    assert trace.last() == ()
+    step, output = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert (step["kind"], step["data"]) == ("step", {"number": 1})
+    assert (output["vm"], output["data"]) == ("vm", {"stdout": "x" * OUTPUT_LIMIT, "stderr": ""})
+
+
+def test_a_trace_tells_the_steps_what_they_took_and_what_failed(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(
+        """
+        - launch
+        - qmp: stop
+        - wait-event: STOP
+        - name: it runs
+          qmp: query-status
+          expect: {running: true}
+          save: status
+        """,
+        "--artifacts",
+        str(tmp_path / "kept"),
+    )
+    records = [each for each in trace_of(tmp_path / "kept") if each["kind"] in ("step", "take", "fail")]
+    assert [each["kind"] for each in records] == ["step", "step", "step", "take", "step", "fail"]
+    last, failed = records[-2]["data"], records[-1]["data"]
+    assert last == {"number": 4, "verb": "qmp", "at": "case.yaml:8:5", "depth": 0, "name": "it runs", "save": "status"}
+    assert (failed["step"], failed["path"], failed["found"]) == (4, "running", "false (boolean)")
+    assert records[3]["data"]["event"] == "STOP"
+
+
+def test_a_trace_has_what_tools_and_qemu_io_printed(run_steps: RunSteps, tmp_path: Path) -> None:
+    run_steps(
+        """
+        - create-image: {file: d.qcow2, size: 1M}
+        - write: {file: d.qcow2, patterns: [{byte: 1, at: 0, size: 512}]}
+        - launch: {drives: [{id: drive0, file: d.qcow2, format: qcow2}]}
+        - write: {device: drive0, patterns: [{byte: 1, at: 512, size: 512}]}
+        """,
+        "--artifacts",
+        str(tmp_path / "kept"),
+    )
+    printed = [(each["vm"], each["data"]["stdout"]) for each in trace_of(tmp_path / "kept") if each["kind"] == "output"]
+    assert [vm for vm, _ in printed] == [None, "vm"]
+    assert printed[0][1].startswith("wrote 512/512 bytes at offset 0\n")
+    assert printed[1][1].startswith("wrote 512/512 bytes at offset 512\n")

@@ -1,0 +1,111 @@
+"""The directories of cases: made, kept, removed, and named so that no two are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from run_scenarios.core.errors import SetupError
+from run_scenarios.qemu.guardian import Guardian
+from run_scenarios.qemu.workspace import MAX_NAME, Workspace
+
+from tests.report.hostile import hostile_texts
+
+
+@pytest.fixture
+def guardian() -> Iterator[Guardian]:
+    """A guardian that is stopped after the test."""
+    guardian = Guardian.start()
+    yield guardian
+    guardian.stop()
+
+
+def kept_name(workspace: Workspace, name: str) -> str:
+    """Return the name of the directory that the artifacts of a case are kept in."""
+    directories = workspace.open(0)
+    return Path(workspace.close(directories, name, failed=True)).name
+
+
+def test_a_case_works_in_an_empty_directory_that_goes(tmp_path: Path, guardian: Guardian) -> None:
+    workspace = Workspace(tmp_path, None, False, guardian)
+    directories = workspace.open(3)
+    assert list(directories.work.iterdir()) == []
+    assert workspace.close(directories, "a", failed=False) == ""
+    assert not directories.work.exists()
+    workspace.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_removed_is_said(tmp_path: Path, guardian: Guardian, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(tmp_path, None, False, guardian)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
+        with pytest.raises(SetupError, match=f"cannot remove {tmp_path}/run-scenarios-"):
+            workspace.remove()
+    workspace.remove()
+
+
+def test_a_failure_keeps_its_logs_without_the_images(tmp_path: Path, guardian: Guardian) -> None:
+    workspace = Workspace(tmp_path, None, False, guardian)
+    directories = workspace.open(0)
+    (directories.logs / "trace.jsonl").touch()
+    (directories.work / "d.qcow2").touch()
+    kept = Path(workspace.close(directories, "a", failed=True))
+    workspace.remove()
+    assert kept.parent.parent == tmp_path
+    assert [each.name for each in kept.iterdir()] == ["trace.jsonl"]
+
+
+def test_artifacts_of_an_earlier_run_are_replaced(tmp_path: Path, guardian: Guardian) -> None:
+    (tmp_path / "kept/a").mkdir(parents=True)
+    (tmp_path / "kept/a/old").touch()
+    workspace = Workspace(tmp_path, tmp_path / "kept", True, guardian)
+    directories = workspace.open(0)
+    (directories.work / "d.qcow2").touch()
+    workspace.close(directories, "a", failed=False)
+    workspace.remove()
+    assert sorted(str(each.relative_to(tmp_path)) for each in tmp_path.glob("kept/a/**/*")) == [
+        "kept/a/images",
+        "kept/a/images/d.qcow2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a", "a"), ("a/b-c.d", "a+b-c.d"), ("a/b[x=1,y=-2]", "a+b@x=1,y=-2"), ("s/x_1", "s+x_1")]
+)
+def test_plain_names_stay_readable(tmp_path: Path, guardian: Guardian, name: str, kept: str) -> None:
+    workspace = Workspace(tmp_path, None, False, guardian)
+    assert kept_name(workspace, name) == kept
+    workspace.remove()
+
+
+def test_no_two_names_are_the_same(tmp_path: Path, guardian: Guardian) -> None:
+    alike = ["a/b", "a-b", "a+b", "a[b]", "a@b", "a b", "a  b", "../a", ".a", "-a", "a" * 300, "a" * 301, "x/[a]/b[c]"]
+    names = [*alike, *(f"n{number}{text}" for number, text in enumerate(hostile_texts(50)))]
+    workspace = Workspace(tmp_path, tmp_path / "kept", False, guardian)
+    kept = [kept_name(workspace, name) for name in names]
+    workspace.remove()
+    assert len(set(kept)) == len(names)
+    assert all(len(each) <= MAX_NAME + 9 and each.isascii() and each[0] not in ".-" for each in kept)
+    assert {each.name for each in (tmp_path / "kept").iterdir()} == set(kept)
+
+
+@pytest.mark.parametrize("artifacts", [True, False])
+def test_a_directory_that_cannot_be_made(tmp_path: Path, guardian: Guardian, artifacts: bool) -> None:
+    (tmp_path / "file").touch()
+    wrong = tmp_path / "file/x"
+    with pytest.raises(SetupError, match=r"cannot make .*file/x: Not a directory"):
+        Workspace(tmp_path if artifacts else wrong, wrong if artifacts else None, False, guardian)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_artifacts_that_cannot_be_kept(tmp_path: Path, guardian: Guardian) -> None:
+    workspace = Workspace(tmp_path, tmp_path / "kept", False, guardian)
+    directories = workspace.open(0)
+    (tmp_path / "kept").rmdir()
+    (tmp_path / "kept").touch()
+    with pytest.raises(SetupError, match="cannot keep the artifacts of a: "):
+        workspace.close(directories, "a", failed=True)
+    assert not directories.work.exists()
+    workspace.remove()
