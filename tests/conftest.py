@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 from run_scenarios.cli.main import main
-from run_scenarios.collection.check_file import examine
+from run_scenarios.collection.check_file import check_file
 
 from tests.support.scenarios import Run, RunSteps, write_scenario
 
@@ -81,7 +81,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(file: Any, **how: Any) -> Any:
         files.append(file.shown_as)
-        return examine(file, **how)
+        return check_file(file, **how)
 
     monkeypatch.setattr("run_scenarios.collection.collector.examine", counted)
     return files

@@ -174,22 +174,22 @@ class _Front:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from run_scenarios.collection.qmp_check import check_on
-        from run_scenarios.collection.variable_overrides import Definitions, read_definitions
+        from run_scenarios.collection.qmp_check import make_qmp_check
+        from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
         from run_scenarios.core.errors import SetupError
         from run_scenarios.qemu.builds import builds_of
         from run_scenarios.qmp.introspection import Schemas
         from run_scenarios.scenario.parser import Reader
 
         self._options = options
-        self._definitions = Definitions(read_definitions(options.define))
+        self._definitions = VariableOverrides(parse_overrides(options.define))
         self._reader = Reader(allow_outside=options.allow_outside)
         self._checks: dict[str, QmpCheck] = {}
         self._deprecated: set[str] = set()
         self._problem = ""
         try:
             (self._build,) = builds_of(options)
-            self._checks[""] = check_on(self._build.programs, Schemas(self._build.programs, None, may_ask=False))
+            self._checks[""] = make_qmp_check(self._build.programs, Schemas(self._build.programs, None, may_ask=False))
         except SetupError as error:
             # As with the command, each case is there to be listed, and cannot run.
             (self._build,) = builds_of(options, must_be_there=False)
@@ -200,12 +200,14 @@ class _Front:
 
     def collect(self, file: Path) -> Collection:
         """Return what there is in a file, checked as the command does, which tells what is deprecated once a name."""
-        from run_scenarios.collection.check_file import examine
+        from run_scenarios.collection.check_file import check_file
         from run_scenarios.collection.collector import Collection
-        from run_scenarios.collection.discover import Found, shown
+        from run_scenarios.collection.discover import FoundFile, display_path
 
         collection = Collection(self._definitions)
-        collection.add(examine(Found(file, shown(file)), self._reader, self._checks, self._definitions.values))
+        collection.add(
+            check_file(FoundFile(file, display_path(file)), self._reader, self._checks, self._definitions.values)
+        )
         for told in self._deprecated & collection.deprecated.keys():
             del collection.deprecated[told]
         self._deprecated |= collection.deprecated.keys()
@@ -213,9 +215,9 @@ class _Front:
 
     def tasks(self, collection: Collection) -> list[Task]:
         """Return the cases to run."""
-        from run_scenarios.collection.select import tasks_of
+        from run_scenarios.collection.select import make_tasks
 
-        return tasks_of(collection, self._build, self._options)
+        return make_tasks(collection, self._build, self._options)
 
     def run(self, task: Task) -> Result:
         """Run a case; what asks to stop meanwhile stops pytest.
@@ -292,9 +294,9 @@ def _is_wanted(file: Path, config: pytest.Config) -> bool:
 
 def _is_scenario(file: Path) -> bool:
     """Tell whether a file has a title where a scenario has it, without a look at the rest of it."""
-    from run_scenarios.collection.discover import SUFFIXES
+    from run_scenarios.collection.discover import SCENARIO_SUFFIXES
 
-    if file.suffix not in SUFFIXES:
+    if file.suffix not in SCENARIO_SUFFIXES:
         return False
     with file.open("rb") as content:
         return bool(IS_SCENARIO.search(content.read(HEAD)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from run_scenarios.audit.mutant_runs import Verdict, verdict_of
 from run_scenarios.audit.mutants import Mutant
-from run_scenarios.cli.options import read_options
+from run_scenarios.cli.options import parse_options
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.core.source import Source, Span
@@ -240,7 +240,7 @@ def test_a_library_is_judged_by_those_who_use_all_of_it(run_command: RunSteps, t
 )
 def test_it_is_for_one_build_and_one_round(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        read_options(["--audit", *options, "a.yaml"])
+        parse_options(["--audit", *options, "a.yaml"])
     assert said in capsys.readouterr().err
 
 

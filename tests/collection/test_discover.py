@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_scenarios.collection.discover import discover, shown
+from run_scenarios.collection.discover import discover, display_path
 
 
 @pytest.fixture(autouse=True)
@@ -60,5 +60,5 @@ def test_a_path_that_leads_nowhere_is_missing(argument: str, said: str) -> None:
 
 def test_a_file_elsewhere_is_shown_in_full(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree / "sub")
-    assert shown(Path("../b.yaml")) == str(tree / "b.yaml")
-    assert shown(tree / "sub" / "c.yaml") == "c.yaml"
+    assert display_path(Path("../b.yaml")) == str(tree / "b.yaml")
+    assert display_path(tree / "sub" / "c.yaml") == "c.yaml"

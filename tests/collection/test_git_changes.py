@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from run_scenarios.collection.git_changes import changed_files
+from run_scenarios.collection.git_changes import list_changed_files
 from run_scenarios.core.errors import UsageError
 
 from tests.support.scenarios import RunSteps
@@ -35,14 +35,14 @@ def repository(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_changed_and_new_files_are_found(repository: Path) -> None:
-    assert changed_files("HEAD") == frozenset()
+    assert list_changed_files("HEAD") == frozenset()
     (repository / "alone.yaml").write_text("x")
     (repository / "new é.yaml").write_text("x")
-    assert changed_files("HEAD") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
+    assert list_changed_files("HEAD") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
     git("add", ".")
     git("commit", "-q", "-m", "second")
-    assert changed_files("HEAD") == frozenset()
-    assert changed_files("HEAD~1") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
+    assert list_changed_files("HEAD") == frozenset()
+    assert list_changed_files("HEAD~1") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
 
 
 def test_a_case_is_chosen_if_what_it_imports_has_changed(run_command: RunSteps, repository: Path) -> None:
@@ -75,10 +75,10 @@ def test_outside_a_repository_it_is_wrong_usage(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UsageError, match="not a git repository"):
-        changed_files("HEAD")
+        list_changed_files("HEAD")
 
 
 def test_without_git_it_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="--changed needs git"):
-        changed_files("HEAD")
+        list_changed_files("HEAD")

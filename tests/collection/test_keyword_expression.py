@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_scenarios.collection.keyword_expression import BadKeywords, parse_keywords
+from run_scenarios.collection.keyword_expression import KeywordSyntaxError, parse_keyword_expression
 
 TEXTS = ("scenarios/Mirror/nbd[format=qcow2]", "slow", "block-job")
 
@@ -34,7 +34,7 @@ TEXTS = ("scenarios/Mirror/nbd[format=qcow2]", "slow", "block-job")
     ],
 )
 def test_words_are_found_in_the_name_and_the_tags(expression: str, fits: bool) -> None:
-    assert parse_keywords(expression)(TEXTS) is fits
+    assert parse_keyword_expression(expression)(TEXTS) is fits
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_words_are_found_in_the_name_and_the_tags(expression: str, fits: bool) -
     ],
 )
 def test_a_wrong_expression_is_shown_where_it_is_wrong(expression: str, message: str) -> None:
-    with pytest.raises(BadKeywords) as caught:
-        parse_keywords(expression)
+    with pytest.raises(KeywordSyntaxError) as caught:
+        parse_keyword_expression(expression)
     assert str(caught.value) == message
 
 
@@ -69,12 +69,12 @@ EXPRESSIONS = st.recursive(
 @given(EXPRESSIONS)
 def test_an_expression_means_what_it_means_in_python(expression: str) -> None:
     values = {word: any(word in text.lower() for text in TEXTS) for word in ("mirror", "backup", "slow", "raw")}
-    assert parse_keywords(expression)(TEXTS) is eval(expression, {}, values)
+    assert parse_keyword_expression(expression)(TEXTS) is eval(expression, {}, values)
 
 
 @given(st.text(alphabet='ab ()"not or', max_size=20))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        parse_keywords(text)(TEXTS)
-    except BadKeywords as error:
+        parse_keyword_expression(text)(TEXTS)
+    except KeywordSyntaxError as error:
         assert "^" in str(error)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_scenarios.cli.options import read_options
+from run_scenarios.cli.options import parse_options
 from run_scenarios.collection.collector import collect
 from run_scenarios.collection.history import History
-from run_scenarios.collection.select import select
+from run_scenarios.collection.select import select_cases
 from run_scenarios.qemu.builds import Build
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.qmp.introspection import Schemas, load_schemas
@@ -463,7 +463,7 @@ def test_a_file_wrong_for_one_build_runs_on_the_other(run_command: RunSteps, pla
     old = QmpCheck(schema_without("query-status", place / "qmp.json"), lambda requires, schema: "")
     collection = collect(["p.yaml", "s/quick.yaml"], checks={"8.9.1": old})
     builds = [Build(Programs({}), label) for label in ("8.9.1", "99.0.0")]
-    selection = select(read_options(["p.yaml"]), collection, builds, History())
+    selection = select_cases(parse_options(["p.yaml"]), collection, builds, History())
     assert [point.name for point in selection.points] == [
         "p.yaml (invalid on QEMU 8.9.1)",
         "p[qemu=99.0.0]",

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_scenarios.collection.sharding import Shard, fingerprint, load_durations, members, steps_in, weights_of
+from run_scenarios.collection.sharding import (
+    Shard,
+    choose_members,
+    compute_fingerprint,
+    count_steps,
+    estimate_weights,
+    load_durations,
+)
 from run_scenarios.core.errors import UsageError
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import Reader
@@ -18,7 +25,7 @@ COUNTS = st.integers(1, 9)
 
 
 def shards(weights: dict[str, float], count: int) -> list[frozenset[str]]:
-    return [members(weights, Shard(number, count)) for number in range(1, count + 1)]
+    return [choose_members(weights, Shard(number, count)) for number in range(1, count + 1)]
 
 
 @given(WEIGHTS, COUNTS)
@@ -48,7 +55,11 @@ def test_equal_cases_are_dealt_out_evenly() -> None:
 
 
 def test_a_fingerprint_tells_other_weights() -> None:
-    assert fingerprint({"a": 1.0, "b": 2.0}) == fingerprint({"b": 2.0, "a": 1.0}) != fingerprint({"a": 1.0, "b": 3.0})
+    assert (
+        compute_fingerprint({"a": 1.0, "b": 2.0})
+        == compute_fingerprint({"b": 2.0, "a": 1.0})
+        != compute_fingerprint({"a": 1.0, "b": 3.0})
+    )
 
 
 def scenario(directory: Path, text: str) -> Scenario:
@@ -69,14 +80,14 @@ steps:
     steps: [{call: inner}, launch]
 """
     # outer: 1 + (2 calls + 2 * 2); for-each: 1 + 1 call + 2 + 1
-    assert steps_in(scenario(tmp_path, text)) == 1 + 6 + 1 + 1 + 2 + 1
+    assert count_steps(scenario(tmp_path, text)) == 1 + 6 + 1 + 1 + 2 + 1
 
 
 def test_what_no_duration_is_known_of_goes_at_the_pace_of_the_others(tmp_path: Path) -> None:
     short, long = scenario(tmp_path, "steps: [launch]\n"), scenario(tmp_path, "steps: [launch, shutdown, launch]\n")
-    every = {"known": steps_in(short), "strange": steps_in(long)}
-    assert weights_of(every, {}) == {"known": 1.0, "strange": 3.0}
-    assert weights_of(every, {"known": 0.5, "gone": 9.0}) == {"known": 0.5, "strange": 1.5}
+    every = {"known": count_steps(short), "strange": count_steps(long)}
+    assert estimate_weights(every, {}) == {"known": 1.0, "strange": 3.0}
+    assert estimate_weights(every, {"known": 0.5, "gone": 9.0}) == {"known": 0.5, "strange": 1.5}
 
 
 def test_durations_of_several_files_are_joined_and_the_last_wins(tmp_path: Path) -> None:

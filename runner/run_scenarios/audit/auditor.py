@@ -14,7 +14,7 @@ from run_scenarios.audit.baseline import Baseline
 from run_scenarios.audit.mutant_runs import Trials, Verdict
 from run_scenarios.audit.mutants import mutants_of
 from run_scenarios.audit.suppressions import Excuses
-from run_scenarios.collection.git_changes import changed_files
+from run_scenarios.collection.git_changes import list_changed_files
 from run_scenarios.collection.select import Selection
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import (
@@ -43,12 +43,12 @@ def audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Inte
 
     A file of procedures is audited if every case that uses it is there; for what one case does not need, another may.
 
-    :raise UsageError: as `changed_files` does.
+    :raise UsageError: as `list_changed_files` does.
     :raise SetupError: as `run` does.
     """
     audited = {at for task in selection.tasks for at in task.case.file.texts}
     if options.changed is not None:
-        audited &= changed_files(options.changed)
+        audited &= list_changed_files(options.changed)
     whole = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, _named_as_a_whole(options)))}
     own = {task.case.file.at for task in selection.tasks}
     auditor = Auditor(selection, emit, audited & (own | whole), whole)

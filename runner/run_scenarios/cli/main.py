@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from run_scenarios.cli.options import make_parser, read_options
+from run_scenarios.cli.options import make_parser, parse_options
 from run_scenarios.qemu.builds import builds_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 all passed, were skipped or are known failures; 1 a test failed; 2 wrong usage or a wrong scenario; 3 no run was
     possible, or a bug of ours; 5 nothing to run; 128+N stopped by signal N.
     """
-    options = read_options(arguments)
+    options = parse_options(arguments)
     from run_scenarios.core.signals import Interrupted, raising_interrupted
     from run_scenarios.report.terminal import standard_error, standard_output
 
@@ -45,10 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         return stop.exit_status
     except Exception as error:
-        from run_scenarios.cli.reporters import OUTSIDE, reason_of
+        from run_scenarios.cli.reporters import EXTERNAL_ERRORS, describe_abort
         from run_scenarios.core.errors import UsageError
 
-        stderr.write(f"run-scenarios: error: {reason_of(error)}" if isinstance(error, OUTSIDE) else _bug_report(error))
+        stderr.write(
+            f"run-scenarios: error: {describe_abort(error)}"
+            if isinstance(error, EXTERNAL_ERRORS)
+            else _bug_report(error)
+        )
         return USAGE if isinstance(error, UsageError) else BROKEN
 
 
@@ -83,9 +87,9 @@ def _complete(options: argparse.Namespace, stdout: LineStream) -> int:
 
         return _print(stdout, [completion(make_parser(), options.print_completion)])
     from run_scenarios.collection.collector import collect
-    from run_scenarios.collection.listing import candidates
+    from run_scenarios.collection.listing import list_completions
 
-    return _print(stdout, candidates(options.complete, collect(options.paths).cases))
+    return _print(stdout, list_completions(options.complete, collect(options.paths).cases))
 
 
 def _print(stdout: LineStream, lines: Sequence[str]) -> int:
@@ -100,9 +104,9 @@ def _schema(options: argparse.Namespace) -> JsonSchema:
     if not options.with_qmp:
         return schema
     from run_scenarios.authoring.editor_schema_qmp import with_qmp
-    from run_scenarios.collection.qmp_check import qmp_at_hand
+    from run_scenarios.collection.qmp_check import load_qmp_schema
 
-    return with_qmp(schema, qmp_at_hand(options))
+    return with_qmp(schema, load_qmp_schema(options))
 
 
 def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
@@ -126,17 +130,17 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
     from run_scenarios.cli.answers import Answer
     from run_scenarios.collection.collector import collect
     from run_scenarios.collection.history import load_history
-    from run_scenarios.collection.listing import listed
-    from run_scenarios.collection.select import select
+    from run_scenarios.collection.listing import format_case
+    from run_scenarios.collection.select import select_cases
     from run_scenarios.core.events import Findings
     from run_scenarios.report.console import ConsoleReport
 
     collection = collect(options.paths, options.define, allow_outside=options.allow_outside)
     errors = tuple(each for each in collection.findings if each.severity == "error")
     ConsoleReport(stderr)(Findings(errors))
-    selection = select(options, collection, builds_of(options, must_be_there=False), load_history(Path.cwd()))
+    selection = select_cases(options, collection, builds_of(options, must_be_there=False), load_history(Path.cwd()))
     stderr.write(*(f"run-scenarios: {note}" for note in selection.notes))
-    stdout.write(*(listed(task, as_json=bool(options.json)) for task in selection.tasks))
+    stdout.write(*(format_case(task, as_json=bool(options.json)) for task in selection.tasks))
     if collection.bad:
         return Answer(USAGE)
     if not selection.tasks:
@@ -147,25 +151,25 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
 def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> Answer:
     """Check everything and run nothing; or save what QEMU speaks."""
     from run_scenarios.cli.answers import Answer
-    from run_scenarios.cli.reporters import messages
+    from run_scenarios.cli.reporters import make_check_reports
     from run_scenarios.collection.check_cache import checked_before
-    from run_scenarios.collection.discover import nothing_in
-    from run_scenarios.collection.qmp_check import collect_checked, save
+    from run_scenarios.collection.discover import describe_no_scenarios
+    from run_scenarios.collection.qmp_check import collect_and_check, save_qmp_schema
     from run_scenarios.core.events import Findings
 
     if options.save_qmp_schema:
-        save(options, options.save_qmp_schema)
+        save_qmp_schema(options, options.save_qmp_schema)
         return Answer(0)
     checked = checked_before(options)
-    collection, problem = collect_checked(options, checked)
-    messages(stderr)(Findings(tuple(collection.findings)))
+    collection, problem = collect_and_check(options, checked)
+    make_check_reports(stderr)(Findings(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
     else:
         checked.keep()
     status = 0 if collection.cases or collection.unchanged or options.allow_empty else NOTHING
     if status and not collection.bad:
-        stderr.write(f"run-scenarios: nothing to check: {nothing_in(options.paths)}")
+        stderr.write(f"run-scenarios: nothing to check: {describe_no_scenarios(options.paths)}")
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
         status = USAGE
     return Answer(status, None if problem or collection.bad else collection.read)
@@ -174,26 +178,26 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Run the stages; whatever ends them, the reports say so."""
     from run_scenarios.cli.reporters import Broadcast, reports
-    from run_scenarios.collection.history import Recorder, load_history
-    from run_scenarios.collection.qmp_check import collect_checked
-    from run_scenarios.collection.select import select
+    from run_scenarios.collection.history import HistoryRecorder, load_history
+    from run_scenarios.collection.qmp_check import collect_and_check
+    from run_scenarios.collection.select import select_cases
     from run_scenarios.collection.sharding import load_durations
     from run_scenarios.core.events import Findings, NothingToRun, Notice
     from run_scenarios.execution.session import Status, run
 
     history = load_history(Path.cwd())
     with reports(options, stdout, stderr, history.durations) as emit:
-        collection, _ = collect_checked(options)
+        collection, _ = collect_and_check(options)
         emit(Findings(tuple(collection.findings)))
         durations = load_durations(options.durations)
-        selection = select(options, collection, _builds_to_run_on(options, collection), history)
+        selection = select_cases(options, collection, _builds_to_run_on(options, collection), history)
         for note in selection.notes:
             emit(Notice(note))
         if not selection.points:
             emit(NothingToRun(selection.reason, allowed=options.allow_empty))
             return 0 if options.allow_empty else NOTHING
         status = Status()
-        recorder = Recorder(Path.cwd(), history, options.save_durations, durations)
+        recorder = HistoryRecorder(Path.cwd(), history, options.save_durations, durations)
         everyone = Broadcast(emit, status, recorder)
         if options.audit:
             from run_scenarios.audit.auditor import audit
@@ -220,11 +224,11 @@ def _bug_report(error: Exception) -> str:
     import traceback
 
     from run_scenarios import __version__
-    from run_scenarios.cli.reporters import reason_of
+    from run_scenarios.cli.reporters import describe_abort
 
     return "\n".join(
         [
-            f"run-scenarios: {reason_of(error)}",
+            f"run-scenarios: {describe_abort(error)}",
             "This is a bug of run-scenarios, not of the scenario or of QEMU. Please report it with all that follows.",
             f"  command: {shlex.join(sys.argv)}",
             f"  version: {__version__}, Python {platform.python_version()}, {platform.platform()}",

@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 REPORTS = ("tap", "junit", "html", "json")
 
 
-def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, `sys.argv` by default; wrong usage ends the command with status 2."""
     parser = make_parser()
     given = sys.argv[1:] if arguments is None else arguments
@@ -233,11 +233,11 @@ def default_jobs() -> int:
 
 
 def _keywords(text: str) -> str:
-    from run_scenarios.collection.keyword_expression import BadKeywords, parse_keywords
+    from run_scenarios.collection.keyword_expression import KeywordSyntaxError, parse_keyword_expression
 
     try:
-        parse_keywords(text)
-    except BadKeywords as error:
+        parse_keyword_expression(text)
+    except KeywordSyntaxError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
 

@@ -22,7 +22,7 @@ from run_scenarios.report.stream import LineStream
 from run_scenarios.report.summary import Summary
 from run_scenarios.report.tap import TapReport
 
-OUTSIDE = (SetupError, OSError)
+EXTERNAL_ERRORS = (SetupError, OSError)
 OF_STEPS = (StepStarted, StepFinished)
 
 
@@ -39,7 +39,7 @@ class Broadcast:
             report(event)
 
 
-def messages(stderr: LineStream) -> Broadcast:
+def make_check_reports(stderr: LineStream) -> Broadcast:
     """Return the reports of a command that runs nothing: findings, for people and for GitHub."""
     return Broadcast(ConsoleReport(stderr), Annotations(stderr))
 
@@ -56,10 +56,10 @@ def reports(
     """
     with ExitStack() as files:
         try:
-            tap = files.enter_context(report_file(options.tap)) if options.tap else stdout
+            tap = files.enter_context(open_report(options.tap)) if options.tap else stdout
             others: list[Emit] = [*_in_files(options, files), JobSummary()]
-        except OUTSIDE as error:
-            TapReport(stdout)(RunAborted(reason_of(error)))
+        except EXTERNAL_ERRORS as error:
+            TapReport(stdout)(RunAborted(describe_abort(error)))
             raise
         watched: list[Emit] = [TapReport(tap), *others, ConsoleReport(stderr), Annotations(stderr), StoryFiles()]
         asks = options.step or options.pause_on_failure
@@ -71,7 +71,7 @@ def reports(
         try:
             yield every
         except (Exception, Interrupted) as error:
-            every(RunAborted(reason_of(error)))
+            every(RunAborted(describe_abort(error)))
             raise
 
 
@@ -85,11 +85,11 @@ def _in_files(options: argparse.Namespace, files: ExitStack) -> Iterator[Emit]:
     if options.html:
         from run_scenarios.report.html import HtmlReport
 
-        yield HtmlReport(files.enter_context(report_file(options.html)), __version__)
+        yield HtmlReport(files.enter_context(open_report(options.html)), __version__)
     if options.json:
         from run_scenarios.report.json_lines import JsonReport
 
-        stream = files.enter_context(report_file(Path(options.json), in_place=True))
+        stream = files.enter_context(open_report(Path(options.json), in_place=True))
         yield JsonReport(stream, __version__)
 
 
@@ -97,12 +97,12 @@ def _in_files(options: argparse.Namespace, files: ExitStack) -> Iterator[Emit]:
 def _junit(file: Path) -> Iterator[Emit]:
     from run_scenarios.report.junit import JUnitReport
 
-    with report_file(file) as stream, TemporaryFile() as waiting:
+    with open_report(file) as stream, TemporaryFile() as waiting:
         yield JUnitReport(stream, waiting)
 
 
 @contextlib.contextmanager
-def report_file(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
+def open_report(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
     """Yield the stream for a report in a file, which gets its name only once it is complete.
 
     The report of an earlier run goes first, lest it be taken for this one's. What is no regular file is written as is.
@@ -127,7 +127,7 @@ def report_file(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
                 part.replace(file)
 
 
-def reason_of(error: BaseException) -> str:
+def describe_abort(error: BaseException) -> str:
     """Return why a run ended early, in a line."""
     if isinstance(error, OSError):
         return describe_os_error(error)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from run_scenarios.collection.cache_key import NO_CACHE, Json, basis_of, digest_of, may_keep
-from run_scenarios.collection.check_file import Examined
-from run_scenarios.collection.discover import Found
+from run_scenarios.collection.check_file import CheckedFile
+from run_scenarios.collection.discover import FoundFile
 from run_scenarios.core.cache import cache_file, write_whole
 
 
@@ -29,7 +29,7 @@ class Checked:
         self._digests: dict[str, str] = {}
         self._learnt = False
 
-    def read_for(self, file: Found) -> Mapping[str, str] | None:
+    def read_for(self, file: FoundFile) -> Mapping[str, str] | None:
         """Return the digest of each file that a scenario was read from, if it is known and no digest has changed."""
         read = None if file.selector else self._right.get(_key(file))
         with contextlib.suppress(*NO_CACHE):
@@ -37,7 +37,7 @@ class Checked:
                 return read
         return None
 
-    def learn(self, file: Found, examined: Examined) -> None:
+    def learn(self, file: FoundFile, examined: CheckedFile) -> None:
         """Remember a scenario if nothing was found in it, whose cases are all there."""
         found = examined.wrong or examined.warnings or examined.deprecated
         if examined.cases and not found and not file.selector:
@@ -73,7 +73,7 @@ def _kept(basis: Json) -> dict[str, Mapping[str, str]]:
     return {}
 
 
-def _key(file: Found) -> str:
+def _key(file: FoundFile) -> str:
     return str(file.path.absolute())
 
 

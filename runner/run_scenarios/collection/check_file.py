@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from run_scenarios.collection.discover import Found
+from run_scenarios.collection.discover import FoundFile
 from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
 from run_scenarios.core.errors import ScenarioError, scenario_error
 from run_scenarios.core.limits import TooMuch, bounded
@@ -17,11 +17,11 @@ from run_scenarios.scenario.model import BadFile, Library, Scenario, Text
 from run_scenarios.scenario.parser import Reader
 from run_scenarios.scenario.plan import Case, Planned, Walk, dry_run, walk_procedures
 
-FILE_S = 1.0
+MAX_FILE_CPU_S = 1.0
 
 
 @dataclass(frozen=True)
-class Examined:
+class CheckedFile:
     """What came of one file.
 
     :param wrong: what is wrong, by the file that cannot be run for it, and the label of the build or "" for any.
@@ -36,19 +36,19 @@ class Examined:
     read: Mapping[str, str] = field(default_factory=dict)
 
 
-def examine(file: Found, reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject) -> Examined:
+def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject) -> CheckedFile:
     """Return what there is to run in a file, or what is wrong with it.
 
     :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
     :param given: values of variables that take the place of the scenario's own.
     """
     try:
-        with bounded("checking this file", FILE_S):
+        with bounded("checking this file", MAX_FILE_CPU_S):
             read = reader.read(file.path, file.shown_as)
             looked_at = _library(read, file) if isinstance(read, Library) else _look_at(read, file, given)
     except TooMuch as error:
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
-        return Examined({(file.shown_as, ""): (whole,)})
+        return CheckedFile({(file.shown_as, ""): (whole,)})
     match read:
         case BadFile():
             return looked_at.examined
@@ -58,7 +58,7 @@ def examine(file: Found, reader: Reader, checks: Mapping[str, QmpCheck], given: 
             return _having_read(read.file.texts, _check(read, looked_at, checks))
 
 
-def _having_read(texts: Mapping[str, Text], examined: Examined) -> Examined:
+def _having_read(texts: Mapping[str, Text], examined: CheckedFile) -> CheckedFile:
     return replace(examined, read={at: text.digest for at, text in texts.items()})
 
 
@@ -66,40 +66,40 @@ def _having_read(texts: Mapping[str, Text], examined: Examined) -> Examined:
 class _LookedAt:
     """What came of a file but for its QMP, and the dry walks through its cases."""
 
-    examined: Examined
+    examined: CheckedFile
     walks: Sequence[Walk] = ()
 
 
-def _library(library: Library, file: Found) -> _LookedAt:
+def _library(library: Library, file: FoundFile) -> _LookedAt:
     wrong, walks = walk_procedures(library.own.values())
     if wrong:
-        return _LookedAt(Examined({(file.shown_as, ""): tuple(wrong)}))
+        return _LookedAt(CheckedFile({(file.shown_as, ""): tuple(wrong)}))
     warnings = tuple(lint_library(library, walks))
     if file.alone or file.selector:
         first = next(iter(library.own.values()))
         error = scenario_error(
             first.span, "the file holds procedures and no scenario", "name a scenario that imports it"
         )
-        return _LookedAt(Examined({(file.shown_as, ""): error.diagnostics}))
-    return _LookedAt(Examined(warnings=warnings))
+        return _LookedAt(CheckedFile({(file.shown_as, ""): error.diagnostics}))
+    return _LookedAt(CheckedFile(warnings=warnings))
 
 
-def _look_at(read: Scenario | BadFile, file: Found, given: JsonObject) -> _LookedAt:
+def _look_at(read: Scenario | BadFile, file: FoundFile, given: JsonObject) -> _LookedAt:
     if isinstance(read, BadFile):
-        return _LookedAt(Examined({(read.path, ""): read.diagnostics}))
+        return _LookedAt(CheckedFile({(read.path, ""): read.diagnostics}))
     walks: Sequence[Walk] = ()
     try:
         planned = dry_run(read, given)
         walks = planned.walks
         if planned.found:
-            return _LookedAt(Examined({(read.path, ""): tuple(planned.found)}), walks)
+            return _LookedAt(CheckedFile({(read.path, ""): tuple(planned.found)}), walks)
         warnings = tuple(lint_scenario(read, walks))
-        return _LookedAt(Examined(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
+        return _LookedAt(CheckedFile(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
     except ScenarioError as error:
-        return _LookedAt(Examined({(read.path, ""): error.diagnostics}), walks)
+        return _LookedAt(CheckedFile({(read.path, ""): error.diagnostics}), walks)
 
 
-def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpCheck]) -> Examined:
+def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpCheck]) -> CheckedFile:
     """Add what the checks of the QMP find; not bounded, for they may have to start QEMU."""
     before = looked_at.examined
     wrong = {key: list(found) for key, found in before.wrong.items()}
@@ -117,7 +117,7 @@ def _labelled(found: Diagnostic, label: str) -> Diagnostic:
     return replace(found, message=f"{found.message} [qemu={label}]") if label else found
 
 
-def _selected(planned: Planned, scenario: Scenario, file: Found) -> list[Case]:
+def _selected(planned: Planned, scenario: Scenario, file: FoundFile) -> list[Case]:
     if not file.selector:
         return planned.cases
     chosen = [case for case in planned.cases if case.label == file.selector]

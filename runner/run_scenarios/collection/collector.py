@@ -14,9 +14,9 @@ from functools import partial
 from types import MappingProxyType
 
 from run_scenarios.collection.check_cache import Checked
-from run_scenarios.collection.check_file import Examined, examine
-from run_scenarios.collection.discover import Found, discover
-from run_scenarios.collection.variable_overrides import Definitions, read_definitions
+from run_scenarios.collection.check_file import CheckedFile, check_file
+from run_scenarios.collection.discover import FoundFile, discover
+from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.worker_pool import spread
@@ -42,7 +42,7 @@ class Collection:
     :param unchanged: how many scenarios were known to be right, whose cases are not among these.
     """
 
-    definitions: Definitions = field(default_factory=lambda: Definitions({}))
+    definitions: VariableOverrides = field(default_factory=lambda: VariableOverrides({}))
     cases: list[Case] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
     wrong: dict[tuple[str, str], dict[Diagnostic, None]] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Collection:
             self.unchanged += 1
         return bool(read)
 
-    def add(self, file: Examined) -> None:
+    def add(self, file: CheckedFile) -> None:
         """Add what came of a file; what is deprecated is told once for each name."""
         for (path, label), diagnostics in file.wrong.items():
             self.refuse(path, diagnostics, label)
@@ -108,7 +108,7 @@ def collect(
     :param allow_outside: let the files that say so leave the case's directory.
     :raise UsageError: if a definition cannot be read.
     """
-    collection = Collection(Definitions(read_definitions(definitions)))
+    collection = Collection(VariableOverrides(parse_overrides(definitions)))
     found, missing = discover(paths)
     for lost in missing:
         if found or not lost.is_empty_directory:
@@ -127,9 +127,9 @@ def collect(
 
 
 def _examined(
-    files: Sequence[Found], reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject
-) -> Iterator[Examined]:
-    work = partial(examine, reader=reader, checks=checks, given=given)
+    files: Sequence[FoundFile], reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject
+) -> Iterator[CheckedFile]:
+    work = partial(check_file, reader=reader, checks=checks, given=given)
     processes = min(len(os.sched_getaffinity(0)), len(files) // WORTH_A_PROCESS)
     if processes < 2:
         return map(work, files)

@@ -9,7 +9,7 @@ from pathlib import Path
 from run_scenarios.core.errors import UsageError
 
 
-def changed_files(revision: str) -> frozenset[str]:
+def list_changed_files(revision: str) -> frozenset[str]:
     """Return the absolute paths of the files in this repository that differ from a revision, or that git does not know.
 
     :raise UsageError: if there is no git, no repository around the current directory, or no such revision.

@@ -51,7 +51,7 @@ def load_history(directory: Path) -> History:
     return History()
 
 
-class Recorder:
+class HistoryRecorder:
     """Notes how the cases of a run end, and adds that to the history once the run does.
 
     A case fails if any of its rounds does. One that did not run, or was interrupted, is known as before.

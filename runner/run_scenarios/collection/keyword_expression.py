@@ -9,18 +9,18 @@ MAX_DEPTH = 50
 TOKEN = re.compile(r'\s*(?:(?P<parenthesis>[()])|"(?P<quoted>[^"]+)"|(?P<word>[^\s()"]+))')
 OPERATORS = ("and", "or", "not")
 
-Keywords = Callable[[Iterable[str]], bool]
+KeywordMatcher = Callable[[Iterable[str]], bool]
 """Tells whether a case fits, by the texts that belong to it: its name and its tags."""
 
 
-class BadKeywords(ValueError):
+class KeywordSyntaxError(ValueError):
     """An expression cannot be read; the text shows where."""
 
     def __init__(self, text: str, position: int, message: str) -> None:
         super().__init__(f"{message}\n    {text}\n    {' ' * position}^")
 
 
-def parse_keywords(text: str) -> Keywords:
+def parse_keyword_expression(text: str) -> KeywordMatcher:
     """Return what an expression asks for; a word fits a text that contains it, whatever the case of letters.
 
     `not` binds closest, then `and`, then `or`, as in pytest's `-k`. A word in double quotes may hold anything.
@@ -38,28 +38,28 @@ class _Parser:
         self._position = 0
         self._depth = 0
 
-    def parse(self) -> Keywords:
+    def parse(self) -> KeywordMatcher:
         wanted = self._either()
         if self._peek():
             raise self._expected("'and' or 'or'")
         return wanted
 
-    def _either(self) -> Keywords:
+    def _either(self) -> KeywordMatcher:
         parts = [self._both()]
         while self._take("or"):
             parts.append(self._both())
         return lambda texts: any(part(texts) for part in parts)
 
-    def _both(self) -> Keywords:
+    def _both(self) -> KeywordMatcher:
         parts = [self._one()]
         while self._take("and"):
             parts.append(self._one())
         return lambda texts: all(part(texts) for part in parts)
 
-    def _one(self) -> Keywords:
+    def _one(self) -> KeywordMatcher:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise BadKeywords(self._text, self._position, "nested too deep")
+            raise KeywordSyntaxError(self._text, self._position, "nested too deep")
         try:
             if self._take("not"):
                 wrong = self._one()
@@ -70,13 +70,13 @@ class _Parser:
         finally:
             self._depth -= 1
 
-    def _enclosed(self) -> Keywords:
+    def _enclosed(self) -> KeywordMatcher:
         inner = self._either()
         if not self._take(")"):
             raise self._expected("'and', 'or' or ')'")
         return inner
 
-    def _word(self) -> Keywords:
+    def _word(self) -> KeywordMatcher:
         found = self._peek()
         word = found and (found["quoted"] or found["word"])
         if not found or not word or (found["word"] and word.lower() in OPERATORS):
@@ -100,11 +100,11 @@ class _Parser:
         found = TOKEN.match(self._text, self._position)
         if found or not self._text[self._position :].strip():
             return found
-        raise BadKeywords(self._text, self._next(), "this quote is not closed, or holds nothing")
+        raise KeywordSyntaxError(self._text, self._next(), "this quote is not closed, or holds nothing")
 
     def _next(self) -> int:
         rest = self._text[self._position :]
         return self._position + len(rest) - len(rest.lstrip())
 
-    def _expected(self, what: str) -> BadKeywords:
-        return BadKeywords(self._text, self._next(), f"expected {what} here")
+    def _expected(self, what: str) -> KeywordSyntaxError:
+        return KeywordSyntaxError(self._text, self._next(), f"expected {what} here")

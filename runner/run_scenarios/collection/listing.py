@@ -9,7 +9,7 @@ from run_scenarios.scenario.plan import Case
 from run_scenarios.scenario.task import Task
 
 
-def listed(task: Task, *, as_json: bool) -> str:
+def format_case(task: Task, *, as_json: bool) -> str:
     """Return the line for a case: its name, or all that selects it as one JSON object.
 
     `{name, file, case, title, tags, variables, rerun}`: `case` is what stands behind `FILE::`, "" where there is no
@@ -32,7 +32,7 @@ def listed(task: Task, *, as_json: bool) -> str:
     )
 
 
-def candidates(kind: str, cases: Iterable[Case]) -> list[str]:
+def list_completions(kind: str, cases: Iterable[Case]) -> list[str]:
     """Return what may complete a word in a shell, a line each.
 
     :param kind: "case" for what stands behind `FILE::`, "tag" for tags.

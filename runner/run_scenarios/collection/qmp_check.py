@@ -17,7 +17,7 @@ from run_scenarios.qmp.step_checker import QmpCheck
 from run_scenarios.scenario.model import Requirements
 
 
-def collect_checked(options: argparse.Namespace, checked: Checked | None = None) -> tuple[Collection, str]:
+def collect_and_check(options: argparse.Namespace, checked: Checked | None = None) -> tuple[Collection, str]:
     """Collect what the options name and check its QMP; return also why that was not possible, "" if it was.
 
     No program is started for it unless something is to be run, or `--check` asks for it.
@@ -35,7 +35,7 @@ def collect_checked(options: argparse.Namespace, checked: Checked | None = None)
         return collect(options.paths, options.define, allow_outside=options.allow_outside), str(error)
     under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
     schemas = {label: Schemas(each, saved, may_ask=options.check) for label, each in under_test.items()}
-    checks = {label: check_on(under_test[label], each) for label, each in schemas.items()}
+    checks = {label: make_qmp_check(under_test[label], each) for label, each in schemas.items()}
     collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
     known = [each("qemu", False) for each in schemas.values()] if saved is None else []
     collection.builds = builds
@@ -43,7 +43,7 @@ def collect_checked(options: argparse.Namespace, checked: Checked | None = None)
     return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
 
 
-def check_on(programs: Programs | None, schemas: Schemas) -> QmpCheck:
+def make_qmp_check(programs: Programs | None, schemas: Schemas) -> QmpCheck:
     """Return what checks the QMP of scenarios for one build.
 
     :param programs: what the build can do besides QMP, None if there is no more than a saved schema.
@@ -51,7 +51,7 @@ def check_on(programs: Programs | None, schemas: Schemas) -> QmpCheck:
     return QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
 
 
-def qmp_at_hand(options: argparse.Namespace) -> Schema:
+def load_qmp_schema(options: argparse.Namespace) -> Schema:
     """Return what the QEMU under test speaks, or what the file says that `--qmp-schema` names.
 
     :raise SetupError: if QEMU cannot be asked, or the file is none.
@@ -64,7 +64,7 @@ def qmp_at_hand(options: argparse.Namespace) -> Schema:
     return schema
 
 
-def save(options: argparse.Namespace, file: Path) -> None:
+def save_qmp_schema(options: argparse.Namespace, file: Path) -> None:
     """Write the file for `--qmp-schema`.
 
     :raise SetupError: if QEMU cannot be asked, or the file cannot be written.

@@ -13,12 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from run_scenarios.collection.collector import Collection
-from run_scenarios.collection.discover import nothing_in
-from run_scenarios.collection.git_changes import changed_files
+from run_scenarios.collection.discover import describe_no_scenarios
+from run_scenarios.collection.git_changes import list_changed_files
 from run_scenarios.collection.history import History
-from run_scenarios.collection.keyword_expression import parse_keywords
-from run_scenarios.collection.sharding import Shard, fingerprint, load_durations, members, steps_in, weights_of
-from run_scenarios.collection.variable_overrides import as_arguments
+from run_scenarios.collection.keyword_expression import parse_keyword_expression
+from run_scenarios.collection.sharding import (
+    Shard,
+    choose_members,
+    compute_fingerprint,
+    count_steps,
+    estimate_weights,
+    load_durations,
+)
+from run_scenarios.collection.variable_overrides import format_overrides
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.events import Point
 from run_scenarios.qemu.builds import Build
@@ -73,7 +80,9 @@ class Selection:
         return (*(_point_of_file(each) for each in self.bad), *(task.point for task in self.tasks), *self.further)
 
 
-def select(options: argparse.Namespace, collection: Collection, builds: Sequence[Build], history: History) -> Selection:
+def select_cases(
+    options: argparse.Namespace, collection: Collection, builds: Sequence[Build], history: History
+) -> Selection:
     """Choose what to run.
 
     :param builds: each case is a candidate on each of them, unless it was refused there.
@@ -96,7 +105,7 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
         filters.notes.append(f"shuffled; for the same order again: --shuffle={shlex.quote(options.shuffle)}")
     rounds = _rounds(filters.left, options.repeat, options.shuffle)
     tasks = _tasks(rounds, options, len(collection.bad))
-    reason = "" if tasks else filters.reason or nothing_in(options.paths)
+    reason = "" if tasks else filters.reason or describe_no_scenarios(options.paths)
     return Selection(
         bad=tuple(collection.bad),
         tasks=tuple(tasks),
@@ -109,7 +118,7 @@ def select(options: argparse.Namespace, collection: Collection, builds: Sequence
     )
 
 
-def tasks_of(collection: Collection, build: Build, options: argparse.Namespace) -> list[Task]:
+def make_tasks(collection: Collection, build: Build, options: argparse.Namespace) -> list[Task]:
     """Return each of the collected cases, to run on a build."""
     return _tasks(((each, "") for each in _candidates(collection, (build,))), options, 0)
 
@@ -133,7 +142,7 @@ class _Filters:
 
     def by_keywords(self, expressions: Iterable[str]) -> None:
         for text in expressions:
-            fits = parse_keywords(text)
+            fits = parse_keyword_expression(text)
             chosen = {each for each in self.left if fits((each.name, *each.tags))}
             self._keep(chosen.__contains__, f"-k '{text}' fits none of")
 
@@ -153,7 +162,7 @@ class _Filters:
             )
 
     def by_change(self, revision: str) -> None:
-        changed = changed_files(revision)
+        changed = list_changed_files(revision)
         self._keep(
             lambda each: not changed.isdisjoint(each.case.file.texts), f"nothing has changed since {revision} of"
         )
@@ -169,11 +178,11 @@ class _Filters:
         self._keep(lambda each: each.name in history.failed, why + " of")
 
     def by_shard(self, shard: Shard, durations: dict[str, float]) -> None:
-        weights = weights_of({each.name: steps_in(each.case.scenario) for each in self.left}, durations)
-        chosen = members(weights, shard)
+        weights = estimate_weights({each.name: count_steps(each.case.scenario) for each in self.left}, durations)
+        chosen = choose_members(weights, shard)
         self.notes.append(
             f"shard {shard}: {len(chosen)} of {len(weights)} cases; "
-            f"its like from the other shards must say {fingerprint(weights)} too"
+            f"its like from the other shards must say {compute_fingerprint(weights)} too"
         )
         self._keep(lambda each: each.name in chosen, f"--shard {shard} is empty:")
 
@@ -225,7 +234,7 @@ def _point(candidate: Candidate, options: argparse.Namespace) -> Point:
 
 
 def _rerun(candidate: Candidate, options: argparse.Namespace) -> str:
-    defined = as_arguments(options.define, candidate.case)
+    defined = format_overrides(options.define, candidate.case)
     limit = ("--timeout", f"{options.timeout:g}") if options.timeout else ()
     return shlex.join(["run-scenarios", *candidate.build.arguments, *defined, *limit, candidate.case.selector])
 

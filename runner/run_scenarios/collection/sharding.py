@@ -31,7 +31,7 @@ class Shard:
         return f"{self.number}/{self.count}"
 
 
-def members(weights: Mapping[str, float], shard: Shard) -> frozenset[str]:
+def choose_members(weights: Mapping[str, float], shard: Shard) -> frozenset[str]:
     """Return the names in a shard: each name is in exactly one, and the shards weigh about the same.
 
     The heaviest goes first, each to the lightest shard so far (Graham's LPT rule: at most 4/3 of the best balance).
@@ -48,12 +48,12 @@ def members(weights: Mapping[str, float], shard: Shard) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def fingerprint(weights: Mapping[str, float]) -> str:
+def compute_fingerprint(weights: Mapping[str, float]) -> str:
     """Return a short text that differs for different weights: shards with the same one belong together."""
     return hashlib.sha256(json.dumps(sorted(weights.items())).encode()).hexdigest()[:8]
 
 
-def weights_of(steps: Mapping[str, int], durations: Mapping[str, float]) -> dict[str, float]:
+def estimate_weights(steps: Mapping[str, int], durations: Mapping[str, float]) -> dict[str, float]:
     """Return what each case weighs: its seconds, else its steps, at the pace of those whose seconds are known.
 
     :param steps: how many steps each case has, by its name.
@@ -64,7 +64,7 @@ def weights_of(steps: Mapping[str, int], durations: Mapping[str, float]) -> dict
     return {name: durations.get(name, count * pace) for name, count in steps.items()}
 
 
-def steps_in(scenario: Scenario) -> int:
+def count_steps(scenario: Scenario) -> int:
     """Return how many steps a scenario has, with those of the procedures it calls and each block taken once."""
     return _count(scenario.steps, scenario.procedures, {})
 

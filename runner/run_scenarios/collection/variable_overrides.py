@@ -14,7 +14,7 @@ from run_scenarios.syntax.matchers import describe, same
 from run_scenarios.syntax.yaml_loader import load_text
 
 
-def read_definitions(texts: Iterable[str]) -> JsonObject:
+def parse_overrides(texts: Iterable[str]) -> JsonObject:
     """Return the values in `name=value` texts, each typed as it would be in a scenario.
 
     :raise UsageError: for a value that is not YAML, or holds an expression, and for a name that comes twice.
@@ -39,7 +39,7 @@ def _value(name: str, text: str) -> JsonValue:
 
 
 @dataclass
-class Definitions:
+class VariableOverrides:
     """What the command line defines, and what the scenarios collected so far have of it.
 
     :param values: the value of each name.
@@ -84,6 +84,6 @@ class Definitions:
             known.append(value)
 
 
-def as_arguments(texts: Iterable[str], case: Case) -> tuple[str, ...]:
+def format_overrides(texts: Iterable[str], case: Case) -> tuple[str, ...]:
     """Return the arguments of the command that give a case values, of `name=value` texts."""
     return tuple(part for text in texts if text.partition("=")[0] in case.variables for part in ("-D", text))
