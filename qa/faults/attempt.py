@@ -20,7 +20,7 @@ from run_scenarios.cli import main as cli
 from run_scenarios.cli.reporters import Broadcast
 from run_scenarios.core.events import CaseFinished, Event, RunStarted, StepFinished, StepStarted
 from run_scenarios.execution import session as run
-from run_scenarios.execution.case_runner import CaseRun
+from run_scenarios.execution.case_runner import CaseRunner
 from run_scenarios.qemu import machine as qemu
 from run_scenarios.qemu.environment import TOOLS as VARIABLES
 from run_scenarios.qemu.programs import Programs
@@ -290,8 +290,10 @@ class Attempts:
         tempfile.tempdir = None
         # What runs in a shell's background ignores Ctrl-C, and so would the command.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        real = run.run
-        run.run = lambda options, selection, emit, *more: real(options, selection, Broadcast(emit, watcher), *more)
+        real = run.run_selection
+        run.run_selection = lambda options, selection, emit, *more: real(
+            options, selection, Broadcast(emit, watcher), *more
+        )
         return cli.main(["--qmp-schema", str(self._schema), *arguments])
 
 
@@ -328,13 +330,13 @@ _short_of_time: set[int] = set()
 def _shorten(index: int) -> None:
     """Give whatever one case does little time, and QEMUs that hung up little to end."""
     if not _short_of_time:
-        within = CaseRun._within
+        within = CaseRunner._within
 
-        async def shortened(self: CaseRun, limit: float | None, work: Coroutine[Any, Any, Any], *late: str) -> Any:
+        async def shortened(self: CaseRunner, limit: float | None, work: Coroutine[Any, Any, Any], *late: str) -> Any:
             is_it = self.task.index in _short_of_time and limit is not None
             return await within(self, SHORT_S if is_it else limit, work, *late)
 
-        CaseRun._within = shortened  # type: ignore[method-assign, assignment]
+        CaseRunner._within = shortened  # type: ignore[method-assign, assignment]
         qemu.EXIT_GRACE_S = SHORTER_S
     _short_of_time.add(index)
 

@@ -227,15 +227,15 @@ class _Front:
         """
         from run_scenarios.core.errors import SetupError
         from run_scenarios.core.signals import Interrupted
-        from run_scenarios.execution.session import run_one, settings_of
+        from run_scenarios.execution.session import prepare_settings, run_single_task
 
         if self._problem:
             raise SetupError(self._problem)
         self._definitions.check()
         if self._settings is None:
-            self._settings = self._open.enter_context(settings_of(self._options))
+            self._settings = self._open.enter_context(prepare_settings(self._options))
         try:
-            return run_one(task, self._settings)
+            return run_single_task(task, self._settings)
         except Interrupted as stop:
             if stop.exit_status == 128 + signal.SIGINT:
                 raise KeyboardInterrupt from None

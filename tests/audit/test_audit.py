@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_scenarios.audit.mutant_runs import Verdict, verdict_of
+from run_scenarios.audit.mutant_runs import Verdict, classify_result
 from run_scenarios.audit.mutants import Mutant
 from run_scenarios.cli.options import parse_options
 from run_scenarios.core.diagnostics import Diagnostic
@@ -287,5 +287,5 @@ FAILED_ELSEWHERE = replace(FAILED_THERE, place=Span(Source("a", ""), 2, 1))
 )
 def test_a_broken_assertion_must_fail_where_it_stands(result: Result, broken: Verdict, left_out: Verdict) -> None:
     place = Span(Source("a", ""), 1, 1)
-    assert verdict_of(Mutant(place, place, ()), result) is broken
-    assert verdict_of(Mutant(place, place, (), is_dropped=True), result) is left_out
+    assert classify_result(Mutant(place, place, ()), result) is broken
+    assert classify_result(Mutant(place, place, (), is_dropped=True), result) is left_out

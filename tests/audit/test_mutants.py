@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from run_scenarios.audit.mutants import mutants_of
+from run_scenarios.audit.mutants import generate_mutants
 from run_scenarios.core.source import Source
 from run_scenarios.steps import VERBS
 
@@ -18,7 +18,7 @@ def broken(steps: str, head: str = "") -> list[str]:
     parts = ["scenario: s", textwrap.dedent(head), "steps:", textwrap.indent(textwrap.dedent(steps), "  ")]
     source = Source("a.yaml", "\n".join(parts))
     found = []
-    for each in mutants_of(source, "/a.yaml"):
+    for each in generate_mutants(source, "/a.yaml"):
         line = source.line(each.span.line)
         sign = "-" if each.is_dropped else VACUOUS if each.cannot_fail else ""
         found.append(sign + line[each.span.column - 1 :][: each.span.width])
@@ -84,7 +84,7 @@ def test_blocks_and_procedures_are_gone_into() -> None:
 
 def test_what_waits_for_the_impossible_gives_up_soon() -> None:
     source = Source("a.yaml", "scenario: s\nsteps:\n- eventually: {within: 30s}\n  steps: [assert-no-events]\n")
-    (mutant,) = mutants_of(source, "/a.yaml")
+    (mutant,) = generate_mutants(source, "/a.yaml")
     assert [change.path for change in mutant.changes] == [
         ("steps", 0, "steps", 0),
         ("steps", 0, "eventually", "within"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from run_scenarios.execution.reproduce import Story, reproduction
+from run_scenarios.execution.reproduce import ScriptHeader, make_script
 from run_scenarios.qemu.environment import TOOLS
 from run_scenarios.qemu.programs import find_programs
 
@@ -359,7 +359,7 @@ def test_nothing_of_a_name_is_run() -> None:
         {"t": 0, "vm": None, "kind": "exec", "data": ["/bin/qemu-img", hostile]},
         {"t": 0, "vm": None, "kind": "exit", "data": 0},
     ]
-    text = reproduction(records, Story(hostile, [hostile], {"qemu-img": "/bin/qemu-img"}))  # type: ignore[arg-type]
+    text = make_script(records, ScriptHeader(hostile, [hostile], {"qemu-img": "/bin/qemu-img"}))  # type: ignore[arg-type]
     assert all(line.startswith("#") for line in text.split("\n")[:6])
     assert f'run 0 "$QEMU_IMG_PROG" {shlex.quote(hostile)}' in text
     assert f"step {shlex.quote(f'1 (v) {hostile} {hostile}')}" in text

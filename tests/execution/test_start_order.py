@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from run_scenarios.core.events import Point
-from run_scenarios.execution.start_order import starting_order
+from run_scenarios.execution.start_order import choose_start_order
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import Reader
@@ -26,7 +26,7 @@ def tasks(tmp_path: Path) -> list[Task]:
 
 def order(tasks: list[Task], expected: dict[str, float], workers: int) -> str:
     """Return the names of the cases in the order in which they start."""
-    return "".join(task.point.name for task in starting_order(tasks, expected, workers))
+    return "".join(task.point.name for task in choose_start_order(tasks, expected, workers))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 100])
@@ -51,4 +51,4 @@ def test_a_case_that_never_ran_is_taken_for_average(tasks: list[Task]) -> None:
 
 
 def test_nothing_has_an_order_too() -> None:
-    assert starting_order([], {}, 4) == []
+    assert choose_start_order([], {}, 4) == []

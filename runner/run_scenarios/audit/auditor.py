@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from run_scenarios.audit.baseline import Baseline
-from run_scenarios.audit.mutant_runs import Trials, Verdict
-from run_scenarios.audit.mutants import mutants_of
-from run_scenarios.audit.suppressions import Excuses
+from run_scenarios.audit.mutant_runs import MutantRuns, Verdict
+from run_scenarios.audit.mutants import generate_mutants
+from run_scenarios.audit.suppressions import Suppressions
 from run_scenarios.collection.git_changes import list_changed_files
 from run_scenarios.collection.select import Selection
 from run_scenarios.core.diagnostics import Diagnostic
@@ -31,20 +31,20 @@ from run_scenarios.core.events import (
 )
 from run_scenarios.core.signals import Interrupted
 from run_scenarios.core.source import Source
-from run_scenarios.execution.session import Execute, run
+from run_scenarios.execution.session import Execute, run_selection
 from run_scenarios.scenario.task import Task
 
 LEAST_CAP_S, CAP_FACTOR = 30.0, 10.0
 """How long a changed case may take: so many times as long as it does unchanged, but not too little."""
 
 
-def audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interrupted | None:
+def run_audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interrupted | None:
     """Run what was selected, and then audit its files; return what stopped that before its end, if anything did.
 
     A file of procedures is audited if every case that uses it is there; for what one case does not need, another may.
 
     :raise UsageError: as `list_changed_files` does.
-    :raise SetupError: as `run` does.
+    :raise SetupError: as `run_selection` does.
     """
     audited = {at for task in selection.tasks for at in task.case.file.texts}
     if options.changed is not None:
@@ -52,7 +52,7 @@ def audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Inte
     whole = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, _named_as_a_whole(options)))}
     own = {task.case.file.at for task in selection.tasks}
     auditor = Auditor(selection, emit, audited & (own | whole), whole)
-    return run(options, auditor.selection, auditor, auditor.audit)
+    return run_selection(options, auditor.selection, auditor, auditor.audit)
 
 
 def _named_as_a_whole(options: argparse.Namespace) -> list[Path]:
@@ -72,8 +72,8 @@ class _File:
     index: int
     source: Source
     at: str
-    trials: Sequence[Trials]
-    excuses: Excuses
+    trials: Sequence[MutantRuns]
+    excuses: Suppressions
     undecided: int
 
 
@@ -93,7 +93,7 @@ class Auditor:
         points = tuple(Point(f"{each.source.path} (audit)", each.source.path) for each in self._files)
         self.selection = replace(selection, further=points)
         self._number = itertools.count(first + len(points))
-        self._running: dict[int, tuple[_File, Trials, str]] = {}
+        self._running: dict[int, tuple[_File, MutantRuns, str]] = {}
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
@@ -116,7 +116,7 @@ class Auditor:
         self._emit(Notice(self._summary()))
         return None
 
-    def _prepare(self, file: _File, trials: Trials) -> None:
+    def _prepare(self, file: _File, trials: MutantRuns) -> None:
         """Find the cases for a mutant; give those their verdict that need no case, or have none."""
         if trials.mutant.cannot_fail:
             trials.verdict = Verdict.SURVIVED
@@ -131,7 +131,7 @@ class Auditor:
         concerned = [task for task in self.selection.tasks if file.at in task.case.file.texts]
         return file.at in self._whole and all(map(self._baseline.passed, concerned))
 
-    def _next(self, file: _File, trials: Trials) -> Task:
+    def _next(self, file: _File, trials: MutantRuns) -> Task:
         """Return the next case for a mutant, as it is to be changed."""
         task = trials.left.pop(0)
         case, index = task.case, next(self._number)
@@ -140,12 +140,12 @@ class Auditor:
         self._running[index] = (file, trials, task.point.name)
         return replace(task, index=index, case=changed, point=replace(task.point, name=f"{index}"))
 
-    def _judge(self, file: _File, trials: Trials, name: str, result: Result) -> None:
+    def _judge(self, file: _File, trials: MutantRuns, name: str, result: Result) -> None:
         trials.note(name, result)
         if trials.are_over:
             self._settle(file, trials)
 
-    def _settle(self, file: _File, trials: Trials) -> None:
+    def _settle(self, file: _File, trials: MutantRuns) -> None:
         mutant, reason = trials.mutant, file.excuses.reason(trials.mutant.span.line)
         if trials.verdict.is_finding and reason:
             trials.verdict, trials.reason = Verdict.EXCUSED, reason
@@ -177,9 +177,9 @@ def _files(tasks: Iterable[Task], audited: Collection[str], first: int) -> Itera
     sources = {at: text.source for task in tasks for at, text in task.case.file.texts.items() if at in audited}
     index = itertools.count(first)
     for at, source in sorted(sources.items(), key=lambda each: each[1].path):
-        trials = [Trials(each) for each in mutants_of(source, at)]
+        trials = [MutantRuns(each) for each in generate_mutants(source, at)]
         if trials:
-            yield _File(next(index), source, at, trials, Excuses(source), len(trials))
+            yield _File(next(index), source, at, trials, Suppressions(source), len(trials))
 
 
 def _result(file: _File, findings: Sequence[Diagnostic]) -> Result:

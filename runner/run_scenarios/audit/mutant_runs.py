@@ -30,7 +30,7 @@ class Verdict(Enum):
 
 
 @dataclass
-class Trials:
+class MutantRuns:
     """The cases that a mutant can still be tried in, and how it went in those before.
 
     :param done: cases by name, each with its outcome.
@@ -51,7 +51,7 @@ class Trials:
     def note(self, name: str, result: Result) -> None:
         """Take the result of a case; that it has passed outweighs that another one has decided nothing."""
         self.done.append((name, result.outcome.reason))
-        verdict = verdict_of(self.mutant, result)
+        verdict = classify_result(self.mutant, result)
         if (verdict, self.verdict) != (Verdict.UNDECIDED, Verdict.SURVIVED):
             self.verdict = verdict
             self.reason = _said(result) if verdict is Verdict.UNDECIDED else ""
@@ -74,7 +74,7 @@ class Trials:
         return tried + EXCUSE
 
 
-def verdict_of(mutant: Mutant, result: Result) -> Verdict:
+def classify_result(mutant: Mutant, result: Result) -> Verdict:
     """Return what the result of one case says.
 
     A broken assertion must fail where it stands: what else a case fails for says nothing about it. For a step that was

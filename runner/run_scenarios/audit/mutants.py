@@ -40,7 +40,7 @@ class Mutant:
     cannot_fail: str = ""
 
 
-def mutants_of(source: Source, at: str) -> list[Mutant]:
+def generate_mutants(source: Source, at: str) -> list[Mutant]:
     """Return the mutants of a file that was found right, in the order of its text.
 
     :param at: its absolute path.

@@ -9,7 +9,7 @@ from run_scenarios.core.source import Source
 from run_scenarios.syntax.comments import comments
 
 
-class Excuses:
+class Suppressions:
     """The comments of a file."""
 
     def __init__(self, source: Source) -> None:

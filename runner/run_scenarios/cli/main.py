@@ -183,7 +183,7 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
     from run_scenarios.collection.select import select_cases
     from run_scenarios.collection.sharding import load_durations
     from run_scenarios.core.events import Findings, NothingToRun, Notice
-    from run_scenarios.execution.session import Status, run
+    from run_scenarios.execution.session import ExitStatus, run_selection
 
     history = load_history(Path.cwd())
     with reports(options, stdout, stderr, history.durations) as emit:
@@ -196,15 +196,15 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
         if not selection.points:
             emit(NothingToRun(selection.reason, allowed=options.allow_empty))
             return 0 if options.allow_empty else NOTHING
-        status = Status()
+        status = ExitStatus()
         recorder = HistoryRecorder(Path.cwd(), history, options.save_durations, durations)
         everyone = Broadcast(emit, status, recorder)
         if options.audit:
-            from run_scenarios.audit.auditor import audit
+            from run_scenarios.audit.auditor import run_audit
 
-            stopped = audit(options, selection, everyone)
+            stopped = run_audit(options, selection, everyone)
         else:
-            stopped = run(options, selection, everyone)
+            stopped = run_selection(options, selection, everyone)
         return stopped.exit_status if stopped else status.code
 
 

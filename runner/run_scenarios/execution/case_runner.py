@@ -18,17 +18,17 @@ from run_scenarios.core.events import Emit, Failure, Outcome, Result, StepFinish
 from run_scenarios.core.exit_status import signal_name
 from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.core.source import Span
-from run_scenarios.execution.debugger import Pauses
+from run_scenarios.execution.debugger import Debugger
 from run_scenarios.execution.failure import (
-    Blame,
+    RunningStep,
     StepTimedOut,
-    expected_failure,
-    fail_record,
-    failure_of,
-    outcome_of,
-    plain_name,
-    step_record,
-    unexpected_success,
+    check_expected_error,
+    classify_outcome,
+    describe_failure,
+    literal_text,
+    make_fail_record,
+    make_step_record,
+    unexpected_success_error,
 )
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.machine import Machine
@@ -54,22 +54,22 @@ ENDS_WHEN_ASKED = (0, -SIGTERM, 128 + SIGTERM)
 class Settings:
     """What every case of a run shares.
 
-    :param tells_traffic: whether the events of steps are to hold their QMP messages and tools.
+    :param records_traffic: whether the events of steps are to hold their QMP messages and tools.
     :param pauses: when to wait for a person, None if none is there.
     """
 
     workspace: Workspace
     guardian: Guardian
     jobs: int = 1
-    tells_traffic: bool = False
-    pauses: Pauses | None = None
+    records_traffic: bool = False
+    pauses: Debugger | None = None
 
 
 @dataclass
 class _StepContext:
     """What one running step may use; see `run_scenarios.steps.verb.Context`."""
 
-    run: CaseRun
+    run: CaseRunner
     scope: Scope
     body: tuple[Step, ...]
     vm_name: str
@@ -94,7 +94,7 @@ class _StepContext:
 
 
 @dataclass
-class CaseRun:
+class CaseRunner:
     """One case on its way from the first step to the last process gone.
 
     :param unmet: says why the case is to be skipped, "" if it is not.
@@ -108,8 +108,8 @@ class CaseRun:
     began: float = field(default_factory=time.monotonic)
     number: int = 0
     stack: tuple[Span, ...] = ()
-    current: Blame | None = None
-    blame: Blame | None = None
+    current: RunningStep | None = None
+    blame: RunningStep | None = None
     machines: dict[str, Machine] = field(default_factory=dict)
     servers: dict[str, Child] = field(default_factory=dict)
     trace: Trace | None = None
@@ -166,7 +166,7 @@ class CaseRun:
         return result
 
     def _new_trace(self, directories: Directories) -> Trace:
-        return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.tells_traffic)
+        return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.records_traffic)
 
     def _keeps(self, result: Result) -> bool:
         """What was changed so as to fail leaves nothing to look at."""
@@ -175,14 +175,14 @@ class CaseRun:
 
     async def _look_back(self, result: Result) -> Result:
         """Have what can still be asked and looked at kept; whatever goes wrong in that changes no result."""
-        from run_scenarios.execution.postmortem import examine_images, question
+        from run_scenarios.execution.postmortem import inspect_images, query_vms
 
         assert self.trace
-        self.trace.note("fail", None, fail_record(result))
+        self.trace.note("fail", None, make_fail_record(result))
         directories = self.directories
         with suppress(Exception):
-            await question(self.machines.values())
-            await examine_images(directories.work, directories.logs, self.task.programs, self.processes)
+            await query_vms(self.machines.values())
+            await inspect_images(directories.work, directories.logs, self.task.programs, self.processes)
         pauses, failure = self.settings.pauses, result.failure
         if not (pauses and pauses.on_failure and failure):
             return result
@@ -191,7 +191,7 @@ class CaseRun:
         details = (*failure.details, f"its VMs stayed up for {seconds:.1f} s, and may have been talked to")
         return replace(result, failure=replace(failure, details=details))
 
-    async def _pause_before(self, step: Step, scope: Scope, pauses: Pauses) -> None:
+    async def _pause_before(self, step: Step, scope: Scope, pauses: Debugger) -> None:
         assert self.current
         with suppress(ScenarioError):
             self.current.argument = bind(step, scope).argument
@@ -215,10 +215,10 @@ class CaseRun:
         if not self._keeps(result):
             self.settings.workspace.discard(directories)
             return result
-        from run_scenarios.execution.postmortem import write_up
+        from run_scenarios.execution.postmortem import write_postmortem
 
         with suppress(Exception):
-            write_up(directories.logs, self.task, result)
+            write_postmortem(directories.logs, self.task, result)
         try:
             kept = self.settings.workspace.close(directories, self.task.point.name, failed=_has_failed(result))
         except SetupError as error:
@@ -233,7 +233,7 @@ class CaseRun:
         except MachineDied as error:
             return Outcome.CRASHED, self._failure(error, None)
         except Exception as error:
-            return await self._seen_with_deaths(outcome_of(error), self._failure(error, None))
+            return await self._seen_with_deaths(classify_outcome(error), self._failure(error, None))
         return Outcome.PASSED, None
 
     async def _whole(self) -> None:
@@ -271,10 +271,10 @@ class CaseRun:
         self.number += 1
         index, number, began, previous = self.task.index, self.number, time.monotonic(), self.current
         # What failed before is forgotten: 'eventually' tries again.
-        self.current, self.blame = Blame(step, number, self.stack, None, step.span), None
+        self.current, self.blame = RunningStep(step, number, self.stack, None, step.span), None
         assert self.trace
-        self.emit(StepStarted(index, number, step.verb.NAME, step.span, plain_name(step.name), len(self.stack)))
-        self.trace.begin_step(partial(step_record, self.current))
+        self.emit(StepStarted(index, number, step.verb.NAME, step.span, literal_text(step.name), len(self.stack)))
+        self.trace.begin_step(partial(make_step_record, self.current))
         if self.settings.pauses and self.settings.pauses.each_step:
             await self._pause_before(step, scope, self.settings.pauses)
             began = time.monotonic()
@@ -339,9 +339,9 @@ class CaseRun:
             with self._nested(step):
                 result = await bound.verb.run(self._context(step, scope))
         except CommandFailed as failed:
-            return expected_failure(failed, error)
+            return check_expected_error(failed, error)
         if error is not None:
-            raise unexpected_success(step.verb.NAME, result, error)
+            raise unexpected_success_error(step.verb.NAME, result, error)
         if expect is not None:
             require_match(expect, result, f"the result of '{step.verb.NAME}'")
         return result
@@ -392,9 +392,9 @@ class CaseRun:
         return Result(Outcome.BROKEN, self._duration(), self._failure(error, None))
 
     def _failure(self, error: BaseException, limit: float | None) -> Failure:
-        return failure_of(
+        return describe_failure(
             error,
-            self.blame or Blame(None, 0, (), None, self.task.case.scenario.span),
+            self.blame or RunningStep(None, 0, (), None, self.task.case.scenario.span),
             traffic=self.trace.last() if self.trace else (),
             stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
             limit_s=limit,

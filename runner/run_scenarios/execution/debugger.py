@@ -17,7 +17,7 @@ from pathlib import Path
 
 from run_scenarios.core.diagnostics import excerpt, printable
 from run_scenarios.core.events import Emit, Failure, Notice
-from run_scenarios.execution.failure import Blame, plain_name
+from run_scenarios.execution.failure import RunningStep, literal_text
 from run_scenarios.qemu.machine import Machine
 
 MOST_PATH_BYTES = 107
@@ -25,7 +25,7 @@ STDIN = 0
 
 
 @dataclass
-class Pauses:
+class Debugger:
     """When to wait, and how to say so.
 
     :param each_step: before each step, until the answer `c`.
@@ -36,10 +36,10 @@ class Pauses:
     on_failure: bool
     emit: Emit
 
-    async def before_step(self, blame: Blame, machines: Iterable[Machine], work: Path) -> None:
+    async def before_step(self, blame: RunningStep, machines: Iterable[Machine], work: Path) -> None:
         """Show a step that is about to begin, and wait for an answer."""
         assert blame.step
-        name = plain_name(blame.step.name)
+        name = literal_text(blame.step.name)
         title = f"step {blame.number} ({blame.verb}){f': {name}' if name else ''}"
         self._say(
             f"{blame.span}: {printable(title)}",

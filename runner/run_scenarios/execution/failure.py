@@ -28,7 +28,7 @@ class StepTimedOut(RunnerError):
 
 
 @dataclass
-class Blame:
+class RunningStep:
     """The step that was running when a case failed, None before the first; `span` is where to point then.
 
     :param argument: the step's argument with its values in place, None before it had them.
@@ -51,8 +51,8 @@ class Blame:
         return json.dumps({self.verb: to_partial(self.argument)}, default=str) if self.argument else ""
 
 
-def failure_of(
-    error: BaseException, blame: Blame, *, traffic: tuple[str, ...], stderr_tail: str, limit_s: float | None
+def describe_failure(
+    error: BaseException, blame: RunningStep, *, traffic: tuple[str, ...], stderr_tail: str, limit_s: float | None
 ) -> Failure:
     """Return the story of a failure.
 
@@ -68,7 +68,7 @@ def failure_of(
         details=getattr(error, "details", ()),
         step=blame.number,
         verb=blame.verb,
-        name=plain_name(step.name) if step else "",
+        name=literal_text(step.name) if step else "",
         stack=blame.stack,
         rendered=blame.rendered,
         traffic=traffic,
@@ -79,7 +79,7 @@ def failure_of(
     )
 
 
-def expected_failure(failed: CommandFailed, error: Node | None) -> JsonValue:
+def check_expected_error(failed: CommandFailed, error: Node | None) -> JsonValue:
     """Return the reply of a command that failed as expected.
 
     :raise CommandFailed: if no failure was expected.
@@ -92,7 +92,7 @@ def expected_failure(failed: CommandFailed, error: Node | None) -> JsonValue:
     return reply
 
 
-def unexpected_success(verb: str, result: JsonValue, error: Node) -> StepFailed:
+def unexpected_success_error(verb: str, result: JsonValue, error: Node) -> StepFailed:
     """Return the error for a step that must fail and did not."""
     return StepFailed(
         f"'{verb}' succeeded, though it must fail",
@@ -102,7 +102,7 @@ def unexpected_success(verb: str, result: JsonValue, error: Node) -> StepFailed:
     )
 
 
-def outcome_of(error: Exception) -> Outcome:
+def classify_outcome(error: Exception) -> Outcome:
     """Return the outcome that an exception means."""
     match error:
         case MachineDied():
@@ -117,16 +117,16 @@ def outcome_of(error: Exception) -> Outcome:
             return Outcome.BROKEN
 
 
-def step_record(blame: Blame) -> JsonObject:
+def make_step_record(blame: RunningStep) -> JsonObject:
     """Return what the trace says of a step that begins."""
     assert blame.step
     record: JsonObject = {"number": blame.number, "verb": blame.verb, "at": str(blame.span), "depth": len(blame.stack)}
-    name, vm = plain_name(blame.step.name), plain_name(blame.step.modifiers.get("vm"))
+    name, vm = literal_text(blame.step.name), literal_text(blame.step.modifiers.get("vm"))
     more: JsonObject = {"name": name, "save": blame.step.save, "vm": vm}
     return record | {key: value for key, value in more.items() if value}
 
 
-def fail_record(result: Result) -> JsonObject:
+def make_fail_record(result: Result) -> JsonObject:
     """Return what the trace says of a failure."""
     failure = result.failure
     assert failure
@@ -144,7 +144,7 @@ def fail_record(result: Result) -> JsonObject:
     return {key: value for key, value in record.items() if value not in ("", None)}
 
 
-def plain_name(name: Node | None) -> str:
+def literal_text(name: Node | None) -> str:
     """Return what a scenario calls a step or its VM, "" if that is nothing or depends on a value."""
     return str(to_json(name)) if name is not None and not name.dynamic else ""
 

@@ -16,7 +16,7 @@ from typing import Any
 from run_scenarios.core.errors import CommandFailed, RunnerError
 from run_scenarios.core.events import Outcome, Result
 from run_scenarios.core.nodes import JsonObject
-from run_scenarios.execution.reproduce import Story, reproduction
+from run_scenarios.execution.reproduce import ScriptHeader, make_script
 from run_scenarios.qemu.machine import Machine
 from run_scenarios.qemu.process import Processes
 from run_scenarios.qemu.programs import Programs
@@ -39,7 +39,7 @@ INFO = {
 }
 
 
-async def question(machines: Iterable[Machine]) -> None:
+async def query_vms(machines: Iterable[Machine]) -> None:
     """Ask every VM that still runs for its nodes, bitmaps and jobs; the trace keeps what they answer.
 
     One that is stopped, or waits for something itself, is not waited for.
@@ -55,7 +55,7 @@ async def _question(machine: Machine) -> None:
                     await machine.query(command, **arguments)
 
 
-async def examine_images(work: Path, logs: Path, programs: Programs, processes: Processes) -> None:
+async def inspect_images(work: Path, logs: Path, programs: Programs, processes: Processes) -> None:
     """Have qemu-img describe the first images of a case, and write what it says below `qemu-img/`.
 
     Nothing if a link leads out of the directory.
@@ -80,7 +80,7 @@ def _images(work: Path) -> list[str]:
     return sorted(str(each.relative_to(work)) for each in work.rglob("*") if each.is_file() and not each.is_symlink())
 
 
-def write_up(logs: Path, task: Task, result: Result) -> None:
+def write_postmortem(logs: Path, task: Task, result: Result) -> None:
     """Write what the trace tells into files of their own: `reproduce.sh`, and for a failure the state of each VM.
 
     :raise OSError: if they cannot be written.
@@ -89,7 +89,7 @@ def write_up(logs: Path, task: Task, result: Result) -> None:
     records: list[JsonObject] = [json.loads(line) for line in lines]
     if all(map(_can_be_replayed, records)):
         script = logs / "reproduce.sh"
-        script.write_text(reproduction(records, _story(task, result, records)), errors="surrogateescape")
+        script.write_text(make_script(records, _story(task, result, records)), errors="surrogateescape")
         script.chmod(0o755)
     if result.failure:
         for reply in _last_replies(records):
@@ -103,8 +103,8 @@ def _can_be_replayed(record: JsonObject) -> bool:
     return record["kind"] != "full" and not (cut and record["kind"] in ("exec", "send", "take"))
 
 
-def _story(task: Task, result: Result, records: Iterable[JsonObject]) -> Story:
-    return Story(task.point.name, [*_told(task, result), *_greetings(records)], task.programs.paths)
+def _story(task: Task, result: Result, records: Iterable[JsonObject]) -> ScriptHeader:
+    return ScriptHeader(task.point.name, [*_told(task, result), *_greetings(records)], task.programs.paths)
 
 
 def _told(task: Task, result: Result) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from run_scenarios.core.events import CaseFinished, CaseStarted, Emit, Outcome, Result, RunStopped
 from run_scenarios.core.signals import Interrupted
-from run_scenarios.execution.case_runner import CaseRun, Settings
+from run_scenarios.execution.case_runner import CaseRunner, Settings
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.qmp.introspection import introspect
@@ -24,7 +24,7 @@ from run_scenarios.scenario.task import Task
 NOT_STARTED = "not run, another case failed (--fail-fast)"
 
 
-class Running(Protocol):
+class RunningCase(Protocol):
     """A case on its way to a result."""
 
     async def result(self) -> Result:
@@ -42,7 +42,7 @@ class Pool(Protocol):
 
     slots: int
 
-    def start(self, task: Task, slot: int) -> Running:
+    def start(self, task: Task, slot: int) -> RunningCase:
         """Return a case that is to run; whoever runs it emits its `CaseStarted`."""
 
 
@@ -53,16 +53,16 @@ class LocalPool:
         self.slots = settings.jobs
         self._settings = settings
         self._emit = emit
-        self._probe = Probe(settings.guardian)
+        self._probe = RequirementChecker(settings.guardian)
         self._began = time.monotonic()
 
-    def start(self, task: Task, slot: int) -> CaseRun:
+    def start(self, task: Task, slot: int) -> CaseRunner:
         """Begin to run a case."""
         self._emit(CaseStarted(task.index, slot, time.monotonic() - self._began))
-        return CaseRun(task, self._settings, self._emit, self._probe.unmet)
+        return CaseRunner(task, self._settings, self._emit, self._probe.unmet)
 
 
-async def execute(
+async def run_tasks(
     tasks: Sequence[Task],
     pool: Pool,
     emit: Emit,
@@ -76,7 +76,7 @@ async def execute(
     :param failures_left: after how many failures no further case is started, None for any number.
     :return: the result of `stop`, None if every case came to its end before.
     """
-    running: dict[int, Running] = {}
+    running: dict[int, RunningCase] = {}
     waiting = iter(tasks)
 
     async def work(slot: int) -> None:
@@ -110,7 +110,7 @@ async def execute(
     return stop.result()
 
 
-class Probe:
+class RequirementChecker:
     """Asks each QEMU under test what it can do, at most once and only if a scenario requires something."""
 
     def __init__(self, guardian: Guardian) -> None:

@@ -19,9 +19,9 @@ from run_scenarios.core.errors import SetupError
 from run_scenarios.core.events import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
 from run_scenarios.core.signals import Interrupted, asked_to_stop, ignore_signals, raising_interrupted
 from run_scenarios.execution.case_runner import Settings
-from run_scenarios.execution.debugger import Pauses
-from run_scenarios.execution.scheduler import LocalPool, Pool, execute
-from run_scenarios.execution.start_order import starting_order
+from run_scenarios.execution.debugger import Debugger
+from run_scenarios.execution.scheduler import LocalPool, Pool, run_tasks
+from run_scenarios.execution.start_order import choose_start_order
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.workspace import Workspace
 from run_scenarios.scenario.task import Task
@@ -29,7 +29,7 @@ from run_scenarios.scenario.task import Task
 OBJECTS_BEFORE_COLLECTION = 10_000
 
 
-class Status:
+class ExitStatus:
     """The exit status that the results lead to: the highest wins."""
 
     IGNORES_STEPS = True
@@ -51,7 +51,7 @@ async def _nothing_more(execute: Execute) -> None:
     return None
 
 
-def run(
+def run_selection(
     options: argparse.Namespace, selection: Selection, emit: Emit, afterwards: Afterwards = _nothing_more
 ) -> Interrupted | None:
     """Run what was selected, and return what stopped the run before its end, if anything did.
@@ -67,9 +67,9 @@ def run(
     # nearly always gone with its last use.
     gc.freeze()
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
-    with settings_of(options) as settings:
+    with prepare_settings(options) as settings:
         if options.step or options.pause_on_failure:
-            settings = replace(settings, pauses=Pauses(options.step, options.pause_on_failure, emit))
+            settings = replace(settings, pauses=Debugger(options.step, options.pause_on_failure, emit))
         _emit_start(selection, options, emit)
         try:
             stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))
@@ -87,7 +87,7 @@ def _emit_start(selection: Selection, options: argparse.Namespace, emit: Emit) -
         emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
 
 
-def run_one(task: Task, settings: Settings) -> Result:
+def run_single_task(task: Task, settings: Settings) -> Result:
     """Run one case in the main thread, and return how it ended.
 
     :raise Interrupted: if a signal asked to stop meanwhile; nothing is left of the case then.
@@ -99,7 +99,7 @@ def run_one(task: Task, settings: Settings) -> Result:
             results.append(event.result)
 
     async def alone() -> Interrupted | None:
-        return await execute((task,), LocalPool(settings, note), note, asked_to_stop())
+        return await run_tasks((task,), LocalPool(settings, note), note, asked_to_stop())
 
     with raising_interrupted():
         stopped = asyncio.run(alone())
@@ -109,7 +109,7 @@ def run_one(task: Task, settings: Settings) -> Result:
 
 
 @contextlib.contextmanager
-def settings_of(options: argparse.Namespace) -> Iterator[Settings]:
+def prepare_settings(options: argparse.Namespace) -> Iterator[Settings]:
     """Make a workspace; in the end, have nothing left of it.
 
     :raise SetupError: if there is no place for it.
@@ -118,7 +118,7 @@ def settings_of(options: argparse.Namespace) -> Iterator[Settings]:
     guardian = Guardian.start()
     try:
         workspace = Workspace(test_dir, options.artifacts, options.keep, guardian)
-        yield Settings(workspace, guardian, options.jobs, tells_traffic=bool(options.html))
+        yield Settings(workspace, guardian, options.jobs, records_traffic=bool(options.html))
         workspace.remove()
     finally:
         guardian.stop()
@@ -130,9 +130,9 @@ async def _execute(
     failures_left = 1 - len(selection.bad) if options.fail_fast else None
     stop = asked_to_stop()
     async with _pool(options, selection.tasks, settings, emit) as pool:
-        tasks = starting_order(selection.tasks, selection.expected, pool.slots)
-        stopped = await execute(tasks, pool, emit, stop, failures_left)
-        return stopped or await afterwards(lambda tasks: execute(tasks, pool, emit, stop))
+        tasks = choose_start_order(selection.tasks, selection.expected, pool.slots)
+        stopped = await run_tasks(tasks, pool, emit, stop, failures_left)
+        return stopped or await afterwards(lambda tasks: run_tasks(tasks, pool, emit, stop))
 
 
 @contextlib.asynccontextmanager
@@ -149,8 +149,8 @@ async def _pool(
 @contextlib.asynccontextmanager
 async def _cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[Pool]:
     try:
-        from run_scenarios.execution.cluster.driver import cluster
+        from run_scenarios.execution.cluster.driver import connect_pool
     except ModuleNotFoundError as error:
         raise SetupError(f"--cluster needs Dask: pip install 'run-scenarios[cluster]' ({error})") from None
-    async with cluster(address, tools, settings, emit) as pool:
+    async with connect_pool(address, tools, settings, emit) as pool:
         yield pool

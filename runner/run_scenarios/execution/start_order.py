@@ -12,7 +12,7 @@ from statistics import fmean
 from run_scenarios.scenario.task import Task
 
 
-def starting_order(tasks: Sequence[Task], expected: Mapping[str, float], workers: int) -> list[Task]:
+def choose_start_order(tasks: Sequence[Task], expected: Mapping[str, float], workers: int) -> list[Task]:
     """Return tasks in the order in which to start them.
 
     :param expected: seconds that cases took before, by name; the others are taken for average.

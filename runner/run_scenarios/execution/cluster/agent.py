@@ -19,9 +19,9 @@ from typing import IO
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import RunnerError
 from run_scenarios.core.events import Event, Failure, Outcome, Result
-from run_scenarios.execution.case_runner import CaseRun, Settings
-from run_scenarios.execution.cluster.messages import Delivery, Parcel, Stop, receive, send
-from run_scenarios.execution.scheduler import Probe
+from run_scenarios.execution.case_runner import CaseRunner, Settings
+from run_scenarios.execution.cluster.messages import CaseRequest, CaseResponse, StopRun, receive, send
+from run_scenarios.execution.scheduler import RequirementChecker
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs, find_programs
 from run_scenarios.qemu.workspace import Workspace
@@ -49,28 +49,30 @@ def main() -> None:
 
 async def _serve(place: Path, guardian: Guardian) -> None:
     """Run every parcel as it comes; at the end of the input, end what runs."""
-    messages: asyncio.Queue[Parcel | Stop | None] = asyncio.Queue()
+    messages: asyncio.Queue[CaseRequest | StopRun | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     threading.Thread(target=_read, args=(sys.stdin.buffer, loop, messages), daemon=True).start()
-    agent = _Agent(place, guardian, sys.stdout.buffer)
+    agent = _CaseServer(place, guardian, sys.stdout.buffer)
     while (message := await messages.get()) is not None:
-        if isinstance(message, Stop):
+        if isinstance(message, StopRun):
             agent.stop(message.run)
         else:
             agent.start(message)
     await agent.stop_all()
 
 
-def _read(stream: IO[bytes], loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[Parcel | Stop | None]) -> None:
+def _read(
+    stream: IO[bytes], loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[CaseRequest | StopRun | None]
+) -> None:
     try:
         while (message := receive(stream)) is not None:
-            assert not isinstance(message, Delivery)
+            assert not isinstance(message, CaseResponse)
             loop.call_soon_threadsafe(messages.put_nowait, message)
     finally:
         loop.call_soon_threadsafe(messages.put_nowait, None)
 
 
-class _Agent:
+class _CaseServer:
     """The cases that run here, and the builds of QEMU that they run on.
 
     :param place: where the directories of the cases are made.
@@ -82,10 +84,10 @@ class _Agent:
         self._output = output
         self._running: dict[asyncio.Task[None], str] = {}
         self._builds: dict[frozenset[tuple[str, str]], _Build] = {}
-        self._probe = Probe(guardian)
+        self._probe = RequirementChecker(guardian)
         self._count = 0
 
-    def start(self, parcel: Parcel) -> None:
+    def start(self, parcel: CaseRequest) -> None:
         """Begin to run a case."""
         self._count += 1
         task = asyncio.create_task(self._serve(parcel, self._place / str(self._count)))
@@ -104,7 +106,7 @@ class _Agent:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _serve(self, parcel: Parcel, place: Path) -> None:
+    async def _serve(self, parcel: CaseRequest, place: Path) -> None:
         events: list[Event] = []
         try:
             result = await self._run(parcel, place, events)
@@ -114,22 +116,22 @@ class _Agent:
             result, files = _broken(parcel.case, str(error)), {}
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        send(self._output, Delivery(parcel.run, parcel.index, replace(result, artifacts=""), tuple(events), files))
+        send(self._output, CaseResponse(parcel.run, parcel.index, replace(result, artifacts=""), tuple(events), files))
 
-    async def _run(self, parcel: Parcel, place: Path, events: list[Event]) -> Result:
+    async def _run(self, parcel: CaseRequest, place: Path, events: list[Event]) -> Result:
         build = self._build(parcel)
         wrong = await build.mistakes(parcel.case, self._guardian)
         if wrong:
             return Result(Outcome.INVALID, failure=Failure(wrong[0]))
         task = Task(parcel.index, parcel.case, build.programs, parcel.point)
         workspace = Workspace(place, place / "logs", False, self._guardian)
-        settings = Settings(workspace, self._guardian, tells_traffic=parcel.tells_traffic)
+        settings = Settings(workspace, self._guardian, records_traffic=parcel.records_traffic)
         try:
-            return await CaseRun(task, settings, events.append, self._probe.unmet).result()
+            return await CaseRunner(task, settings, events.append, self._probe.unmet).result()
         finally:
             workspace.remove()
 
-    def _build(self, parcel: Parcel) -> _Build:
+    def _build(self, parcel: CaseRequest) -> _Build:
         key = frozenset(parcel.tools.items())
         if key not in self._builds:
             self._builds[key] = _Build(find_programs(parcel.tools, os.environ))

@@ -22,8 +22,15 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.events import CaseStarted, Emit, Failure, Notice, Outcome, Result
 from run_scenarios.execution.case_runner import Settings
-from run_scenarios.execution.cluster.messages import Delivery, Parcel, pack, unpack
-from run_scenarios.execution.cluster.worker import MAX_ATTEMPTS, Introduction, introduce, lost, run_case, stop_run
+from run_scenarios.execution.cluster.messages import CaseRequest, CaseResponse, pack, unpack
+from run_scenarios.execution.cluster.worker import (
+    MAX_ATTEMPTS,
+    WorkerInfo,
+    describe_worker,
+    make_lost_response,
+    run_case,
+    stop_run,
+)
 from run_scenarios.scenario.task import Task
 
 IN_FLIGHT = 1_000
@@ -34,7 +41,9 @@ FREE = -1
 
 
 @contextlib.asynccontextmanager
-async def cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[ClusterPool]:
+async def connect_pool(
+    address: str, tools: Mapping[str, str], settings: Settings, emit: Emit
+) -> AsyncIterator[ClusterPool]:
     """Yield the pool of the workers that have joined a scheduler.
 
     :param address: `tcp://HOST:PORT`.
@@ -61,17 +70,17 @@ async def _meet(client: Client, address: str, tools: Mapping[str, str], emit: Em
         await client.wait_for_workers(1, timeout=CONNECT_S)
     except TimeoutError:
         raise SetupError(f"no worker has joined the scheduler at {address} within {CONNECT_S} s") from None
-    answers: dict[str, Introduction | BaseException] = await client.run(introduce, dict(tools), on_error="return")
+    answers: dict[str, WorkerInfo | BaseException] = await client.run(describe_worker, dict(tools), on_error="return")
     for worker, answer in answers.items():
         problem = _problem(answer)
         if problem:
             raise SetupError(f"worker {worker} cannot run cases: {problem}")
-    builds = {answer.qemu for answer in answers.values() if isinstance(answer, Introduction)}
+    builds = {answer.qemu for answer in answers.values() if isinstance(answer, WorkerInfo)}
     if len(builds) > 1:
         emit(Notice(f"the workers have different builds of QEMU: {'; '.join(sorted(builds))}"))
 
 
-def _problem(answer: Introduction | BaseException) -> str:
+def _problem(answer: WorkerInfo | BaseException) -> str:
     if isinstance(answer, ModuleNotFoundError):
         return f"run-scenarios is not installed there ({answer})"
     if isinstance(answer, BaseException):
@@ -208,7 +217,7 @@ class RemoteCase:
             slot = self.pool.slot(self.task.index, worker)
             self.pool.emit(CaseStarted(self.task.index, slot, self._began - self.pool.began))
 
-    async def _delivery(self) -> Delivery:
+    async def _delivery(self) -> CaseResponse:
         parcel = self._parcel()
         for _ in range(MAX_ATTEMPTS):
             future = self.pool.client.submit(run_case, pack(parcel), pure=False)
@@ -219,9 +228,9 @@ class RemoteCase:
                 continue
             finally:
                 future.release()
-        return lost(parcel, self.workers)
+        return make_lost_response(parcel, self.workers)
 
-    async def _arrival(self, future: Any, parcel: Parcel) -> Delivery:
+    async def _arrival(self, future: Any, parcel: CaseRequest) -> CaseResponse:
         answer = asyncio.ensure_future(future.result())
         try:
             await asyncio.wait((answer, self.pool.abandoned), return_when=asyncio.FIRST_COMPLETED)
@@ -235,14 +244,14 @@ class RemoteCase:
         finally:
             answer.cancel()
         delivery = unpack(packed)
-        assert isinstance(delivery, Delivery)
+        assert isinstance(delivery, CaseResponse)
         return delivery
 
-    def _broken(self, message: str) -> Delivery:
+    def _broken(self, message: str) -> CaseResponse:
         failure = Failure(Diagnostic(self.task.case.scenario.span, message))
-        return Delivery(self.pool.run, self.task.index, Result(Outcome.BROKEN, failure=failure))
+        return CaseResponse(self.pool.run, self.task.index, Result(Outcome.BROKEN, failure=failure))
 
-    def _parcel(self) -> Parcel:
+    def _parcel(self) -> CaseRequest:
         pool, task = self.pool, self.task
-        keeps_all, tells_traffic = pool.settings.workspace.keeps_all, pool.settings.tells_traffic
-        return Parcel(pool.run, task.index, task.case, task.point, pool.tools, keeps_all, tells_traffic)
+        keeps_all, tells_traffic = pool.settings.workspace.keeps_all, pool.settings.records_traffic
+        return CaseRequest(pool.run, task.index, task.case, task.point, pool.tools, keeps_all, tells_traffic)

@@ -20,13 +20,13 @@ LENGTH = struct.Struct("!Q")
 
 
 @dataclass(frozen=True)
-class Parcel:
+class CaseRequest:
     """One case on its way to a worker.
 
     :param run: tells the runs apart that one worker may serve.
     :param tools: the programs that were named for this run, by tool; they are looked up on the worker.
     :param keep_logs: whether the logs are wanted even if the case passes.
-    :param tells_traffic: whether the QMP messages and tools of each step are wanted.
+    :param records_traffic: whether the QMP messages and tools of each step are wanted.
     """
 
     run: str
@@ -35,11 +35,11 @@ class Parcel:
     point: Point
     tools: Mapping[str, str]
     keep_logs: bool = False
-    tells_traffic: bool = False
+    records_traffic: bool = False
 
 
 @dataclass(frozen=True)
-class Delivery:
+class CaseResponse:
     """What came of a case.
 
     :param files: its logs, by path below the case's directory of artifacts.
@@ -53,13 +53,13 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Stop:
+class StopRun:
     """The order to end what runs of one run."""
 
     run: str
 
 
-Message = Parcel | Delivery | Stop
+Message = CaseRequest | CaseResponse | StopRun
 
 
 def pack(message: Message) -> bytes:

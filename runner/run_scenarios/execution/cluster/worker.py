@@ -23,7 +23,16 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.execution.case_runner import CASE_TIMEOUT_S
-from run_scenarios.execution.cluster.messages import Delivery, Message, Parcel, Stop, pack, receive, send, unpack
+from run_scenarios.execution.cluster.messages import (
+    CaseRequest,
+    CaseResponse,
+    Message,
+    StopRun,
+    pack,
+    receive,
+    send,
+    unpack,
+)
 from run_scenarios.qemu.programs import find_programs
 
 MAX_ATTEMPTS = 2
@@ -32,7 +41,7 @@ GRACE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Introduction:
+class WorkerInfo:
     """Who answers on a worker: our version there, its QEMU, and why it cannot run cases, "" if it can."""
 
     version: str
@@ -40,45 +49,45 @@ class Introduction:
     problem: str = ""
 
 
-def introduce(tools: Mapping[str, str]) -> Introduction:
+def describe_worker(tools: Mapping[str, str]) -> WorkerInfo:
     """Tell who answers here."""
     try:
         programs = find_programs(tools, os.environ)
         shown = subprocess.run([programs["qemu"], "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (SetupError, OSError, subprocess.SubprocessError) as error:
-        return Introduction(__version__, problem=str(error))
-    return Introduction(__version__, shown.stdout.partition("\n")[0])
+        return WorkerInfo(__version__, problem=str(error))
+    return WorkerInfo(__version__, shown.stdout.partition("\n")[0])
 
 
 def run_case(packed: bytes) -> bytes:
-    """Run the case in a packed `Parcel`, and return a packed `Delivery`.
+    """Run the case in a packed `CaseRequest`, and return a packed `CaseResponse`.
 
     Says at once that it begins, under the run's name as topic. A case that two workers have died of, or with, is not
     tried a third time.
     """
     parcel = unpack(packed)
-    assert isinstance(parcel, Parcel)
+    assert isinstance(parcel, CaseRequest)
     here = str(get_worker().name)
     tried = _tried(parcel, here)
     if len(tried) > MAX_ATTEMPTS:
-        return pack(lost(parcel, tried[:MAX_ATTEMPTS]))
+        return pack(make_lost_response(parcel, tried[:MAX_ATTEMPTS]))
     get_worker().log_event(parcel.run, {"index": parcel.index, "name": here})
-    return pack(_Agent.here().run(parcel))
+    return pack(_AgentProcess.here().run(parcel))
 
 
 def stop_run(run: str) -> None:
     """End the cases of a run that are running here."""
-    _Agent.here().tell(Stop(run))
+    _AgentProcess.here().tell(StopRun(run))
 
 
-def lost(parcel: Parcel, workers: list[str]) -> Delivery:
+def make_lost_response(parcel: CaseRequest, workers: list[str]) -> CaseResponse:
     """Return the delivery for a case whose workers died."""
     message = f"the workers that ran it died: {' and '.join(workers) or 'unknown'}"
     failure = Failure(Diagnostic(parcel.case.scenario.span, message))
-    return Delivery(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
+    return CaseResponse(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
 
 
-def _tried(parcel: Parcel, here: str) -> list[str]:
+def _tried(parcel: CaseRequest, here: str) -> list[str]:
     """Return the workers that this case has come to, this one last; the scheduler remembers."""
     key = [parcel.run, str(parcel.index)]
     client = get_client()
@@ -87,11 +96,11 @@ def _tried(parcel: Parcel, here: str) -> list[str]:
     return tried
 
 
-class _Agent:
+class _AgentProcess:
     """The agent of this worker, from our side."""
 
     _lock = threading.Lock()
-    _one: _Agent | None = None
+    _one: _AgentProcess | None = None
 
     def __init__(self) -> None:
         self._popen = subprocess.Popen(
@@ -100,22 +109,22 @@ class _Agent:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        self._waiting: dict[tuple[str, int], queue.SimpleQueue[Delivery | None]] = {}
+        self._waiting: dict[tuple[str, int], queue.SimpleQueue[CaseResponse | None]] = {}
         self._sending = threading.Lock()
         self.has_ended = False
         threading.Thread(target=self._listen, daemon=True).start()
 
     @classmethod
-    def here(cls) -> _Agent:
+    def here(cls) -> _AgentProcess:
         """Return the agent of this worker; one that has ended is replaced."""
         with cls._lock:
             if cls._one is None or cls._one.has_ended:
                 cls._one = cls()
             return cls._one
 
-    def run(self, parcel: Parcel) -> Delivery:
+    def run(self, parcel: CaseRequest) -> CaseResponse:
         """Have a case run, and wait for its delivery."""
-        arrived: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        arrived: queue.SimpleQueue[CaseResponse | None] = queue.SimpleQueue()
         self._waiting[parcel.run, parcel.index] = arrived
         limit = (parcel.case.timeout_s or CASE_TIMEOUT_S) + GRACE_S
         try:
@@ -129,7 +138,7 @@ class _Agent:
             self._waiting.pop((parcel.run, parcel.index), None)
         if delivery is None:
             failure = Failure(Diagnostic(parcel.case.scenario.span, f"the agent on {get_worker().name} ended"))
-            return Delivery(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
+            return CaseResponse(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
         return delivery
 
     def tell(self, message: Message) -> None:
@@ -141,7 +150,7 @@ class _Agent:
     def _listen(self) -> None:
         assert self._popen.stdout
         with contextlib.suppress(EOFError, OSError):
-            while isinstance(delivery := receive(self._popen.stdout), Delivery):
+            while isinstance(delivery := receive(self._popen.stdout), CaseResponse):
                 arrived = self._waiting.get((delivery.run, delivery.index))
                 if arrived:
                     arrived.put(delivery)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from run_scenarios.core.nodes import JsonObject
-from run_scenarios.execution.reproduce.actions import END, Act, StepActs, acts_of
-from run_scenarios.execution.reproduce.failure_check import end_in_crash, end_in_failure
-from run_scenarios.execution.reproduce.script_writer import Writer
+from run_scenarios.execution.reproduce.actions import END, Action, StepActions, read_steps
+from run_scenarios.execution.reproduce.failure_check import check_crash, check_failure
+from run_scenarios.execution.reproduce.script_writer import ScriptWriter
 from run_scenarios.qemu.environment import TOOLS
 
 FUNCTIONS = Path(__file__).with_name("functions.bash")
@@ -32,7 +32,7 @@ FUNCTION = re.compile(r"^(\w+)\(\) ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Story:
+class ScriptHeader:
     """What the head of the script says.
 
     :param case: the case's name.
@@ -45,30 +45,32 @@ class Story:
     programs: Mapping[str, str]
 
 
-def reproduction(records: Iterable[JsonObject], story: Story) -> str:
+def make_script(records: Iterable[JsonObject], story: ScriptHeader) -> str:
     """Return the script that replays the records of a trace, as far as its `fail` record if it has one."""
-    steps, failure = acts_of(records)
+    steps, failure = read_steps(records)
     ending = steps.pop() if steps[-1].verb == END else None
     if not failure:
-        lines = [*Writer(story.programs).steps(steps), 'echo "# all went as recorded"']
+        lines = [*ScriptWriter(story.programs).steps(steps), 'echo "# all went as recorded"']
         return _script(story, lines, failed=False)
-    writer = Writer(story.programs, compares_saved=_judges_results(steps, failure))
+    writer = ScriptWriter(story.programs, compares_saved=_judges_results(steps, failure))
     crash = _take_crash([*steps, ending] if ending else steps, failure)
-    failed = next((step for step in steps if step.number and step.number == failure.get("step")), ending or StepActs())
+    failed = next(
+        (step for step in steps if step.number and step.number == failure.get("step")), ending or StepActions()
+    )
     last = _last_of(failed, steps) if failed is not ending else None
     lines = writer.steps(steps)
     if crash:
-        lines += end_in_crash(writer, failed, last, crash)
+        lines += check_crash(writer, failed, last, crash)
     else:
-        lines += end_in_failure(writer, failed, last, failure)
+        lines += check_failure(writer, failed, last, failure)
     return _script(story, lines, failed=True)
 
 
-def _script(story: Story, lines: Sequence[str], *, failed: bool) -> str:
+def _script(story: ScriptHeader, lines: Sequence[str], *, failed: bool) -> str:
     return "\n".join([*_head(story, lines, failed=failed), *lines, ""])
 
 
-def _head(story: Story, lines: Sequence[str], *, failed: bool) -> list[str]:
+def _head(story: ScriptHeader, lines: Sequence[str], *, failed: bool) -> list[str]:
     return [
         "#!/bin/bash",
         f"# Replays {_comment(story.case)} with QEMU and its tools alone: the same command lines, the same QMP.",
@@ -112,13 +114,13 @@ def _programs(programs: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _judges_results(steps: Sequence[StepActs], failure: JsonObject) -> bool:
+def _judges_results(steps: Sequence[StepActions], failure: JsonObject) -> bool:
     """Whether the case failed for a result of earlier steps, by an `assert`."""
     acted = any(step.acts for step in steps if step.number == failure.get("step"))
     return not acted and any(step.save and step.acts for step in steps)
 
 
-def _last_of(failed: StepActs, steps: Sequence[StepActs]) -> Act | None:
+def _last_of(failed: StepActions, steps: Sequence[StepActions]) -> Action | None:
     """Take out of the steps what decided that one failed: its last act, or an end that had come before it waited."""
     if failed.acts or failed.verb != "wait-exit":
         return failed.acts.pop() if failed.acts else None
@@ -130,7 +132,7 @@ def _last_of(failed: StepActs, steps: Sequence[StepActs]) -> Act | None:
     return None
 
 
-def _take_crash(steps: Sequence[StepActs], failure: JsonObject) -> Act | None:
+def _take_crash(steps: Sequence[StepActions], failure: JsonObject) -> Action | None:
     """Take out of the steps the end of the QEMU that crashed, if one did."""
     if failure["reason"] != "qemu-crash":
         return None

@@ -12,7 +12,7 @@ END = "(end)"
 
 
 @dataclass
-class Act:
+class Action:
     """Something that was done, and what came of it.
 
     :param kind: "run" a tool, "start" a VM, "serve" an image, "ask" a VM, "take" an event, "exit", "pause".
@@ -29,7 +29,7 @@ class Act:
 
 
 @dataclass
-class StepActs:
+class StepActions:
     """A step with what was done in it; what came before the first is in one with the number 0.
 
     :param vm: the VM that it names, if it says so in so many words.
@@ -43,11 +43,11 @@ class StepActs:
     save: str = ""
     vm: str = "vm"
     depth: int = 0
-    acts: list[Act] = field(default_factory=list)
+    acts: list[Action] = field(default_factory=list)
     tried_again: bool = False
 
 
-def acts_of(records: Iterable[JsonObject]) -> tuple[list[StepActs], JsonObject | None]:
+def read_steps(records: Iterable[JsonObject]) -> tuple[list[StepActions], JsonObject | None]:
     """Return the steps of a trace as far as they were recorded, and what failed, None if nothing did.
 
     What came to its end after the last step is in one with the verb `END`.
@@ -66,17 +66,17 @@ class _Reader:
     """Puts together what belongs together."""
 
     def __init__(self) -> None:
-        self.steps = [StepActs()]
-        self._last: dict[str, Act] = {}
-        self._asked: dict[tuple[str, object], Act] = {}
+        self.steps = [StepActions()]
+        self._last: dict[str, Action] = {}
+        self._asked: dict[tuple[str, object], Action] = {}
 
     def read(self, kind: str, vm: str, data: Any) -> None:
         """Read a record."""
         match kind:
             case "step":
-                self.steps.append(StepActs(**data))
+                self.steps.append(StepActions(**data))
             case "end":
-                self.steps.append(StepActs(verb=END))
+                self.steps.append(StepActions(verb=END))
             case "exec":
                 self._last[vm] = self._add(_started(data, vm), vm, data)
             case "send":
@@ -90,8 +90,8 @@ class _Reader:
                 if kind == "pause":
                     self._try_again()
 
-    def _add(self, kind: str, vm: str, data: Any) -> Act:
-        act = Act(kind, vm, data)
+    def _add(self, kind: str, vm: str, data: Any) -> Action:
+        act = Action(kind, vm, data)
         self.steps[-1].acts.append(act)
         return act
 
@@ -127,7 +127,7 @@ def _without_id(message: Any) -> Any:
     return {key: value for key, value in message.items() if key != "id"}
 
 
-def _last_try(steps: Sequence[StepActs]) -> Iterator[StepActs]:
+def _last_try(steps: Sequence[StepActions]) -> Iterator[StepActions]:
     """Yield the steps of the try that has just ended: back to the `eventually`, or to the pause before."""
     for step in reversed(steps):
         if step.verb == "eventually" or step.tried_again:

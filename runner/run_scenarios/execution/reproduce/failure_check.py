@@ -9,20 +9,20 @@ from collections.abc import Callable
 from typing import Any
 
 from run_scenarios.core.nodes import JsonObject
-from run_scenarios.execution.reproduce.actions import END, Act, StepActs, shell_status
-from run_scenarios.execution.reproduce.script_writer import IDENTITY, Writer, error_part, event_parts
+from run_scenarios.execution.reproduce.actions import END, Action, StepActions, shell_status
+from run_scenarios.execution.reproduce.script_writer import IDENTITY, ScriptWriter, error_part, event_parts
 
 MOST_WAITED_S = 60
 
 
-def end_in_crash(writer: Writer, step: StepActs, last: Act | None, crash: Act) -> list[str]:
+def check_crash(writer: ScriptWriter, step: StepActions, last: Action | None, crash: Action) -> list[str]:
     """Return the lines that do the last act before a QEMU crashed, and decide whether it does."""
     lines = writer.act(last, step, "any") if last else []
     term = [f"signal {crash.vm} TERM"] if step.verb == END else []
     return [*lines, *term, f"failed_if_exits {crash.vm} {crash.came} 0"]
 
 
-def end_in_failure(writer: Writer, step: StepActs, last: Act | None, failure: JsonObject) -> list[str]:
+def check_failure(writer: ScriptWriter, step: StepActions, last: Action | None, failure: JsonObject) -> list[str]:
     """Return the lines that do the last act of the failed step, and decide whether it fails as recorded."""
     if failure["reason"] == "timeout":
         return _end_in_time(writer, step, last, failure)
@@ -37,7 +37,7 @@ def end_in_failure(writer: Writer, step: StepActs, last: Act | None, failure: Js
     return [f"cannot_tell {shlex.quote(str(failure['message']))}"]
 
 
-def _decide(writer: Writer, step: StepActs, last: Act, failure: JsonObject) -> list[str]:
+def _decide(writer: ScriptWriter, step: StepActions, last: Action, failure: JsonObject) -> list[str]:
     said = str(failure["message"]).partition(" did not succeed: ")[2]
     match last.kind:
         case "ask":
@@ -67,7 +67,7 @@ def _decide(writer: Writer, step: StepActs, last: Act, failure: JsonObject) -> l
             return [f"cannot_tell {shlex.quote(str(failure['message']))}"]
 
 
-def _end_in_time(writer: Writer, step: StepActs, last: Act | None, failure: JsonObject) -> list[str]:
+def _end_in_time(writer: ScriptWriter, step: StepActions, last: Action | None, failure: JsonObject) -> list[str]:
     """What never came: an event, a reply, the end of a tool or of QEMU."""
     seconds = max(1, min(MOST_WAITED_S, int(str(failure["timeout_ms"])) // 1000))
     lines = writer.act(last, step, "any") if last and last.kind != "take" else []

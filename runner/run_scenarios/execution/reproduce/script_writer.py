@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from run_scenarios.execution.reproduce.actions import Act, StepActs
+from run_scenarios.execution.reproduce.actions import Action, StepActions
 from run_scenarios.qemu.environment import TOOLS
 
 # Ours are the last words of the command line.
@@ -19,7 +19,7 @@ DONE = re.compile(r"(wrote|read|discard) \d+/\d+ bytes at offset \d+$", re.MULTI
 ENDS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
 
 
-class Writer:
+class ScriptWriter:
     """Writes acts as lines of the script.
 
     :param programs: the path of each tool.
@@ -30,11 +30,11 @@ class Writer:
         self._variables = {path: f'"${TOOLS[tool]}"' for tool, path in programs.items()}
         self.compares_saved = compares_saved
 
-    def steps(self, steps: Iterable[StepActs]) -> list[str]:
+    def steps(self, steps: Iterable[StepActions]) -> list[str]:
         """Return the lines of steps."""
         return [line for step in steps for line in self._step(step)]
 
-    def _step(self, step: StepActs) -> list[str]:
+    def _step(self, step: StepActions) -> list[str]:
         job = step.verb == "wait-job"
         lines = self._job(step) if job else [line for act in step.acts for line in self.act(act, step)]
         if step.tried_again:
@@ -46,7 +46,7 @@ class Writer:
         words = [str(step.number), f"({step.verb})", step.at, *([step.name] if step.name else [])]
         return ["", f"step {shlex.quote(' '.join(words))}", *lines]
 
-    def act(self, act: Act, step: StepActs, kind: str = "") -> list[str]:
+    def act(self, act: Action, step: StepActions, kind: str = "") -> list[str]:
         """Return the lines of an act in a step.
 
         :param kind: what a reply or a status must be; that of the record by default, "any" if it is looked at later.
@@ -69,7 +69,7 @@ class Writer:
             case _:
                 return [f"sleep {act.data}"]
 
-    def _exit(self, act: Act, step: StepActs) -> list[str]:
+    def _exit(self, act: Action, step: StepActions) -> list[str]:
         if step.verb == "stop-nbd":
             return [f"stop {act.vm}"]
         kill = [f"signal {act.vm} KILL"] if step.verb == "kill" else []
@@ -79,7 +79,7 @@ class Writer:
         program = self._variables.get(argv[0], shlex.quote(argv[0]))
         return " ".join([program, *map(shlex.quote, argv[1:])])
 
-    def _job(self, step: StepActs) -> list[str]:
+    def _job(self, step: StepActions) -> list[str]:
         """A job may pause on its way as it likes; so of its events only the last is waited for."""
         takes = [act for act in step.acts if act.kind == "take"]
         lines = [line for act in step.acts if act.kind != "take" for line in self.act(act, step)]
@@ -102,7 +102,7 @@ def _with_stdio(argv: Sequence[str]) -> list[str]:
     return [*argv[: place - 1], *own]
 
 
-def _printed(act: Act, wanted: str) -> list[str]:
+def _printed(act: Action, wanted: str) -> list[str]:
     """The monitor says of no I/O that it failed; only what is printed tells."""
     done = DONE.search(act.printed) if SYNCHRONOUS.search(str(act.data)) else None
     return [f"prints {shlex.quote(done[0])}"] if wanted == "return" and done else []
@@ -120,5 +120,5 @@ def error_part(event: Any) -> str:
     return json.dumps({"error": data["error"]})[1:-1] if "error" in data else '!"error"'
 
 
-def _result(act: Act) -> str:
+def _result(act: Action) -> str:
     return json.dumps(act.came)[1:-1] if act.kind == "ask" else act.printed.rstrip("\n")
