@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from run_scenarios.core.diagnostics import Diagnostic
     from run_scenarios.core.events import Result
     from run_scenarios.execution.case_runner import Settings
-    from run_scenarios.qmp.step_checker import QmpCheck
+    from run_scenarios.qmp.step_checker import QmpChecker
     from run_scenarios.scenario.task import Task
 
 HEAD = 1 << 16
@@ -178,18 +178,20 @@ class _Front:
         from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
         from run_scenarios.core.errors import SetupError
         from run_scenarios.qemu.builds import builds_of
-        from run_scenarios.qmp.introspection import Schemas
+        from run_scenarios.qmp.introspection import SchemaProvider
         from run_scenarios.scenario.parser import Reader
 
         self._options = options
         self._definitions = VariableOverrides(parse_overrides(options.define))
         self._reader = Reader(allow_outside=options.allow_outside)
-        self._checks: dict[str, QmpCheck] = {}
+        self._checks: dict[str, QmpChecker] = {}
         self._deprecated: set[str] = set()
         self._problem = ""
         try:
             (self._build,) = builds_of(options)
-            self._checks[""] = make_qmp_check(self._build.programs, Schemas(self._build.programs, None, may_ask=False))
+            self._checks[""] = make_qmp_check(
+                self._build.programs, SchemaProvider(self._build.programs, None, may_ask=False)
+            )
         except SetupError as error:
             # As with the command, each case is there to be listed, and cannot run.
             (self._build,) = builds_of(options, must_be_there=False)

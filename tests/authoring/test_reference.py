@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
-from run_scenarios.authoring.reference import example_of
+from run_scenarios.authoring.reference import extract_example
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, MappingNode, Node, SequenceNode, to_json
 from run_scenarios.core.source import Source
 from run_scenarios.steps import VERBS
@@ -66,8 +66,8 @@ def test_a_right_file_is_valid(file: Path) -> None:
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=lambda verb: verb.NAME)
 def test_the_example_of_a_verb_is_valid(verb: type[Verb]) -> None:
-    assert f"- {verb.NAME}" in example_of(verb)
-    assert _problems(f"scenario: a test\nsteps:\n{example_of(verb)}") == []
+    assert f"- {verb.NAME}" in extract_example(verb)
+    assert _problems(f"scenario: a test\nsteps:\n{extract_example(verb)}") == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from run_scenarios.authoring.template import STARTER
+from run_scenarios.authoring.template import TEMPLATE
 
 from tests.support.scenarios import RunSteps
 
@@ -36,8 +36,8 @@ def test_a_new_scenario_passes_as_it_is(run_command: RunSteps, tmp_path: Path) -
     ],
 )
 def test_what_a_new_scenario_asserts_can_fail(part: str, wrong: str, run_command: RunSteps, tmp_path: Path) -> None:
-    assert STARTER.count(part) == 1
-    (tmp_path / "new.yaml").write_text(STARTER.replace(part, wrong))
+    assert TEMPLATE.count(part) == 1
+    (tmp_path / "new.yaml").write_text(TEMPLATE.replace(part, wrong))
     run = run_command("new.yaml")
     assert run.status == 1
     assert not any(point.ok for point in run.points)
@@ -48,12 +48,12 @@ def test_a_new_scenario_leads_to_the_schema_above(run_command: RunSteps, tmp_pat
     (tmp_path / "schema/scenario.schema.json").touch()
     run_command("--new", "scenarios/backup/new.yaml")
     written = (tmp_path / "scenarios/backup/new.yaml").read_text()
-    assert written == f"{SCHEMA_LINE}../../schema/scenario.schema.json\n{STARTER}"
+    assert written == f"{SCHEMA_LINE}../../schema/scenario.schema.json\n{TEMPLATE}"
 
 
 def test_a_new_scenario_without_a_schema_above(run_command: RunSteps, tmp_path: Path) -> None:
     run_command("--new", "new.yml")
-    assert (tmp_path / "new.yml").read_text() == STARTER
+    assert (tmp_path / "new.yml").read_text() == TEMPLATE
 
 
 def test_a_file_is_not_overwritten(run_command: RunSteps, tmp_path: Path) -> None:
@@ -79,5 +79,5 @@ def test_a_name_that_is_no_scenario_is_refused(run_command: RunSteps, tmp_path: 
 
 
 def test_a_new_scenario_fits_its_lines() -> None:
-    assert max(map(len, STARTER.splitlines())) <= 120
-    assert len(re.findall("^ *#", STARTER, re.MULTILINE)) >= 6
+    assert max(map(len, TEMPLATE.splitlines())) <= 120
+    assert len(re.findall("^ *#", TEMPLATE, re.MULTILINE)) >= 6

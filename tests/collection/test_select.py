@@ -15,8 +15,8 @@ from run_scenarios.collection.history import History
 from run_scenarios.collection.select import select_cases
 from run_scenarios.qemu.builds import Build
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.introspection import Schemas, load_schemas
-from run_scenarios.qmp.step_checker import QmpCheck
+from run_scenarios.qmp.introspection import SchemaProvider, load_schemas
+from run_scenarios.qmp.step_checker import QmpChecker
 
 from tests.report.taplint import lint
 from tests.support import command
@@ -449,18 +449,18 @@ def test_a_build_that_is_not_there_is_infrastructure(run_command: RunSteps, buil
     assert (run.status, run.message) == (3, "--qemu: cannot run 'old/nosuch'")
 
 
-def schema_without(name: str, file: Path) -> Schemas:
+def schema_without(name: str, file: Path) -> SchemaProvider:
     """Return what a QEMU would speak that lacks a command."""
     answers = json.loads(file.read_text())
     answers["qemu"]["schema"] = [each for each in answers["qemu"]["schema"] if each["name"] != name]
     file.write_text(json.dumps(answers))
-    return Schemas(None, load_schemas(file), may_ask=False)
+    return SchemaProvider(None, load_schemas(file), may_ask=False)
 
 
 def test_a_file_wrong_for_one_build_runs_on_the_other(run_command: RunSteps, place: Path) -> None:
     (place / "p.yaml").write_text(PASSES)
     run_command("--save-qmp-schema", "qmp.json")
-    old = QmpCheck(schema_without("query-status", place / "qmp.json"), lambda requires, schema: "")
+    old = QmpChecker(schema_without("query-status", place / "qmp.json"), lambda requires, schema: "")
     collection = collect(["p.yaml", "s/quick.yaml"], checks={"8.9.1": old})
     builds = [Build(Programs({}), label) for label in ("8.9.1", "99.0.0")]
     selection = select_cases(parse_options(["p.yaml"]), collection, builds, History())

@@ -10,15 +10,15 @@ import re
 from pathlib import Path
 
 import pytest
-from run_scenarios.authoring.explain import NothingToExplain, explain, rule_reference
-from run_scenarios.authoring.reference import step_reference
+from run_scenarios.authoring.explain import UnknownTopic, explain, render_rule_reference
+from run_scenarios.authoring.reference import render_step_reference
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import ScenarioError
 from run_scenarios.lint import lint_library, lint_scenario
 from run_scenarios.lint.rules import BY_CODE, RULES, Rule
-from run_scenarios.scenario.model import BadFile, Library
+from run_scenarios.scenario.model import InvalidFile, Library
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import dry_run, plan, walk_procedures
+from run_scenarios.scenario.plan import dry_run, dry_run_procedures, plan
 from run_scenarios.steps import VERBS
 
 from tests.support.scenarios import RunSteps, write_scenario
@@ -37,9 +37,9 @@ def files(kind: str) -> list[Path]:
 def findings(file: Path) -> list[Diagnostic]:
     """Return the warnings on a file in which nothing else is wrong."""
     read = Reader().read(file, file.name)
-    assert not isinstance(read, BadFile), "\n".join(each.render() for each in read.diagnostics)
+    assert not isinstance(read, InvalidFile), "\n".join(each.render() for each in read.diagnostics)
     if isinstance(read, Library):
-        return lint_library(read, walk_procedures(read.own.values())[1])
+        return lint_library(read, dry_run_procedures(read.own.values())[1])
     plan(read)
     return lint_scenario(read, dry_run(read).walks)
 
@@ -93,7 +93,7 @@ def test_the_examples_of_a_rule_are_what_they_say(rule: Rule, tmp_path: Path) ->
 def test_what_the_loader_refuses_carries_the_rule_too(tmp_path: Path) -> None:
     for steps in ("- flush: {{ drive }}", "- compare: [{{ image }}, b.qcow2]"):
         read = Reader().read(write_scenario(tmp_path, steps), "case.yaml")
-        assert isinstance(read, BadFile)
+        assert isinstance(read, InvalidFile)
         assert read.diagnostics[0].render().startswith("case.yaml:3:")
         assert ": error[RS002]: " in read.diagnostics[0].render()
 
@@ -149,7 +149,7 @@ def test_a_rule_or_verb_is_explained(word: str, run_command: RunSteps) -> None:
     assert run.status == 0
     assert run.stdout == f"{explain(word)}\n"
     assert "```yaml\n" in run.stdout
-    assert run.stdout.strip() in (step_reference() if word in VERBS else rule_reference())
+    assert run.stdout.strip() in (render_step_reference() if word in VERBS else render_rule_reference())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_rule_or_verb_is_explained(word: str, run_command: RunSteps) -> None:
     ],
 )
 def test_another_word_is_not_explained(word: str, hint: str, run_command: RunSteps) -> None:
-    with pytest.raises(NothingToExplain):
+    with pytest.raises(UnknownTopic):
         explain(word)
     run = run_command("--explain", word)
     assert run.status == 2
@@ -176,7 +176,7 @@ def test_the_reference_of_rules_is_up_to_date(run_command: RunSteps) -> None:
     run = run_command("--print-rules")
     assert run.status == 0
     assert run.stdout == (TOP / "docs/lint.md").read_text(), "write it anew with 'make generated'"
-    assert all(explain(rule.code) in rule_reference() for rule in RULES)
+    assert all(explain(rule.code) in render_rule_reference() for rule in RULES)
 
 
 def test_codes_and_names_are_unique() -> None:

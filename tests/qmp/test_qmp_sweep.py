@@ -22,13 +22,13 @@ from run_scenarios.core.nodes import Entry, MappingNode, Node, ScalarNode, Seque
 from run_scenarios.core.source import Span
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs, find_programs
-from run_scenarios.qmp.query_schema import ask_qmp
-from run_scenarios.qmp.requirements import unmet
-from run_scenarios.qmp.schema import Schema, parse_schema
-from run_scenarios.qmp.step_checker import QmpCheck
+from run_scenarios.qmp.query_schema import query_schema
+from run_scenarios.qmp.requirements import find_unmet_requirement
+from run_scenarios.qmp.schema import QmpSchema, parse_schema
+from run_scenarios.qmp.step_checker import QmpChecker
 from run_scenarios.scenario.model import Scenario
-from run_scenarios.scenario.parser import reopened
-from run_scenarios.scenario.plan import Visit, dry_run
+from run_scenarios.scenario.parser import parse_again
+from run_scenarios.scenario.plan import VisitedStep, dry_run
 
 from tests.support.scenarios import RunSteps
 
@@ -43,7 +43,7 @@ class Qemu:
 
     programs: Programs
     raw: dict[str, dict[str, Any]]
-    schema: Schema
+    schema: QmpSchema
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Visited:
     """A step as the check sees it, and the scenario it was reached from."""
 
     scenario: Scenario
-    visit: Visit
+    visit: VisitedStep
 
 
 @pytest.fixture(scope="session", params=["first", "second"])
@@ -75,7 +75,7 @@ def qemu(request: pytest.FixtureRequest) -> Qemu:
         environment["PATH"] = f"{SECOND}:{environment['PATH']}"
     programs, guardian = find_programs({}, environment), Guardian.start()
     try:
-        answer: Any = asyncio.run(ask_qmp(programs, guardian, "qemu"))
+        answer: Any = asyncio.run(query_schema(programs, guardian, "qemu"))
     finally:
         guardian.stop()
     raw = {entity["name"]: entity for entity in answer["schema"]}
@@ -87,8 +87,8 @@ def visited(qemu: Qemu) -> list[Visited]:
     """Every step that speaks QMP, once for each scenario and each of its values; what this QEMU skips left out."""
     seen: list[Visited] = []
     for file in dict.fromkeys(case.file for case in collect([str(ROOT / "scenarios")]).cases):
-        scenario = reopened(file)
-        if unmet(scenario.requires, qemu.programs, qemu.schema):
+        scenario = parse_again(file)
+        if find_unmet_requirement(scenario.requires, qemu.programs, qemu.schema):
             continue
         for visit in (visit for walk in dry_run(scenario).walks for visit in walk):
             each = Visited(scenario, visit)
@@ -217,7 +217,7 @@ def put(root: Node, path: Where, value: Node) -> Node:
 
 def findings(qemu: Qemu, each: Visited, argument: Node) -> list[Diagnostic]:
     """Return what the check finds in a step with another argument."""
-    check = QmpCheck(lambda program, to_run: qemu.schema, lambda requires, schema: "")
+    check = QmpChecker(lambda program, to_run: qemu.schema, lambda requires, schema: "")
     return check.check(each.scenario, [[replace(each.visit, argument=argument)]])
 
 

@@ -10,7 +10,7 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import MappingNode, Node, UnknownNode
 from run_scenarios.core.source import Source
 from run_scenarios.qmp.message_checker import check_event, check_event_name, check_message, check_result
-from run_scenarios.qmp.schema import BadSchema, Schema, parse_schema
+from run_scenarios.qmp.schema import InvalidSchema, QmpSchema, parse_schema
 from run_scenarios.syntax.yaml_loader import load_text
 
 
@@ -119,12 +119,12 @@ def node(text: str) -> Node:
     return load_text(Source("x.yaml", textwrap.dedent(text)))
 
 
-def found(text: str, schema: Schema = SCHEMA) -> list[Diagnostic]:
+def found(text: str, schema: QmpSchema = SCHEMA) -> list[Diagnostic]:
     """Return what the check finds in a message."""
     return list(check_message(node(text), schema))
 
 
-def messages(text: str, schema: Schema = SCHEMA) -> list[str]:
+def messages(text: str, schema: QmpSchema = SCHEMA) -> list[str]:
     """Return the findings, without their place in the file."""
     return [each.message for each in found(text, schema)]
 
@@ -386,5 +386,5 @@ def test_features_are_named_by_their_command() -> None:
 )
 def test_what_is_no_schema_is_refused(version: Any, entities: Any) -> None:
     entities = entities or [1]
-    with pytest.raises(BadSchema):
+    with pytest.raises(InvalidSchema):
         parse_schema("qemu", version, entities)

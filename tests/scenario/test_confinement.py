@@ -14,7 +14,7 @@ from run_scenarios.qemu.environment import TOOLS
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs, find_programs
 from run_scenarios.qmp.introspection import introspect
-from run_scenarios.qmp.schema import Alternate, Array, Builtin, Enum, Object, Schema
+from run_scenarios.qmp.schema import Alternate, Array, Builtin, Enum, Object, QmpSchema
 from run_scenarios.scenario.allow_lists import BLOCK_DRIVERS, COMMANDS_OUTSIDE, HOST_DEVICE, MONITOR_COMMANDS, OBJECTS
 from run_scenarios.scenario.confinement import link_outside, reaches_outside
 
@@ -57,7 +57,7 @@ Slot = tuple[str | int, ...]
 
 
 @pytest.fixture(scope="module", params=["qemu", "qemu-storage-daemon"])
-def schema(request: pytest.FixtureRequest) -> Schema:
+def schema(request: pytest.FixtureRequest) -> QmpSchema:
     """What a program of the QEMU under test speaks."""
     guardian = Guardian.start()
     try:
@@ -71,7 +71,7 @@ def programs() -> Programs:
     return find_programs(dict.fromkeys(TOOLS), os.environ)
 
 
-def slots(schema: Schema, type_: str, path: Slot = (), below: tuple[str, ...] = ()) -> Iterator[tuple[Slot, str]]:
+def slots(schema: QmpSchema, type_: str, path: Slot = (), below: tuple[str, ...] = ()) -> Iterator[tuple[Slot, str]]:
     """Yield every place for a string in a type, and for a value of an enumeration, each type once on a way down."""
     match schema.types[type_]:
         case Builtin() as kind if kind.json in ("string", "value"):
@@ -90,7 +90,7 @@ def slots(schema: Schema, type_: str, path: Slot = (), below: tuple[str, ...] = 
                 yield from slots(schema, each, path, (*below, type_))
 
 
-def strings(schema: Schema, command: str) -> dict[Slot, None]:
+def strings(schema: QmpSchema, command: str) -> dict[Slot, None]:
     """Return every place in a command's arguments where QEMU takes any string at all."""
     found = slots(schema, schema.commands[command].arguments)
     return dict.fromkeys(path for path, type_ in found if isinstance(schema.types[type_], Builtin))
@@ -114,7 +114,7 @@ def is_harmless(command: str, slot: Slot) -> bool:
     return name in HARMLESS or (name == "path" and command in OBJECT_PATH)
 
 
-def test_a_name_from_outside_is_refused_in_every_slot_for_a_string(schema: Schema) -> None:
+def test_a_name_from_outside_is_refused_in_every_slot_for_a_string(schema: QmpSchema) -> None:
     places = [(command, slot) for command in schema.commands for slot in strings(schema, command) if slot]
     assert len(places) >= 200
     for command, slot in places:
@@ -122,19 +122,19 @@ def test_a_name_from_outside_is_refused_in_every_slot_for_a_string(schema: Schem
         assert not wrong or command in COMMANDS_OUTSIDE, f"{command} {slot}: {wrong}"
 
 
-def test_nothing_harmless_is_called_like_a_path_but_the_paths_of_objects(schema: Schema) -> None:
+def test_nothing_harmless_is_called_like_a_path_but_the_paths_of_objects(schema: QmpSchema) -> None:
     every = {(command, slot) for command in schema.commands for slot in strings(schema, command)}
     like = {(command, slot[-1]) for command, slot in every if slot and slot[-1] in PATH_LIKE}
     assert like
     assert {command for command, name in like if is_harmless(command, (name,))} <= OBJECT_PATH
 
 
-def test_a_name_from_inside_is_let_through(schema: Schema) -> None:
+def test_a_name_from_inside_is_let_through(schema: QmpSchema) -> None:
     for slot in (("target",), ("snapshot-file",), ("file", "filename"), ("file", "server", "path")):
         assert not any(refused("blockdev-add", slot, name) for name in INSIDE)
 
 
-def test_every_block_driver_and_object_is_known_to_stay_inside_or_refused(schema: Schema) -> None:
+def test_every_block_driver_and_object_is_known_to_stay_inside_or_refused(schema: QmpSchema) -> None:
     """A new one in a new QEMU is refused until somebody has looked at it."""
     decided = {
         "blockdev-add": ("driver", BLOCK_DRIVERS, OUTSIDE_DRIVERS),
@@ -169,7 +169,7 @@ OUTSIDE_OBJECTS |= {"rng-random", "s390-pv-guest", "secret_keyring", "sev-guest"
 OUTSIDE_OBJECTS |= {"x-vfio-user-server"}
 
 
-def test_every_address_but_a_socket_in_the_directory_is_refused(schema: Schema) -> None:
+def test_every_address_but_a_socket_in_the_directory_is_refused(schema: QmpSchema) -> None:
     for slot, type_ in slots(schema, schema.commands["nbd-server-start"].arguments):
         kind = schema.types[type_]
         if slot == ("addr", "type") and isinstance(kind, Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from run_scenarios.scenario.model import BadFile, Library, Scenario
+from run_scenarios.scenario.model import InvalidFile, Library, Scenario
 from run_scenarios.scenario.parser import Reader
 
 ONE_STEP = "scenario: a\nsteps: [launch]\n"
@@ -15,13 +15,13 @@ def write(directory: Path, **files: str) -> None:
         (directory / f"{name}.yaml").write_text(text)
 
 
-def read(directory: Path, name: str = "a") -> Scenario | Library | BadFile:
+def read(directory: Path, name: str = "a") -> Scenario | Library | InvalidFile:
     return Reader().read(directory / f"{name}.yaml", f"{name}.yaml")
 
 
 def bad(directory: Path, name: str = "a") -> list[str]:
     content = read(directory, name)
-    assert isinstance(content, BadFile)
+    assert isinstance(content, InvalidFile)
     return [each.render() for each in content.diagnostics]
 
 

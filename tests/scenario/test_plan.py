@@ -9,7 +9,7 @@ from run_scenarios.core.errors import ScenarioError
 from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import MAX_CASES, MAX_REMEMBERED, MAX_STEPS, Case, bind, plan
+from run_scenarios.scenario.plan import MAX_CASES, MAX_REMEMBERED, MAX_STEPS, Case, bind_step, plan
 from run_scenarios.steps.verb import Scope
 
 
@@ -59,7 +59,7 @@ def test_a_step_is_bound_once_for_the_same_values_of_the_same_types(tmp_path: Pa
     )
     (step,) = case.scenario.steps
     values: list[JsonValue] = [1, True, 1.0, "1", None, [1], [True], "[1]", {"a": [1]}, {"a": [1.0]}, [1], 1]
-    bound = [bind(step, Scope({"a": value}, {})) for value in values]
+    bound = [bind_step(step, Scope({"a": value}, {})) for value in values]
     found = [to_json(each.argument) for each in bound]
     assert [repr(each) for each in found] == [repr({"execute": "stop", "arguments": {"x": value}}) for value in values]
     assert bound[0] is bound[-1]
@@ -70,7 +70,7 @@ def test_what_is_too_much_to_remember_is_bound_all_the_same(tmp_path: Path) -> N
     (case,) = planned(tmp_path, 'scenario: a\nvariables: {a: 1}\nsteps: [set: {b: "{{ a }}"}]\n')
     (step,) = case.scenario.steps
     long: list[JsonValue] = ["x" * MAX_REMEMBERED]
-    one, other = (bind(step, Scope({"a": long}, {})) for _ in range(2))
+    one, other = (bind_step(step, Scope({"a": long}, {})) for _ in range(2))
     assert to_json(one.argument) == to_json(other.argument) == {"b": long}
     assert one is not other
 
@@ -81,7 +81,7 @@ def test_a_value_too_deep_to_remember_is_looked_into_all_the_same(tmp_path: Path
     deep: JsonValue = []
     for _ in range(100_000):
         deep = [deep]
-    assert to_json(bind(step, Scope({"a": deep}, {})).argument) == {"b": 1}
+    assert to_json(bind_step(step, Scope({"a": deep}, {})).argument) == {"b": 1}
 
 
 def test_a_mistake_of_several_cases_is_reported_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import run_scenarios.steps
 import yaml
-from run_scenarios.authoring.reference import example_of
+from run_scenarios.authoring.reference import extract_example
 from run_scenarios.scenario import confinement as confine
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.verb import Verb
@@ -64,7 +64,7 @@ def _head(steps: list[Any]) -> str:
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_the_example_of_a_verb_is_planned(verb: type[Verb], run_command: RunSteps, tmp_path: Path) -> None:
-    example = example_of(verb)
+    example = extract_example(verb)
     assert verb.NAME in example
     run = run_command("--list", write_scenario(tmp_path, example, _head(yaml.safe_load(example))))
     assert (run.status, run.stdout, run.stderr) == (0, "case\n", "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from run_scenarios.core.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, make_mapping
 from run_scenarios.core.source import Source, Span
 from run_scenarios.scenario.model import Change
-from run_scenarios.scenario.step_parser import step_parts, verb_entry
+from run_scenarios.scenario.step_parser import find_verb, make_step_mapping
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import seconds_of
 from run_scenarios.steps.eventually import Eventually
@@ -59,8 +59,8 @@ def generate_mutants(source: Source, at: str) -> list[Mutant]:
 def _of_block(steps: Node | None, at: str, path: Path, beside: tuple[Change, ...]) -> Iterator[Mutant]:
     """Yield the mutants of a block of steps; with the changes `beside` that the blocks around it need."""
     for index, item in enumerate(steps if isinstance(steps, SequenceNode) else ()):
-        parts, here = step_parts(item), (*path, index)
-        verb = verb_entry(parts)
+        parts, here = make_step_mapping(item), (*path, index)
+        verb = find_verb(parts)
         for is_dropped, found in ((False, _broken(parts, verb)), (True, _left_out(parts, verb))):
             for broken in found:
                 change = Change(at, here, _changed(parts, verb, broken.keys))

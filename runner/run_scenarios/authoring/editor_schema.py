@@ -11,8 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from run_scenarios.authoring.reference import prose_of, takes_nothing
-from run_scenarios.scenario.file_schema import LIBRARY, MODIFIERS, PROCEDURE, SCENARIO, modifiers_of
+from run_scenarios.authoring.reference import extract_documentation, needs_no_argument
+from run_scenarios.scenario.file_schema import LIBRARY, MODIFIERS, PROCEDURE, SCENARIO, list_allowed_modifiers
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import BOOLEAN, DURATION_SCHEMA, FORMAT, IMAGE, SIZE, TEXT
 from run_scenarios.steps.verb import Verb
@@ -34,7 +34,7 @@ TYPE_NAMES = {
 }
 
 
-def published_schema() -> JsonSchema:
+def build_editor_schema() -> JsonSchema:
     """Return the JSON Schema of scenario files."""
     return {
         "$schema": DIALECT,
@@ -47,7 +47,7 @@ def published_schema() -> JsonSchema:
     }
 
 
-def as_text(schema: JsonSchema) -> str:
+def format_schema(schema: JsonSchema) -> str:
     """Return a schema as it is printed."""
     return json.dumps(_with_markdown(schema), indent=1, ensure_ascii=False)
 
@@ -70,7 +70,7 @@ def _definitions() -> JsonSchema:
         "procedure": _with_steps(PROCEDURE),
         "step": _step(),
         **{name: _opened(schema) for name, schema in COMMON.items()},
-        **{f"modifier-{key}": opened(schema) for key, schema in MODIFIERS.items()},
+        **{f"modifier-{key}": allow_expressions(schema) for key, schema in MODIFIERS.items()},
         **{name: _step_of(verb) for name, verb in VERBS.items()},
     }
 
@@ -88,7 +88,7 @@ def _with_steps(schema: JsonSchema) -> JsonSchema:
 def _step() -> JsonSchema:
     return {
         "if": {"type": "string"},
-        "then": {"anyOf": [_bare_step(verb) for verb in VERBS.values() if takes_nothing(verb)]},
+        "then": {"anyOf": [_bare_step(verb) for verb in VERBS.values() if needs_no_argument(verb)]},
         "else": {
             "type": "object",
             "if": _any_key(list(VERBS)),
@@ -99,7 +99,7 @@ def _step() -> JsonSchema:
 
 
 def _bare_step(verb: type[Verb]) -> JsonSchema:
-    return {"title": verb.NAME, "const": verb.NAME, "markdownDescription": prose_of(verb)}
+    return {"title": verb.NAME, "const": verb.NAME, "markdownDescription": extract_documentation(verb)}
 
 
 def _step_without_verb() -> JsonSchema:
@@ -115,11 +115,15 @@ def _step_without_verb() -> JsonSchema:
 
 
 def _step_of(verb: type[Verb]) -> JsonSchema:
-    argument = {"title": verb.NAME, **opened(verb.SCHEMA), "markdownDescription": prose_of(verb)}
-    properties = {verb.NAME: argument, **{key: opened(value) for key, value in verb.COMPANIONS.items()}}
+    argument = {
+        "title": verb.NAME,
+        **allow_expressions(verb.SCHEMA),
+        "markdownDescription": extract_documentation(verb),
+    }
+    properties = {verb.NAME: argument, **{key: allow_expressions(value) for key, value in verb.COMPANIONS.items()}}
     if verb.TAKES_STEPS:
         properties["steps"] = {**STEPS, "description": f"the steps that `{verb.NAME}` runs"}
-    properties |= {key: {"$ref": f"#/definitions/modifier-{key}"} for key in modifiers_of(verb)}
+    properties |= {key: {"$ref": f"#/definitions/modifier-{key}"} for key in list_allowed_modifiers(verb)}
     needed = {"required": ["steps"]} if verb.TAKES_STEPS else {}
     return {"title": verb.NAME, "properties": properties, **needed, "additionalProperties": False}
 
@@ -128,7 +132,7 @@ def _any_key(keys: list[str]) -> JsonSchema:
     return {"anyOf": [{"required": [key]} for key in keys]}
 
 
-def opened(schema: JsonSchema) -> JsonSchema:
+def allow_expressions(schema: JsonSchema) -> JsonSchema:
     """Return a schema that takes an expression too, for every value in it."""
     for name, common in COMMON.items():
         if {**schema, "description": ""} == {**common, "description": ""}:
@@ -153,25 +157,25 @@ def _keys(schema: JsonSchema, *keys: str) -> JsonSchema:
 def _opened_below(schema: JsonSchema) -> JsonSchema:
     changed = {key: value for key, value in schema.items() if key != "x-case-file"}
     if "properties" in schema:
-        changed["properties"] = {name: opened(each) for name, each in schema["properties"].items()}
+        changed["properties"] = {name: allow_expressions(each) for name, each in schema["properties"].items()}
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
-            changed[key] = opened(schema[key])
+            changed[key] = allow_expressions(schema[key])
     return changed
 
 
 def _merged(branches: list[JsonSchema], title: str) -> JsonSchema:
     """Return one schema for values of these types, all different, or an expression."""
-    types = [kind for each in branches for kind in types_of(each)]
+    types = [kind for each in branches for kind in list_types(each)]
     merged = {key: value for each in reversed(branches) for key, value in each.items()}
     patterns = [each["pattern"] for each in branches if "pattern" in each]
     if "string" in types and not patterns:
         return {**merged, "type": types if len(types) > 1 else "string"}
     expected = title or " or ".join(TYPE_NAMES[kind] for kind in types if kind != "string")
-    return {**merged, **or_expression([kind for kind in types if kind != "string"], expected, patterns)}
+    return {**merged, **allow_expression_or([kind for kind in types if kind != "string"], expected, patterns)}
 
 
-def or_expression(types: list[str], expected: str, patterns: Sequence[str] = ()) -> JsonSchema:
+def allow_expression_or(types: list[str], expected: str, patterns: Sequence[str] = ()) -> JsonSchema:
     """Return the schema of these types and of strings that match a pattern or have an expression in them.
 
     :param expected: what messages say is expected.
@@ -183,7 +187,7 @@ def or_expression(types: list[str], expected: str, patterns: Sequence[str] = ())
     }
 
 
-def types_of(schema: JsonSchema) -> list[str]:
+def list_types(schema: JsonSchema) -> list[str]:
     """Return the JSON types that a schema names."""
     kinds = schema["type"]
     return kinds if isinstance(kinds, list) else [kinds]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from run_scenarios.authoring.editor_schema import EXPRESSION, JsonSchema, or_expression
+from run_scenarios.authoring.editor_schema import EXPRESSION, JsonSchema, allow_expression_or
 from run_scenarios.qmp.message_checker import OPEN_COMMANDS
 from run_scenarios.qmp.schema import (
     DEPRECATED,
@@ -22,21 +22,21 @@ from run_scenarios.qmp.schema import (
     Features,
     Member,
     Object,
-    Schema,
+    QmpSchema,
 )
 from run_scenarios.qmp.step_checker import LAUNCHED
 
 BUILTINS: dict[str, JsonSchema] = {
     "string": {"type": "string"},
-    "int": or_expression(["integer"], "an integer"),
-    "number": or_expression(["number"], "a number"),
-    "boolean": or_expression(["boolean"], "true or false"),
-    "null": or_expression(["null"], "null"),
+    "int": allow_expression_or(["integer"], "an integer"),
+    "number": allow_expression_or(["number"], "a number"),
+    "boolean": allow_expression_or(["boolean"], "true or false"),
+    "null": allow_expression_or(["null"], "null"),
     "value": {},
 }
 
 
-def with_qmp(schema: JsonSchema, qmp: Schema) -> JsonSchema:
+def add_qmp(schema: JsonSchema, qmp: QmpSchema) -> JsonSchema:
     """Return a schema of scenario files that knows the commands, arguments and events of a QEMU too.
 
     :param schema: what `published_schema` returns; it is changed.
@@ -78,7 +78,7 @@ def _launch(types: _Types) -> JsonSchema:
     return {"properties": {key: {"items": types.ref(each.arguments)} for key, each in commands.items() if each}}
 
 
-def _name(what: str, known: Mapping[str, Command | Event], qmp: Schema) -> JsonSchema:
+def _name(what: str, known: Mapping[str, Command | Event], qmp: QmpSchema) -> JsonSchema:
     """Return the schema of the name of a command or event.
 
     Not an `enum`: of that, editors show all the hundreds of values wherever they show anything.
@@ -153,7 +153,7 @@ def _remarks(features: Features) -> str:
 class _Types:
     """The types of QMP that were asked for, and all they refer to, as definitions."""
 
-    def __init__(self, qmp: Schema) -> None:
+    def __init__(self, qmp: QmpSchema) -> None:
         self.qmp = qmp
         self.definitions: dict[str, JsonSchema] = {}
 
@@ -178,9 +178,9 @@ class _Types:
     def _content(self, name: str) -> JsonSchema:
         match self.qmp.types[name]:
             case Object() as kind:
-                return {**or_expression(["object"], "a mapping"), **self._object(kind)}
+                return {**allow_expression_or(["object"], "a mapping"), **self._object(kind)}
             case Array() as kind:
-                return {**or_expression(["array"], "a list"), "items": self.ref(kind.element)}
+                return {**allow_expression_or(["array"], "a list"), "items": self.ref(kind.element)}
             case Enum() as kind:
                 return _enum(kind)
             case Alternate() as kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from run_scenarios.authoring.reference import verb_section
+from run_scenarios.authoring.reference import render_verb
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import RunnerError
 from run_scenarios.lint.rules import BY_CODE, RULES, Rule
@@ -27,7 +27,7 @@ wants it to be.
 """
 
 
-class NothingToExplain(RunnerError):
+class UnknownTopic(RunnerError):
     """The word is neither the code of a rule nor a verb."""
 
 
@@ -38,16 +38,16 @@ def explain(word: str) -> str:
     """
     rules = {**BY_CODE, **{rule.name: rule for rule in RULES}}
     if word in VERBS:
-        return verb_section(VERBS[word])
+        return render_verb(VERBS[word])
     if word.upper() in BY_CODE or word in rules:
         return _section(rules[word] if word in rules else BY_CODE[word.upper()])
     known = (*VERBS, *rules)
     otherwise = f"rules: {RULES[0].code} to {RULES[-1].code}; verbs: {', '.join(VERBS)}"
     hint = did_you_mean(word.upper(), BY_CODE) or did_you_mean(word, known, otherwise)
-    raise NothingToExplain(f"there is neither a rule nor a verb '{word}'; {hint}")
+    raise UnknownTopic(f"there is neither a rule nor a verb '{word}'; {hint}")
 
 
-def rule_reference() -> str:
+def render_rule_reference() -> str:
     """Return the reference of all rules as Markdown."""
     rows = [f"| [`{rule.code}`](#{rule.code.lower()}-{rule.name}) | {rule.name} |" for rule in RULES]
     table = "\n".join(["| code | rule |", "|---|---|", *rows])

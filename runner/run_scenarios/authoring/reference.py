@@ -15,13 +15,13 @@ from run_scenarios.syntax.matchers import OPERATORS
 KINDS = {"object": "mapping", "array": "list", "null": "nothing"}
 
 
-def takes_nothing(verb: type[Verb]) -> bool:
+def needs_no_argument(verb: type[Verb]) -> bool:
     """Tell whether a verb may stand alone as a string."""
     branches = verb.SCHEMA.get("anyOf", [verb.SCHEMA])
     return any(branch.get("type") == "null" for branch in branches)
 
 
-def prose_of(verb: type[Verb]) -> str:
+def extract_documentation(verb: type[Verb]) -> str:
     """Return a verb's documentation as Markdown."""
     return re.sub(
         r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", _fenced, inspect.cleandoc(verb.__doc__ or "") + "\n"
@@ -32,15 +32,15 @@ def _fenced(found: re.Match[str]) -> str:
     return f"```yaml\n{textwrap.dedent(found[1]).strip()}\n```\n"
 
 
-def example_of(verb: type[Verb]) -> str:
+def extract_example(verb: type[Verb]) -> str:
     """Return the YAML steps in a verb's documentation."""
-    found = re.search(r"```yaml\n(.*?)```", prose_of(verb), re.DOTALL)
+    found = re.search(r"```yaml\n(.*?)```", extract_documentation(verb), re.DOTALL)
     return found[1] if found else ""
 
 
-def step_reference() -> str:
+def render_step_reference() -> str:
     """Return the reference of all verbs, modifiers and operators as Markdown."""
-    verbs = map(verb_section, VERBS.values())
+    verbs = map(render_verb, VERBS.values())
     return "\n\n".join([REFERENCE_HEAD.strip(), _modifier_table(), "## Verbs", *verbs, _operator_table()])
 
 
@@ -64,9 +64,9 @@ def _operator_table() -> str:
     return "\n".join(["## Expected values", "", text, "", "| operator | matches |", "|---|---|", *rows])
 
 
-def verb_section(verb: type[Verb]) -> str:
+def render_verb(verb: type[Verb]) -> str:
     """Return the reference of one verb as Markdown."""
-    lines = [f"### `{verb.NAME}`", prose_of(verb)]
+    lines = [f"### `{verb.NAME}`", extract_documentation(verb)]
     table = _key_table(verb)
     if table:
         lines.append(table)
@@ -83,22 +83,22 @@ def _key_table(verb: type[Verb]) -> str:
     for branch in branches:
         for key, schema in branch.get("properties", {}).items():
             needed = " (needed)" if key in branch.get("required", []) else ""
-            rows.append(f"| `{key}`{needed} | {kind_of(schema)} | {schema.get('description', '')} |")
+            rows.append(f"| `{key}`{needed} | {describe_type(schema)} | {schema.get('description', '')} |")
     return "\n".join(["| key | type | meaning |", "|---|---|---|", *rows]) if rows else ""
 
 
-def kind_of(schema: dict[str, Any]) -> str:
+def describe_type(schema: dict[str, Any]) -> str:
     """Return in words what a schema takes: "`leaks` or `all`", "integer", "list of mappings with `at`, `size`"."""
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"] if value is not None)
     if "title" in schema:
         return str(schema["title"])
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(kind_of(branch) for branch in schema["anyOf"]))
+        return " or ".join(dict.fromkeys(describe_type(branch) for branch in schema["anyOf"]))
     if schema.get("x-case-file"):
         return "file"
     if schema.get("type") == "array":
-        return f"list of: {kind_of(schema.get('items', {}))}"
+        return f"list of: {describe_type(schema.get('items', {}))}"
     if schema.get("properties"):
         return f"mapping with {', '.join(f'`{key}`' for key in schema['properties'])}"
     kinds = schema.get("type", "any value")

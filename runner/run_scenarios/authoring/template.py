@@ -9,7 +9,7 @@ from run_scenarios.core.errors import RunnerError
 
 SUFFIXES = (".yaml", ".yml")
 SCHEMA = Path("schema/scenario.schema.json")
-STARTER = """\
+TEMPLATE = """\
 scenario: what is written is dirty in a bitmap
 summary: >
   Say here what the scenario shows, and why it matters. This one passes as it is; change a number and see how it fails.
@@ -57,11 +57,11 @@ steps:
 """
 
 
-class CannotStart(RunnerError):
+class CannotWriteTemplate(RunnerError):
     """The file for a new scenario has a name that will not do."""
 
 
-def write_starter(file: Path) -> str:
+def write_template(file: Path) -> str:
     """Write a scenario that passes as it is, and return its text.
 
     The first line leads an editor to the schema, if there is one in a directory above.
@@ -70,14 +70,14 @@ def write_starter(file: Path) -> str:
     :raise OSError: if it cannot be written.
     """
     if file.suffix not in SUFFIXES:
-        raise CannotStart(f"'{file}' is no name for a scenario: it must end in .yaml")
-    text = _schema_line(file.absolute().parent) + STARTER
+        raise CannotWriteTemplate(f"'{file}' is no name for a scenario: it must end in .yaml")
+    text = _schema_line(file.absolute().parent) + TEMPLATE
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8", newline="\n") as new:
             new.write(text)
     except (FileExistsError, NotADirectoryError) as error:
-        raise CannotStart(f"'{error.filename}' is there already") from None
+        raise CannotWriteTemplate(f"'{error.filename}' is there already") from None
     return text
 
 

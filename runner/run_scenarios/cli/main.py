@@ -58,17 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     if options.print_schema:
-        from run_scenarios.authoring.editor_schema import as_text
+        from run_scenarios.authoring.editor_schema import format_schema
 
-        return _print(stdout, [as_text(_schema(options))])
+        return _print(stdout, [format_schema(_schema(options))])
     if options.print_reference:
-        from run_scenarios.authoring.reference import step_reference
+        from run_scenarios.authoring.reference import render_step_reference
 
-        return _print(stdout, [step_reference()])
+        return _print(stdout, [render_step_reference()])
     if options.print_rules:
-        from run_scenarios.authoring.explain import rule_reference
+        from run_scenarios.authoring.explain import render_rule_reference
 
-        return _print(stdout, [rule_reference()])
+        return _print(stdout, [render_rule_reference()])
     if options.print_completion or options.complete:
         return _complete(options, stdout)
     if options.explain is not None or options.new:
@@ -98,30 +98,30 @@ def _print(stdout: LineStream, lines: Sequence[str]) -> int:
 
 
 def _schema(options: argparse.Namespace) -> JsonSchema:
-    from run_scenarios.authoring.editor_schema import published_schema
+    from run_scenarios.authoring.editor_schema import build_editor_schema
 
-    schema = published_schema()
+    schema = build_editor_schema()
     if not options.with_qmp:
         return schema
-    from run_scenarios.authoring.editor_schema_qmp import with_qmp
+    from run_scenarios.authoring.editor_schema_qmp import add_qmp
     from run_scenarios.collection.qmp_check import load_qmp_schema
 
-    return with_qmp(schema, load_qmp_schema(options))
+    return add_qmp(schema, load_qmp_schema(options))
 
 
 def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Explain a word, or write a scenario to start from."""
     import shlex
 
-    from run_scenarios.authoring.explain import NothingToExplain, explain
-    from run_scenarios.authoring.template import CannotStart, write_starter
+    from run_scenarios.authoring.explain import UnknownTopic, explain
+    from run_scenarios.authoring.template import CannotWriteTemplate, write_template
 
     try:
         if options.new:
-            write_starter(options.new)
+            write_template(options.new)
             return _print(stdout, [f"wrote {options.new}; run it: run-scenarios {shlex.quote(str(options.new))}"])
         return _print(stdout, [explain(options.explain)])
-    except (CannotStart, NothingToExplain) as error:
+    except (CannotWriteTemplate, UnknownTopic) as error:
         stderr.write(f"run-scenarios: error: {error}")
         return USAGE
 

@@ -12,10 +12,10 @@ from run_scenarios.core.limits import TooMuch, bounded
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.source import Source, Span
 from run_scenarios.lint import lint_library, lint_scenario
-from run_scenarios.qmp.step_checker import QmpCheck
-from run_scenarios.scenario.model import BadFile, Library, Scenario, Text
+from run_scenarios.qmp.step_checker import QmpChecker
+from run_scenarios.scenario.model import FileText, InvalidFile, Library, Scenario
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import Case, Planned, Walk, dry_run, walk_procedures
+from run_scenarios.scenario.plan import Case, DryRun, VisitedSteps, dry_run, dry_run_procedures
 
 MAX_FILE_CPU_S = 1.0
 
@@ -36,7 +36,7 @@ class CheckedFile:
     read: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject) -> CheckedFile:
+def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpChecker], given: JsonObject) -> CheckedFile:
     """Return what there is to run in a file, or what is wrong with it.
 
     :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
@@ -50,7 +50,7 @@ def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpCheck], 
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
         return CheckedFile({(file.shown_as, ""): (whole,)})
     match read:
-        case BadFile():
+        case InvalidFile():
             return looked_at.examined
         case Library():
             return _having_read(read.texts, looked_at.examined)
@@ -58,7 +58,7 @@ def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpCheck], 
             return _having_read(read.file.texts, _check(read, looked_at, checks))
 
 
-def _having_read(texts: Mapping[str, Text], examined: CheckedFile) -> CheckedFile:
+def _having_read(texts: Mapping[str, FileText], examined: CheckedFile) -> CheckedFile:
     return replace(examined, read={at: text.digest for at, text in texts.items()})
 
 
@@ -67,11 +67,11 @@ class _LookedAt:
     """What came of a file but for its QMP, and the dry walks through its cases."""
 
     examined: CheckedFile
-    walks: Sequence[Walk] = ()
+    walks: Sequence[VisitedSteps] = ()
 
 
 def _library(library: Library, file: FoundFile) -> _LookedAt:
-    wrong, walks = walk_procedures(library.own.values())
+    wrong, walks = dry_run_procedures(library.own.values())
     if wrong:
         return _LookedAt(CheckedFile({(file.shown_as, ""): tuple(wrong)}))
     warnings = tuple(lint_library(library, walks))
@@ -84,10 +84,10 @@ def _library(library: Library, file: FoundFile) -> _LookedAt:
     return _LookedAt(CheckedFile(warnings=warnings))
 
 
-def _look_at(read: Scenario | BadFile, file: FoundFile, given: JsonObject) -> _LookedAt:
-    if isinstance(read, BadFile):
+def _look_at(read: Scenario | InvalidFile, file: FoundFile, given: JsonObject) -> _LookedAt:
+    if isinstance(read, InvalidFile):
         return _LookedAt(CheckedFile({(read.path, ""): read.diagnostics}))
-    walks: Sequence[Walk] = ()
+    walks: Sequence[VisitedSteps] = ()
     try:
         planned = dry_run(read, given)
         walks = planned.walks
@@ -99,7 +99,7 @@ def _look_at(read: Scenario | BadFile, file: FoundFile, given: JsonObject) -> _L
         return _LookedAt(CheckedFile({(read.path, ""): error.diagnostics}), walks)
 
 
-def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpCheck]) -> CheckedFile:
+def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpChecker]) -> CheckedFile:
     """Add what the checks of the QMP find; not bounded, for they may have to start QEMU."""
     before = looked_at.examined
     wrong = {key: list(found) for key, found in before.wrong.items()}
@@ -117,7 +117,7 @@ def _labelled(found: Diagnostic, label: str) -> Diagnostic:
     return replace(found, message=f"{found.message} [qemu={label}]") if label else found
 
 
-def _selected(planned: Planned, scenario: Scenario, file: FoundFile) -> list[Case]:
+def _selected(planned: DryRun, scenario: Scenario, file: FoundFile) -> list[Case]:
     if not file.selector:
         return planned.cases
     chosen = [case for case in planned.cases if case.label == file.selector]

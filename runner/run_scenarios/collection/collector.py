@@ -21,12 +21,12 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.worker_pool import spread
 from run_scenarios.qemu.builds import Build
-from run_scenarios.qmp.step_checker import QmpCheck
-from run_scenarios.scenario.model import BadFile
+from run_scenarios.qmp.step_checker import QmpChecker
+from run_scenarios.scenario.model import InvalidFile
 from run_scenarios.scenario.parser import Reader
 from run_scenarios.scenario.plan import Case
 
-NO_CHECKS: Mapping[str, QmpCheck] = MappingProxyType({})
+NO_CHECKS: Mapping[str, QmpChecker] = MappingProxyType({})
 WORTH_A_PROCESS = 150
 """How many files take as long to read as a process takes to start and to hand over what it has read."""
 
@@ -53,9 +53,9 @@ class Collection:
     unchanged: int = 0
 
     @property
-    def bad(self) -> list[BadFile]:
+    def bad(self) -> list[InvalidFile]:
         """The files that cannot be run, and why."""
-        return [BadFile(path, tuple(found), label) for (path, label), found in self.wrong.items()]
+        return [InvalidFile(path, tuple(found), label) for (path, label), found in self.wrong.items()]
 
     @property
     def findings(self) -> list[Diagnostic]:
@@ -93,7 +93,7 @@ class Collection:
 def collect(
     paths: Sequence[str],
     definitions: Iterable[str] = (),
-    checks: Mapping[str, QmpCheck] = NO_CHECKS,
+    checks: Mapping[str, QmpChecker] = NO_CHECKS,
     checked: Checked | None = None,
     *,
     allow_outside: bool = False,
@@ -127,7 +127,7 @@ def collect(
 
 
 def _examined(
-    files: Sequence[FoundFile], reader: Reader, checks: Mapping[str, QmpCheck], given: JsonObject
+    files: Sequence[FoundFile], reader: Reader, checks: Mapping[str, QmpChecker], given: JsonObject
 ) -> Iterator[CheckedFile]:
     work = partial(check_file, reader=reader, checks=checks, given=given)
     processes = min(len(os.sched_getaffinity(0)), len(files) // WORTH_A_PROCESS)

@@ -10,10 +10,10 @@ from run_scenarios.collection.collector import Collection, collect
 from run_scenarios.core.errors import SetupError, UsageError
 from run_scenarios.qemu.builds import builds_of
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.introspection import Schemas, load_schemas, save_schemas
-from run_scenarios.qmp.requirements import unmet
-from run_scenarios.qmp.schema import Schema
-from run_scenarios.qmp.step_checker import QmpCheck
+from run_scenarios.qmp.introspection import SchemaProvider, load_schemas, save_schemas
+from run_scenarios.qmp.requirements import find_unmet_requirement
+from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.qmp.step_checker import QmpChecker
 from run_scenarios.scenario.model import Requirements
 
 
@@ -34,7 +34,7 @@ def collect_and_check(options: argparse.Namespace, checked: Checked | None = Non
     except SetupError as error:
         return collect(options.paths, options.define, allow_outside=options.allow_outside), str(error)
     under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
-    schemas = {label: Schemas(each, saved, may_ask=options.check) for label, each in under_test.items()}
+    schemas = {label: SchemaProvider(each, saved, may_ask=options.check) for label, each in under_test.items()}
     checks = {label: make_qmp_check(under_test[label], each) for label, each in schemas.items()}
     collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
     known = [each("qemu", False) for each in schemas.values()] if saved is None else []
@@ -43,21 +43,21 @@ def collect_and_check(options: argparse.Namespace, checked: Checked | None = Non
     return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
 
 
-def make_qmp_check(programs: Programs | None, schemas: Schemas) -> QmpCheck:
+def make_qmp_check(programs: Programs | None, schemas: SchemaProvider) -> QmpChecker:
     """Return what checks the QMP of scenarios for one build.
 
     :param programs: what the build can do besides QMP, None if there is no more than a saved schema.
     """
-    return QmpCheck(schemas, lambda requires, schema: _skipped(requires, programs, schema))
+    return QmpChecker(schemas, lambda requires, schema: _skipped(requires, programs, schema))
 
 
-def load_qmp_schema(options: argparse.Namespace) -> Schema:
+def load_qmp_schema(options: argparse.Namespace) -> QmpSchema:
     """Return what the QEMU under test speaks, or what the file says that `--qmp-schema` names.
 
     :raise SetupError: if QEMU cannot be asked, or the file is none.
     """
     saved = load_schemas(options.qmp_schema) if options.qmp_schema else None
-    schemas = Schemas(None if saved else builds_of(options)[0].programs, saved, may_ask=True)
+    schemas = SchemaProvider(None if saved else builds_of(options)[0].programs, saved, may_ask=True)
     schema = schemas("qemu")
     if schema is None:
         raise SetupError(schemas.problem)
@@ -80,9 +80,9 @@ def save_qmp_schema(options: argparse.Namespace, file: Path) -> None:
         guardian.stop()
 
 
-def _skipped(requires: Requirements, programs: Programs | None, schema: Schema) -> str:
+def _skipped(requires: Requirements, programs: Programs | None, schema: QmpSchema) -> str:
     try:
-        return unmet(requires, programs, schema)
+        return find_unmet_requirement(requires, programs, schema)
     except SetupError:
         # The run will say so, in the place of each case.
         return ""

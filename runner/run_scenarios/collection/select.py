@@ -29,7 +29,7 @@ from run_scenarios.collection.variable_overrides import format_overrides
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.events import Point
 from run_scenarios.qemu.builds import Build
-from run_scenarios.scenario.model import BadFile
+from run_scenarios.scenario.model import InvalidFile
 from run_scenarios.scenario.plan import Case
 from run_scenarios.scenario.task import Task
 
@@ -65,7 +65,7 @@ class Selection:
     :param expected: seconds that cases took before, by name; empty if they are to start in the order of `tasks`.
     """
 
-    bad: tuple[BadFile, ...]
+    bad: tuple[InvalidFile, ...]
     tasks: tuple[Task, ...]
     reason: str = ""
     notes: tuple[str, ...] = ()
@@ -239,6 +239,6 @@ def _rerun(candidate: Candidate, options: argparse.Namespace) -> str:
     return shlex.join(["run-scenarios", *candidate.build.arguments, *defined, *limit, candidate.case.selector])
 
 
-def _point_of_file(bad: BadFile) -> Point:
+def _point_of_file(bad: InvalidFile) -> Point:
     where = f"invalid on QEMU {bad.label}" if bad.label else "invalid scenario file"
     return Point(f"{bad.path} ({where})", bad.path, case=bad.path)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from run_scenarios.core.errors import UsageError
 from run_scenarios.scenario.model import Scenario
-from run_scenarios.scenario.parser import calls
+from run_scenarios.scenario.parser import find_calls
 from run_scenarios.steps.verb import Procedure, Step
 
 
@@ -71,7 +71,9 @@ def count_steps(scenario: Scenario) -> int:
 
 def _count(steps: Iterable[Step], visible: Mapping[str, Procedure], known: dict[Procedure, int]) -> int:
     steps = tuple(steps)
-    return _written(steps) + sum(_in_procedure(visible[name], known) for name, _ in calls(steps) if name in visible)
+    return _written(steps) + sum(
+        _in_procedure(visible[name], known) for name, _ in find_calls(steps) if name in visible
+    )
 
 
 def _written(steps: Iterable[Step]) -> int:

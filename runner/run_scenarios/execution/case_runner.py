@@ -37,7 +37,7 @@ from run_scenarios.qemu.programs import Programs
 from run_scenarios.qemu.trace import Trace
 from run_scenarios.qemu.workspace import Directories, Workspace
 from run_scenarios.scenario.confinement import link_outside
-from run_scenarios.scenario.plan import bind, modifier
+from run_scenarios.scenario.plan import bind_modifier, bind_step
 from run_scenarios.scenario.task import Task
 from run_scenarios.steps.argument_types import seconds_of
 from run_scenarios.steps.verb import DEFAULT_VM, Block, Scope, Step
@@ -194,7 +194,7 @@ class CaseRunner:
     async def _pause_before(self, step: Step, scope: Scope, pauses: Debugger) -> None:
         assert self.current
         with suppress(ScenarioError):
-            self.current.argument = bind(step, scope).argument
+            self.current.argument = bind_step(step, scope).argument
         await self._pause(pauses.before_step(self.current, self.machines.values(), self.directories.work))
 
     async def _pause(self, wait: Coroutine[Any, Any, None]) -> float:
@@ -295,7 +295,7 @@ class CaseRunner:
 
     async def _run_step(self, step: Step, scope: Scope) -> bool:
         """Run a step, and tell whether its `when` let it run."""
-        when = modifier(step, "when", scope)
+        when = bind_modifier(step, "when", scope)
         if when is not None and to_json(when) is not True:
             return False
         result = await self._within(self._limit(step, scope), self._perform(step, scope))
@@ -323,17 +323,17 @@ class CaseRunner:
             raise StepTimedOut(f"{late} after {limit:g} s, waiting for {self.waiting_for}", limit) from None
 
     def _limit(self, step: Step, scope: Scope) -> float | None:
-        node = modifier(step, "timeout", scope)
+        node = bind_modifier(step, "timeout", scope)
         if node is not None:
             return seconds_of(node)
         return None if step.verb.UNFOLDS else STEP_TIMEOUT_S
 
     async def _perform(self, step: Step, scope: Scope) -> JsonValue:
-        bound = bind(step, scope)
+        bound = bind_step(step, scope)
         assert bound.verb and self.current
         self.waiting_for = f"'{step.verb.NAME}'"
         self.current.argument = bound.argument
-        error, expect = modifier(step, "error", scope), modifier(step, "expect", scope)
+        error, expect = bind_modifier(step, "error", scope), bind_modifier(step, "expect", scope)
         self._refuse_links(step)
         try:
             with self._nested(step):
@@ -366,7 +366,7 @@ class CaseRunner:
             self.stack = outer
 
     def _context(self, step: Step, scope: Scope) -> _StepContext:
-        vm = modifier(step, "vm", scope)
+        vm = bind_modifier(step, "vm", scope)
         assert self.trace
         return _StepContext(
             run=self,

@@ -17,8 +17,8 @@ from run_scenarios.execution.case_runner import CaseRunner, Settings
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.qmp.introspection import introspect
-from run_scenarios.qmp.requirements import unmet
-from run_scenarios.qmp.schema import Schema
+from run_scenarios.qmp.requirements import find_unmet_requirement
+from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.scenario.task import Task
 
 NOT_STARTED = "not run, another case failed (--fail-fast)"
@@ -115,16 +115,16 @@ class RequirementChecker:
 
     def __init__(self, guardian: Guardian) -> None:
         self._guardian = guardian
-        self._asked: dict[int, asyncio.Task[Schema]] = {}
+        self._asked: dict[int, asyncio.Task[QmpSchema]] = {}
 
     async def unmet(self, task: Task) -> str:
         """Return why a case is to be skipped, "" if it is not."""
         requires = task.case.scenario.requires
         if not requires:
             return ""
-        return unmet(requires, task.programs, await asyncio.shield(self._ask(task.programs)))
+        return find_unmet_requirement(requires, task.programs, await asyncio.shield(self._ask(task.programs)))
 
-    def _ask(self, programs: Programs) -> asyncio.Task[Schema]:
+    def _ask(self, programs: Programs) -> asyncio.Task[QmpSchema]:
         if id(programs) not in self._asked:
             self._asked[id(programs)] = asyncio.create_task(introspect(programs, self._guardian))
         return self._asked[id(programs)]

@@ -9,10 +9,10 @@ from run_scenarios.lint.context import Subject, library_subject, scenario_subjec
 from run_scenarios.lint.rules import RULES, Rule
 from run_scenarios.lint.suppressions import silence
 from run_scenarios.scenario.model import Library, Scenario
-from run_scenarios.scenario.plan import Walk
+from run_scenarios.scenario.plan import VisitedSteps
 
 
-def lint_scenario(scenario: Scenario, walks: Iterable[Walk]) -> list[Diagnostic]:
+def lint_scenario(scenario: Scenario, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
     """Return the warnings on a scenario that planning has found nothing wrong with.
 
     :param walks: the dry walk through each of its cases.
@@ -20,7 +20,7 @@ def lint_scenario(scenario: Scenario, walks: Iterable[Walk]) -> list[Diagnostic]
     return _lint(scenario_subject(scenario, walks))
 
 
-def lint_library(library: Library, walks: Iterable[Walk]) -> list[Diagnostic]:
+def lint_library(library: Library, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
     """Return the warnings on a file of procedures that planning has found nothing wrong with.
 
     :param walks: the dry walk through each of its procedures.

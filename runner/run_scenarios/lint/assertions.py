@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from run_scenarios.core.nodes import MappingNode, Node, SequenceNode
 from run_scenarios.lint.context import Finding, Subject
-from run_scenarios.scenario.plan import Visit
+from run_scenarios.scenario.plan import VisitedStep
 from run_scenarios.steps.compare import Compare
 from run_scenarios.steps.verb import Step
 
@@ -32,7 +32,7 @@ def nothing_asserted(subject: Subject) -> Iterator[Finding]:
                 yield Finding(step.span, "the last step asserts nothing", "say what must hold after it, or remove it")
 
 
-def _asserts(met: Visit) -> bool:
+def _asserts(met: VisitedStep) -> bool:
     step, verb = met.step, met.step.verb.NAME
     named = verb in ASSERTING or verb.startswith(("assert", "wait-"))
     return named or step.error is not None or step.expect is not None
@@ -40,7 +40,7 @@ def _asserts(met: Visit) -> bool:
 
 def compared_with_itself(subject: Subject) -> Iterator[Finding]:
     """Yield the comparisons that compare an image with itself whenever they run."""
-    found: dict[Step, list[Visit]] = {}
+    found: dict[Step, list[VisitedStep]] = {}
     for walk in subject.walks:
         for met in walk:
             if met.step.verb is Compare:
@@ -51,7 +51,7 @@ def compared_with_itself(subject: Subject) -> Iterator[Finding]:
             yield Finding(place, "an image is compared with itself", "name the image it must equal")
 
 
-def _compares_one(met: Visit) -> bool:
+def _compares_one(met: VisitedStep) -> bool:
     verb = met.verb
     if not isinstance(verb, Compare) or verb.first.format != verb.second.format:
         return False

@@ -9,7 +9,7 @@ from functools import cached_property
 from run_scenarios.core.nodes import MappingNode
 from run_scenarios.core.source import Source, Span
 from run_scenarios.scenario.model import Library, Scenario
-from run_scenarios.scenario.plan import Walk
+from run_scenarios.scenario.plan import VisitedSteps
 from run_scenarios.steps.set_ import Set
 from run_scenarios.steps.verb import Procedure, Step
 from run_scenarios.syntax.expressions import names_in
@@ -36,7 +36,7 @@ class Subject:
     source: Source
     scenario: Scenario | None
     procedures: tuple[Procedure, ...]
-    walks: tuple[Walk, ...]
+    walks: tuple[VisitedSteps, ...]
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -53,14 +53,14 @@ class Subject:
         return (*found, *(_unread(self.scenario.steps, set()) if self.scenario else ()))
 
 
-def scenario_subject(scenario: Scenario, walks: Iterable[Walk]) -> Subject:
+def scenario_subject(scenario: Scenario, walks: Iterable[VisitedSteps]) -> Subject:
     """Return a scenario's file, once planning has found nothing wrong with it."""
     source = scenario.span.source
     own = tuple(each for each in scenario.procedures.values() if each.span.source == source)
     return Subject(source, scenario, own, tuple(walks))
 
 
-def library_subject(library: Library, walks: Iterable[Walk]) -> Subject:
+def library_subject(library: Library, walks: Iterable[VisitedSteps]) -> Subject:
     """Return a file of procedures, once planning has found nothing wrong with it."""
     own = tuple(library.own.values())
     return Subject(own[0].span.source, None, own, tuple(walks))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from run_scenarios.core.source import Span
 from run_scenarios.lint.context import Finding, Subject
-from run_scenarios.scenario.plan import Visit
+from run_scenarios.scenario.plan import VisitedStep
 
 STARTING = frozenset(
     {"block-commit", "block-stream", "blockdev-backup", "blockdev-mirror", "drive-backup", "drive-mirror"}
@@ -69,17 +69,17 @@ class _Jobs:
         ]
 
 
-def _all_seen(jobs: _Jobs, met: Visit) -> None:
+def _all_seen(jobs: _Jobs, met: VisitedStep) -> None:
     jobs.seen(met.vm)
 
 
-def _wait_job(jobs: _Jobs, met: Visit) -> None:
+def _wait_job(jobs: _Jobs, met: VisitedStep) -> None:
     argument = met.argument
     name = _text(argument.get("id") if isinstance(argument, MappingNode) else argument)
     jobs.seen(met.vm, {name} if name else None)
 
 
-def _wait_event(jobs: _Jobs, met: Visit) -> None:
+def _wait_event(jobs: _Jobs, met: VisitedStep) -> None:
     argument = met.argument
     name = _text(argument.get("name") if isinstance(argument, MappingNode) else argument)
     if "JOB" in (name or "JOB"):
@@ -87,13 +87,13 @@ def _wait_event(jobs: _Jobs, met: Visit) -> None:
         jobs.seen(met.vm, named if named and not argument.dynamic else None)
 
 
-def _hmp(jobs: _Jobs, met: Visit) -> None:
+def _hmp(jobs: _Jobs, met: VisitedStep) -> None:
     texts = " ".join(_texts(met.argument))
     if "job" in texts or "quit" in texts or met.argument.dynamic:
         jobs.seen(met.vm)
 
 
-def _qmp(jobs: _Jobs, met: Visit) -> None:
+def _qmp(jobs: _Jobs, met: VisitedStep) -> None:
     message = met.argument
     if not isinstance(message, MappingNode):
         _command(jobs, met, _text(message), None)
@@ -102,7 +102,7 @@ def _qmp(jobs: _Jobs, met: Visit) -> None:
     _command(jobs, met, _text(name.value) if name else None, message.get("arguments"))
 
 
-def _command(jobs: _Jobs, met: Visit, name: str | None, arguments: Node | None) -> None:
+def _command(jobs: _Jobs, met: VisitedStep, name: str | None, arguments: Node | None) -> None:
     if name == "transaction":
         for action in _actions(arguments):
             _start(jobs, met, _text(action.get("type")), action.get("data"))
@@ -123,7 +123,7 @@ def _actions(arguments: Node | None) -> Iterator[MappingNode]:
             yield action
 
 
-def _start(jobs: _Jobs, met: Visit, name: str | None, arguments: Node | None) -> None:
+def _start(jobs: _Jobs, met: VisitedStep, name: str | None, arguments: Node | None) -> None:
     if name not in STARTING or not isinstance(arguments, MappingNode):
         return
     given = arguments.get("job-id")
@@ -148,7 +148,7 @@ def _texts(node: Node) -> Iterator[str]:
                 yield from _texts(entry.value)
 
 
-SEEING: dict[str, Callable[[_Jobs, Visit], None]] = {
+SEEING: dict[str, Callable[[_Jobs, VisitedStep], None]] = {
     "hmp": _hmp,
     "kill": _all_seen,
     "qmp": _qmp,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from run_scenarios.core.nodes import MappingNode
 from run_scenarios.lint.context import Finding, Subject, is_meant
-from run_scenarios.scenario.parser import calls
+from run_scenarios.scenario.parser import find_calls
 from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.expressions import expressions_in, names_in
 
@@ -76,7 +76,7 @@ def procedure_unused(subject: Subject) -> Iterator[Finding]:
     reached: set[str] = set()
     waiting = [subject.scenario.steps]
     while waiting:
-        called = {name for name, _ in calls(waiting.pop())} & own.keys() - reached
+        called = {name for name, _ in find_calls(waiting.pop())} & own.keys() - reached
         reached |= called
         waiting += [tuple(own[name].steps) for name in called]
     for name in own.keys() - reached:

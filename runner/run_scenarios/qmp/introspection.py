@@ -17,29 +17,29 @@ from run_scenarios.core.cache import cache_file, is_script, version_of, write_wh
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.nodes import JsonObject, JsonValue
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.schema import BadSchema, Schema, parse_schema
+from run_scenarios.qmp.schema import InvalidSchema, QmpSchema, parse_schema
 
 if TYPE_CHECKING:
     from run_scenarios.qemu.guardian import Guardian
 
-PROGRAMS = ("qemu", "qemu-storage-daemon")
+QMP_PROGRAMS = ("qemu", "qemu-storage-daemon")
 
 
-class Schemas:
+class SchemaProvider:
     """The schemas to check against, by program: those of a file, or of the programs themselves.
 
     :param saved: what `load_schemas` returned; the programs do not matter then.
     :param may_ask: whether a program may be started for what the cache does not have although no case is to be run.
     """
 
-    def __init__(self, programs: Programs | None, saved: dict[str, Schema] | None, *, may_ask: bool) -> None:
+    def __init__(self, programs: Programs | None, saved: dict[str, QmpSchema] | None, *, may_ask: bool) -> None:
         self.problem = ""
         """Why QEMU could not be asked."""
         self._programs = programs
         self._may_ask = may_ask
-        self._known: dict[str, Schema | None] = dict.fromkeys(PROGRAMS) | saved if saved else {}
+        self._known: dict[str, QmpSchema | None] = dict.fromkeys(QMP_PROGRAMS) | saved if saved else {}
 
-    def __call__(self, program: str, to_run: bool = True) -> Schema | None:
+    def __call__(self, program: str, to_run: bool = True) -> QmpSchema | None:
         """Return the schema of a program, None if it is not known and cannot be asked for.
 
         :param to_run: whether there is a case to run, for which a program may be started anyway.
@@ -51,7 +51,7 @@ class Schemas:
             self._known[program] = found
         return self._known[program]
 
-    def _find(self, program: str, may_ask: bool) -> Schema | None:
+    def _find(self, program: str, may_ask: bool) -> QmpSchema | None:
         try:
             return self._ask(program, may_ask) if self._programs else None
         except SetupError as error:
@@ -59,9 +59,9 @@ class Schemas:
                 self.problem = str(error)
             return None
 
-    def _ask(self, program: str, may_ask: bool) -> Schema | None:
+    def _ask(self, program: str, may_ask: bool) -> QmpSchema | None:
         assert self._programs
-        known = cached(self._programs, program)
+        known = load_cached_schema(self._programs, program)
         if known is not None or not may_ask:
             return known
         import asyncio
@@ -75,22 +75,22 @@ class Schemas:
             guardian.stop()
 
 
-async def introspect(programs: Programs, guardian: Guardian, program: str = "qemu") -> Schema:
+async def introspect(programs: Programs, guardian: Guardian, program: str = "qemu") -> QmpSchema:
     """Return the schema of a program, from the cache if that has it.
 
     :raise SetupError: if the program is not there, or cannot be asked.
     """
-    known = cached(programs, program)
+    known = load_cached_schema(programs, program)
     if known is not None:
         return known
-    from run_scenarios.qmp.query_schema import ask_qmp
+    from run_scenarios.qmp.query_schema import query_schema
 
-    answer = await ask_qmp(programs, guardian, program)
+    answer = await query_schema(programs, guardian, program)
     _keep(programs[program], answer)
     return _parse(program, answer, programs[program])
 
 
-def cached(programs: Programs, program: str) -> Schema | None:
+def load_cached_schema(programs: Programs, program: str) -> QmpSchema | None:
     """Return the schema of a program if it is known without starting that.
 
     :raise SetupError: if the program is not there.
@@ -99,12 +99,12 @@ def cached(programs: Programs, program: str) -> Schema | None:
     try:
         file = cache_file("qmp", path)
         return _kept(program, file, tuple(version_of(str(file))), tuple(_identity(path)))
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, BadSchema):
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, InvalidSchema):
         return None
 
 
 @lru_cache(maxsize=16)
-def _kept(program: str, file: Path, version: tuple[str | int, ...], identity: tuple[str | int, ...]) -> Schema:
+def _kept(program: str, file: Path, version: tuple[str | int, ...], identity: tuple[str | int, ...]) -> QmpSchema:
     """Return what a version of a file says of a program; whatever may be raised, it says nothing of this program."""
     kept = json.loads(file.read_text(encoding="utf-8"))
     if kept["identity"] != [*identity]:
@@ -117,10 +117,12 @@ async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> No
 
     :raise SetupError: if one of them cannot be asked, or the file cannot be written.
     """
-    from run_scenarios.qmp.query_schema import ask_qmp
+    from run_scenarios.qmp.query_schema import query_schema
 
     answers: JsonObject = {
-        program: await ask_qmp(programs, guardian, program) for program in PROGRAMS if program in programs.paths
+        program: await query_schema(programs, guardian, program)
+        for program in QMP_PROGRAMS
+        if program in programs.paths
     }
     try:
         file.write_text(json.dumps(answers), encoding="utf-8")
@@ -128,7 +130,7 @@ async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> No
         raise SetupError(f"cannot write {file}: {error.strerror}") from None
 
 
-def load_schemas(file: Path) -> dict[str, Schema]:
+def load_schemas(file: Path) -> dict[str, QmpSchema]:
     """Return the schemas in a file that `save_schemas` wrote, by program.
 
     :raise SetupError: if it cannot be read, or is no such file.
@@ -141,15 +143,15 @@ def load_schemas(file: Path) -> dict[str, Schema]:
         raise SetupError(f"{file}: {error}") from None
     if not isinstance(answers, dict) or "qemu" not in answers:
         raise SetupError(f"{file} was not written by --save-qmp-schema")
-    return {program: _parse(program, answers[program], str(file)) for program in PROGRAMS if program in answers}
+    return {program: _parse(program, answers[program], str(file)) for program in QMP_PROGRAMS if program in answers}
 
 
-def _parse(program: str, answer: JsonValue, origin: str) -> Schema:
+def _parse(program: str, answer: JsonValue, origin: str) -> QmpSchema:
     try:
         if not isinstance(answer, dict):
-            raise BadSchema("not a mapping of version and schema")
+            raise InvalidSchema("not a mapping of version and schema")
         return parse_schema(program, answer.get("version"), answer.get("schema"))
-    except BadSchema as error:
+    except InvalidSchema as error:
         raise SetupError(f"{origin}: {error}") from None
 
 

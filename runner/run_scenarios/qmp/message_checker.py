@@ -25,7 +25,7 @@ from run_scenarios.qmp.schema import (
     Features,
     Member,
     Object,
-    Schema,
+    QmpSchema,
 )
 from run_scenarios.syntax.expressions import size_in_bytes
 from run_scenarios.syntax.matchers import OPERATORS
@@ -42,7 +42,7 @@ OPEN_COMMANDS = frozenset({"device_add"})
 MAX_CHOICES = 12
 
 
-def check_message(message: Node, schema: Schema) -> Iterator[Diagnostic]:
+def check_message(message: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what is wrong with a QMP command: `{execute or exec-oob, arguments}`, or its name alone.
 
     What is deprecated is a finding of severity "warning".
@@ -65,7 +65,7 @@ def check_message(message: Node, schema: Schema) -> Iterator[Diagnostic]:
     yield from check_arguments(name.value, given.value if given else None, given.place if given else name.place, schema)
 
 
-def check_arguments(command: str, arguments: Node | None, place: Place, schema: Schema) -> Iterator[Diagnostic]:
+def check_arguments(command: str, arguments: Node | None, place: Place, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what is wrong with the arguments of a command that `schema` has; None stands for no arguments.
 
     :param place: what lacks an argument which is missing at the top.
@@ -75,13 +75,13 @@ def check_arguments(command: str, arguments: Node | None, place: Place, schema: 
     yield from check.value(schema.commands[command].arguments, node, "", place)
 
 
-def check_result(command: Command, name: str, expected: Node, schema: Schema) -> Iterator[Diagnostic]:
+def check_result(command: Command, name: str, expected: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what an expected value says that the result of a command can never be."""
     check = _Check(schema, f"the result of '{name}'", "key", matching=True)
     yield from check.value(command.returns, expected, "", expected.place)
 
 
-def check_event_name(name: Node, schema: Schema) -> Iterator[Diagnostic]:
+def check_event_name(name: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what is wrong with the name of an event."""
     if not isinstance(name, ScalarNode) or not isinstance(name.value, str):
         return
@@ -92,7 +92,7 @@ def check_event_name(name: Node, schema: Schema) -> Iterator[Diagnostic]:
         yield from _deprecation(name.place, f"event '{name.value}'", event.features, schema)
 
 
-def check_event(name: str, expected: Node, schema: Schema) -> Iterator[Diagnostic]:
+def check_event(name: str, expected: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what an expected value says that the message of an event can never be.
 
     :param name: the event's name; "" for any event.
@@ -108,12 +108,12 @@ def _command_entry(message: Node) -> Entry | None:
     return message.entry("execute") or message.entry("exec-oob")
 
 
-def _unknown(span: Span, what: str, name: str, known: tuple[str, ...], schema: Schema) -> Diagnostic:
+def _unknown(span: Span, what: str, name: str, known: tuple[str, ...], schema: QmpSchema) -> Diagnostic:
     hint = did_you_mean(name, known, "a scenario for another QEMU says so in 'requires'")
     return Diagnostic(span, f"there is no {what} '{name}'", f"{hint} ({schema})")
 
 
-def _deprecation(place: Place, what: str, features: Features, schema: Schema) -> Iterator[Diagnostic]:
+def _deprecation(place: Place, what: str, features: Features, schema: QmpSchema) -> Iterator[Diagnostic]:
     if DEPRECATED in features:
         name = re.sub(r"\[[0-9]+\]", "[]", what)
         yield Diagnostic(
@@ -131,7 +131,7 @@ class _Check:
     :param open_top: whether the top takes keys that the schema does not name.
     """
 
-    schema: Schema
+    schema: QmpSchema
     subject: str
     noun: str
     matching: bool = False

@@ -15,7 +15,7 @@ from run_scenarios.qemu.programs import PROBE_TIMEOUT_S, QUIET, Programs
 from run_scenarios.qemu.trace import Trace
 
 
-async def ask_qmp(programs: Programs, guardian: Guardian, program: str) -> JsonObject:
+async def query_schema(programs: Programs, guardian: Guardian, program: str) -> JsonObject:
     """Start QEMU, or qemu-storage-daemon, once and ask it what it speaks: `{version: [int, int, int], schema: […]}`.
 
     :raise SetupError: if it is not there, does not start or does not answer.

@@ -6,11 +6,11 @@ import re
 from collections.abc import Container
 
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.schema import Schema
+from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.scenario.model import Requirements
 
 
-def unmet(requires: Requirements, programs: Programs | None, schema: Schema) -> str:
+def find_unmet_requirement(requires: Requirements, programs: Programs | None, schema: QmpSchema) -> str:
     """Return the first requirement that is not met, as the reason to skip; "" if all are.
 
     :param programs: None if there is just the schema to go by; what only programs can tell counts as met then.
@@ -25,7 +25,7 @@ def unmet(requires: Requirements, programs: Programs | None, schema: Schema) -> 
     return ""
 
 
-def _offer(kind: str, programs: Programs | None, schema: Schema) -> tuple[str, Container[str] | None]:
+def _offer(kind: str, programs: Programs | None, schema: QmpSchema) -> tuple[str, Container[str] | None]:
     """Return what a kind of requirement is called, and what there is of it; None if that is not known."""
     match kind:
         case "commands":

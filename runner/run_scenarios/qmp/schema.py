@@ -104,7 +104,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class QmpSchema:
     """Everything that one program offers over QMP.
 
     :param program: how messages call it: `QEMU`, or `qemu-storage-daemon`.
@@ -140,11 +140,11 @@ class Schema:
         return frozenset(f"{name}/{feature}" for name, each in named for feature in each.features)
 
 
-class BadSchema(RunnerError):
+class InvalidSchema(RunnerError):
     """What should be the introspection of a program is something else."""
 
 
-def parse_schema(program: str, version: JsonValue, entities: JsonValue) -> Schema:
+def parse_schema(program: str, version: JsonValue, entities: JsonValue) -> QmpSchema:
     """Return the schema that a program describes.
 
     :param program: `qemu` or `qemu-storage-daemon`.
@@ -155,7 +155,7 @@ def parse_schema(program: str, version: JsonValue, entities: JsonValue) -> Schem
     try:
         return _Parser(entities).schema("QEMU" if program == "qemu" else program, version)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadSchema(f"not what query-qmp-schema returns: {type(error).__name__}: {error}") from None
+        raise InvalidSchema(f"not what query-qmp-schema returns: {type(error).__name__}: {error}") from None
 
 
 class _Parser:
@@ -172,9 +172,9 @@ class _Parser:
         for entity in entities:
             self._add(entity["name"], entity)
 
-    def schema(self, program: str, version: Any) -> Schema:
+    def schema(self, program: str, version: Any) -> QmpSchema:
         major, minor, micro = map(int, version)
-        return Schema(program, (major, minor, micro), self.commands, self.events, self.types)
+        return QmpSchema(program, (major, minor, micro), self.commands, self.events, self.types)
 
     def _add(self, name: str, entity: JsonObject) -> None:
         kind = entity["meta-type"]

@@ -22,13 +22,13 @@ from run_scenarios.qmp.message_checker import (
     check_message,
     check_result,
 )
-from run_scenarios.qmp.schema import Schema
+from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.scenario.model import Requirements, Scenario
-from run_scenarios.scenario.plan import Visit
+from run_scenarios.scenario.plan import VisitedStep
 from run_scenarios.steps.verb import Procedure, Step
 
-Schemas = Callable[[str, bool], Schema | None]
-Unmet = Callable[[Requirements, Schema], str]
+Schemas = Callable[[str, bool], QmpSchema | None]
+Unmet = Callable[[Requirements, QmpSchema], str]
 # Source: qapi/qobject-input-visitor.c, qapi/qapi-visit-core.c, qapi/qmp-dispatch.c.
 REFUSAL = re.compile(
     r"[Ii]nvalid parameter|does not accept value|unexpected|missing|expected:|expects u?int|not been found|support OOB"
@@ -38,7 +38,7 @@ LAUNCHED = {"blockdev": "blockdev-add", "objects": "object-add", "export": "bloc
 TYPO = 0.85
 
 
-class QmpCheck:
+class QmpChecker:
     """The check of a whole run; what is deprecated is gathered, once for each name, until it is `told`.
 
     :param schemas: gives the schema of a program, None if it is not known; told also whether there is a case to run.
@@ -50,7 +50,9 @@ class QmpCheck:
         self._schemas = schemas
         self._unmet = unmet
 
-    def check(self, scenario: Scenario, cases: Iterable[Sequence[Visit]], to_run: bool = True) -> list[Diagnostic]:
+    def check(
+        self, scenario: Scenario, cases: Iterable[Sequence[VisitedStep]], to_run: bool = True
+    ) -> list[Diagnostic]:
         """Return what is wrong with a scenario.
 
         :param cases: the steps of each of its cases, in the order they would run; those that speak QMP will do.
@@ -76,9 +78,9 @@ class QmpCheck:
         for program in PROGRAMS:
             self._schemas(program, True)
 
-    def _check_case(self, visits: Sequence[Visit], to_run: bool) -> Iterator[Diagnostic]:
+    def _check_case(self, visits: Sequence[VisitedStep], to_run: bool) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
-        for visit in filter(speaks_qmp, visits):
+        for visit in filter(is_checked, visits):
             vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
                 programs[vm] = _program(visit.argument)
@@ -87,7 +89,7 @@ class QmpCheck:
             if schema is not None and not _may_be_wrong(visit.modifiers.get("error")):
                 yield from self._errors(visit, schema)
 
-    def _errors(self, visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+    def _errors(self, visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
         unsure = isinstance(visit.modifiers.get("when"), UnknownNode)
         for each in CHECKS[visit.step.verb.NAME](visit, schema):
             if unsure or each.severity == "warning":
@@ -99,7 +101,7 @@ class QmpCheck:
         self._deprecated.setdefault(diagnostic.message, diagnostic)
 
 
-def speaks_qmp(visit: Visit) -> bool:
+def is_checked(visit: VisitedStep) -> bool:
     """Tell whether there is something to check in a step."""
     return visit.step.verb.NAME in CHECKS
 
@@ -134,7 +136,7 @@ def _texts(expected: Node | None) -> Iterator[str | None]:
                 yield from _texts(entry.value)
 
 
-def _qmp(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+def _qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     argument, expect = visit.argument, visit.modifiers.get("expect")
     yield from check_message(argument, schema)
     entry = argument.entry("execute") if isinstance(argument, MappingNode) else None
@@ -143,7 +145,7 @@ def _qmp(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
         yield from check_result(schema.commands[name], name, expect, schema)
 
 
-def _event(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+def _event(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     """`wait-event` and `assert-no-events`: a name alone, or `{name, match, expect}`."""
     parts = visit.argument if isinstance(visit.argument, MappingNode) else None
     node = parts.get("name") if parts else visit.argument
@@ -155,7 +157,7 @@ def _event(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
             yield from check_event(name, expected, schema)
 
 
-def _launch(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
+def _launch(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     """The objects on the command line are arguments of a command each, and QEMU checks them as such."""
     for key, command in LAUNCHED.items():
         objects = visit.argument.get(key) if isinstance(visit.argument, MappingNode) else None
@@ -163,7 +165,7 @@ def _launch(visit: Visit, schema: Schema) -> Iterator[Diagnostic]:
             yield from check_arguments(command, each, each.place, schema)
 
 
-CHECKS: dict[str, Callable[[Visit, Schema], Iterator[Diagnostic]]] = {
+CHECKS: dict[str, Callable[[VisitedStep, QmpSchema], Iterator[Diagnostic]]] = {
     "qmp": _qmp,
     "wait-event": _event,
     "assert-no-events": _event,
@@ -171,7 +173,7 @@ CHECKS: dict[str, Callable[[Visit, Schema], Iterator[Diagnostic]]] = {
 }
 
 
-def _misspelt_requirements(scenario: Scenario, schema: Schema) -> Iterator[Diagnostic]:
+def _misspelt_requirements(scenario: Scenario, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield the required commands that are one of the scenario's own, misspelt: they would skip it for ever."""
     import difflib
 

@@ -19,7 +19,7 @@ from run_scenarios.steps.argument_types import (
 from run_scenarios.steps.call import PARAMETER_TYPES
 from run_scenarios.steps.verb import FlowVerb, Verb
 
-RESERVED = frozenset(
+RESERVED_NAMES = frozenset(
     {"omit", "self", "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"}
 )
 NAMES = described(list_of(TEXT), "names")
@@ -124,7 +124,7 @@ MODIFIERS: dict[str, Any] = {
 }
 
 
-def modifiers_of(verb: type[Verb]) -> list[str]:
+def list_allowed_modifiers(verb: type[Verb]) -> list[str]:
     """Return the modifiers that may stand beside a verb."""
     refused = set()
     if not verb.RESULT:

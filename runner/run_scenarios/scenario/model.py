@@ -24,7 +24,7 @@ class Requirements:
 
 
 @dataclass(frozen=True)
-class Text:
+class FileText:
     """The text of a file, and the path by which the file is told from others, whatever names lead to it."""
 
     identity: str
@@ -63,7 +63,7 @@ class ScenarioFile:
     path: str
     title: str
     tags: tuple[str, ...]
-    texts: dict[str, Text]
+    texts: dict[str, FileText]
     changes: tuple[Change, ...] = ()
 
 
@@ -92,11 +92,11 @@ class Library:
 
     own: dict[str, Procedure] = field(default_factory=dict)
     visible: dict[str, Procedure] = field(default_factory=dict)
-    texts: dict[str, Text] = field(default_factory=dict)
+    texts: dict[str, FileText] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class BadFile:
+class InvalidFile:
     """A file that cannot be run, and why.
 
     :param label: the build of QEMU that it cannot be run on, "" for any.

@@ -24,8 +24,8 @@ from run_scenarios.core.nodes import (
 )
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.file_schema import LIBRARY, SCENARIO
-from run_scenarios.scenario.model import BadFile, Change, Library, Requirements, Scenario, ScenarioFile, Text
-from run_scenarios.scenario.step_parser import Findings, check_expressions, read_steps, refuse_reserved
+from run_scenarios.scenario.model import Change, FileText, InvalidFile, Library, Requirements, Scenario, ScenarioFile
+from run_scenarios.scenario.step_parser import DiagnosticCollector, check_expressions, parse_steps, refuse_reserved_name
 from run_scenarios.steps.argument_types import seconds_of
 from run_scenarios.steps.call import PARAMETER_TYPES, check_type
 from run_scenarios.steps.verb import Parameter, Procedure, Step
@@ -48,7 +48,7 @@ class Reader:
 
     def __init__(
         self,
-        texts: Mapping[str, Text] | None = None,
+        texts: Mapping[str, FileText] | None = None,
         changes: Iterable[Change] = (),
         *,
         allow_outside: bool = False,
@@ -57,10 +57,10 @@ class Reader:
         self._changes = tuple(changes)
         self._may_look = texts is None
         self._allow_outside = allow_outside or texts is not None
-        self._libraries: dict[str, Library | BadFile] = {}
+        self._libraries: dict[str, Library | InvalidFile] = {}
         self._reading: list[str] = []
 
-    def read(self, path: Path, shown_as: str) -> Scenario | Library | BadFile:
+    def read(self, path: Path, shown_as: str) -> Scenario | Library | InvalidFile:
         """Return what a file holds: a scenario, procedures only, or mistakes."""
         known = self._libraries.get(self._identity(path))
         if known is not None:
@@ -71,31 +71,31 @@ class Reader:
                 return self._library(path, shown_as)
             return self._scenario(root, path, shown_as)
         except ScenarioError as error:
-            return BadFile(shown_as, error.diagnostics)
+            return InvalidFile(shown_as, error.diagnostics)
 
     def _scenario(self, root: MappingNode, path: Path, shown_as: str) -> Scenario:
-        found = Findings()
+        found = DiagnosticCollector()
         found.extend(problems(root, SCENARIO, "the scenario"))
         _refuse_expressions(root, found)
         _check_variables(root, found)
         library = Library()
         with found:
             self._declare(root, path, shown_as, library, found)
-        steps = read_steps(root.get("steps"), library.visible, not _leaves(root), found)
+        steps = parse_steps(root.get("steps"), library.visible, not _leaves(root), found)
         with found:
             _refuse_recursion(library.own.values())
         found.raise_any()
         texts = {_absolute(path): self._texts.pop(_absolute(path)), **library.texts}
         return _scenario_of(root, _file_of(root, path, shown_as, texts), steps, library.visible)
 
-    def _library(self, path: Path, shown_as: str) -> Library | BadFile:
+    def _library(self, path: Path, shown_as: str) -> Library | InvalidFile:
         key = self._identity(path)
         if key not in self._libraries:
             self._reading.append(key)
             try:
                 self._libraries[key] = self._read_library(path, shown_as)
             except ScenarioError as error:
-                self._libraries[key] = BadFile(shown_as, error.diagnostics)
+                self._libraries[key] = InvalidFile(shown_as, error.diagnostics)
             finally:
                 self._reading.pop()
         return self._libraries[key]
@@ -103,7 +103,7 @@ class Reader:
     def _read_library(self, path: Path, shown_as: str) -> Library:
         root = _root(self._load(path, shown_as))
         _refuse_scenario(root)
-        found = Findings()
+        found = DiagnosticCollector()
         found.extend(problems(root, LIBRARY, "the file of procedures"))
         _refuse_expressions(root, found)
         library = Library(texts={_absolute(path): self._texts[_absolute(path)]})
@@ -121,13 +121,15 @@ class Reader:
     def _load(self, path: Path, shown_as: str) -> Node:
         name = _absolute(path)
         if self._may_look:
-            self._texts[name] = Text(_resolved(path), read_source(path, shown_as))
+            self._texts[name] = FileText(_resolved(path), read_source(path, shown_as))
         root = load_text(self._texts[name].source)
         for change in self._changes:
             root = replace_at_path(root, change.path, change.value) if change.at == name else root
         return root
 
-    def _declare(self, root: MappingNode, path: Path, shown_as: str, library: Library, found: Findings) -> None:
+    def _declare(
+        self, root: MappingNode, path: Path, shown_as: str, library: Library, found: DiagnosticCollector
+    ) -> None:
         entry = root.entry("allow-outside-paths")
         if entry and _leaves(root) and not self._allow_outside:
             found.extend([Diagnostic(entry.span, UNTRUSTED, "if you trust the file, run with --allow-outside")])
@@ -178,7 +180,7 @@ class Reader:
         raise ScenarioError(*library.diagnostics, here)
 
 
-def reopened(file: ScenarioFile) -> Scenario:
+def parse_again(file: ScenarioFile) -> Scenario:
     """Return what is in a file that was read before and found right."""
     scenario = Reader(file.texts, file.changes).read(Path(file.at), file.path)
     assert isinstance(scenario, Scenario), "its text has not changed"
@@ -219,7 +221,7 @@ def _refuse_scenario(root: MappingNode) -> None:
         )
 
 
-def _refuse_expressions(root: MappingNode, found: Findings) -> None:
+def _refuse_expressions(root: MappingNode, found: DiagnosticCollector) -> None:
     """Refuse expressions where they would be read before any variable is known."""
     for entry in _read_early(root):
         for expression in expressions_in(entry.value):
@@ -236,11 +238,11 @@ def _read_early(parts: MappingNode) -> Iterator[Entry]:
             yield entry
 
 
-def _check_variables(root: MappingNode, found: Findings) -> None:
+def _check_variables(root: MappingNode, found: DiagnosticCollector) -> None:
     matrix = root.get("matrix")
     for entry in _declared_variables(root):
         with found:
-            refuse_reserved(entry.key, entry.span)
+            refuse_reserved_name(entry.key, entry.span)
         if isinstance(matrix, MappingNode) and entry.key in _dimensions(matrix):
             found.extend([Diagnostic(entry.span, f"the matrix has a dimension '{entry.key}' as well", "remove one")])
 
@@ -281,7 +283,7 @@ def _merge(library: Library, imported: Library, node: Node) -> None:
     library.texts.update(imported.texts)
 
 
-def _file_of(root: MappingNode, path: Path, shown_as: str, texts: dict[str, Text]) -> ScenarioFile:
+def _file_of(root: MappingNode, path: Path, shown_as: str, texts: dict[str, FileText]) -> ScenarioFile:
     return ScenarioFile(_absolute(path), shown_as, _text(root.get("scenario")), _texts(root.get("tags")), texts)
 
 
@@ -322,7 +324,7 @@ def _requirements(node: MappingNode) -> Requirements:
     return Requirements(_text(node.get("qemu")), lists, places)
 
 
-def _procedure(entry: Entry, visible: dict[str, Procedure], confined: bool, found: Findings) -> Procedure:
+def _procedure(entry: Entry, visible: dict[str, Procedure], confined: bool, found: DiagnosticCollector) -> Procedure:
     assert isinstance(entry.value, MappingNode)
     parameters = entry.value.get("parameters")
     declared = parameters if isinstance(parameters, MappingNode) else ()
@@ -333,14 +335,14 @@ def _procedure(entry: Entry, visible: dict[str, Procedure], confined: bool, foun
         entry.key,
         entry.span,
         {each.key: _parameter(each) for each in declared},
-        read_steps(entry.value.get("steps"), visible, confined, found),
+        parse_steps(entry.value.get("steps"), visible, confined, found),
         returns,
         visible,
     )
 
 
 def _parameter(entry: Entry) -> Parameter:
-    refuse_reserved(entry.key, entry.span)
+    refuse_reserved_name(entry.key, entry.span)
     if not isinstance(entry.value, MappingNode):
         return Parameter(entry.key, _text(entry.value), None, entry.span)
     kind, default = _text(entry.value.get("type")), entry.value.get("default")
@@ -361,7 +363,7 @@ def _refuse_recursion(procedures: Iterable[Procedure]) -> None:
             circle = " -> ".join((*path[path.index(name) :], name))
             raise scenario_error(span, f"procedure '{name}' calls itself: {circle}")
         if name in own and name not in done:
-            for called, at in calls(own[name].steps):
+            for called, at in find_calls(own[name].steps):
                 visit(called, at, (*path, name))
             done.add(name)
 
@@ -369,7 +371,7 @@ def _refuse_recursion(procedures: Iterable[Procedure]) -> None:
         visit(procedure.name, procedure.span, ())
 
 
-def calls(steps: Iterable[Step]) -> Iterator[tuple[str, Span]]:
+def find_calls(steps: Iterable[Step]) -> Iterator[tuple[str, Span]]:
     """Yield the name and place of every call in these steps, however deep in blocks."""
     for step in steps:
         name = (
@@ -377,4 +379,4 @@ def calls(steps: Iterable[Step]) -> Iterator[tuple[str, Span]]:
         )
         if isinstance(name, ScalarNode):
             yield str(name.value), name.span
-        yield from calls(step.body)
+        yield from find_calls(step.body)

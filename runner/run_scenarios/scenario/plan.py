@@ -32,8 +32,8 @@ from run_scenarios.core.nodes import (
 )
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.model import Scenario, ScenarioFile
-from run_scenarios.scenario.parser import reopened
-from run_scenarios.scenario.step_parser import Findings, argument_problems, check_modifier, refuse_reserved
+from run_scenarios.scenario.parser import parse_again
+from run_scenarios.scenario.step_parser import DiagnosticCollector, check_argument, check_modifier, refuse_reserved_name
 from run_scenarios.steps.eventually import Eventually
 from run_scenarios.steps.for_each import ForEach
 from run_scenarios.steps.verb import DEFAULT_VM, Block, FlowVerb, Procedure, Scope, Step, Verb
@@ -92,21 +92,21 @@ class Case:
 
     def scope(self) -> Scope:
         """Return a new scope for the case's first step."""
-        return scope_of(self, self.scenario)
+        return make_scope(self, self.scenario)
 
 
-def scope_of(case: Case, scenario: Scenario) -> Scope:
+def make_scope(case: Case, scenario: Scenario) -> Scope:
     """Return a new scope for the first step of a case of a scenario that is open."""
     return Scope({**case.variables, **case.dimensions}, scenario.procedures)
 
 
 @lru_cache(maxsize=64)
 def _opened(file: ScenarioFile) -> Scenario:
-    return reopened(file)
+    return parse_again(file)
 
 
 @unchecked_frozen
-class Visit:
+class VisitedStep:
     """A step that a dry walk came by, with what is known of its values by then.
 
     :param verb: None while a value is not known.
@@ -135,11 +135,11 @@ class Visit:
         return span if span.source == self.top.span.source else self.top.span
 
 
-Walk = Sequence[Visit]
+VisitedSteps = Sequence[VisitedStep]
 
 
 @dataclass(frozen=True)
-class Planned:
+class DryRun:
     """What planning makes of a scenario.
 
     :param cases: in the order of its matrix; they are to be run only if nothing was found.
@@ -148,7 +148,7 @@ class Planned:
     """
 
     cases: list[Case]
-    walks: list[Walk]
+    walks: list[VisitedSteps]
     found: tuple[Diagnostic, ...]
 
 
@@ -163,29 +163,29 @@ def plan(scenario: Scenario) -> list[Case]:
     return planned.cases
 
 
-def dry_run(scenario: Scenario, given: Mapping[str, JsonValue] = EMPTY) -> Planned:
+def dry_run(scenario: Scenario, given: Mapping[str, JsonValue] = EMPTY) -> DryRun:
     """Walk through each case of a scenario.
 
     :param given: values that take the place of those the scenario gives its variables; other names do not matter.
     :raise ScenarioError: if its matrix is wrong, for then there are no cases.
     """
     cases = _cases(scenario, given)
-    walks: list[Walk] = []
+    walks: list[VisitedSteps] = []
     found: dict[Diagnostic, None] = {}
     budget = _Budget()
     for case in cases:
         walk = _Walk(budget)
         walks.append(walk.visits)
-        walk.whole(scenario.steps, scope_of(case, scenario))
+        walk.whole(scenario.steps, make_scope(case, scenario))
         found |= walk.found
         if walk.is_exhausted:
             break
     else:
-        found |= dict.fromkeys(check_procedures(reachable(scenario.procedures.values())))
-    return Planned(cases, walks, tuple(sorted(found, key=lambda each: each.place)))
+        found |= dict.fromkeys(check_procedures(find_reachable_procedures(scenario.procedures.values())))
+    return DryRun(cases, walks, tuple(sorted(found, key=lambda each: each.place)))
 
 
-def reachable(procedures: Iterable[Procedure]) -> list[Procedure]:
+def find_reachable_procedures(procedures: Iterable[Procedure]) -> list[Procedure]:
     """Return these procedures and those that they may call, whether or not a step calls them."""
     found: dict[Procedure, None] = {}
     left = list(procedures)
@@ -201,7 +201,7 @@ def check_procedures(procedures: Iterable[Procedure]) -> list[Diagnostic]:
     """Return what a dry walk through procedures finds, whatever their arguments; once each, whoever asks."""
     checked = [_checked(procedure) for procedure in procedures]
     if sum(each.length for each in checked) > MAX_STEPS:
-        return walk_procedures(procedures)[0]
+        return dry_run_procedures(procedures)[0]
     return [finding for each in checked for finding in each.found]
 
 
@@ -216,16 +216,16 @@ class _Checked:
 @lru_cache(maxsize=1024)
 def _checked(procedure: Procedure) -> _Checked:
     budget = _Budget()
-    found, _ = walk_procedures([procedure], budget)
+    found, _ = dry_run_procedures([procedure], budget)
     return _Checked(tuple(found), MAX_STEPS - budget.left)
 
 
-def walk_procedures(
+def dry_run_procedures(
     procedures: Iterable[Procedure], budget: _Budget | None = None
-) -> tuple[list[Diagnostic], list[Walk]]:
+) -> tuple[list[Diagnostic], list[VisitedSteps]]:
     """Return what is wrong with procedures whatever their arguments, and the steps of the dry walk through each."""
     found: dict[Diagnostic, None] = {}
-    walks: list[Walk] = []
+    walks: list[VisitedSteps] = []
     budget = budget or _Budget()
     for procedure in procedures:
         walk = _Walk(budget)
@@ -241,20 +241,20 @@ def walk_procedures(
 
 
 @unchecked_frozen
-class Bound:
+class BoundStep:
     """A step with its values in place; `verb` is None while one of them is not known."""
 
     argument: Node
     verb: Verb | None
 
 
-def bind(step: Step, scope: Scope) -> Bound:
+def bind_step(step: Step, scope: Scope) -> BoundStep:
     """Put the values of a scope into a step's argument, and type it.
 
     :raise ScenarioError: for an unresolved name, or a value that the verb does not take.
     """
     if step.parsed is not None:
-        return Bound(step.argument, step.parsed)
+        return BoundStep(step.argument, step.parsed)
     values = (scope.variables.get(name, UNKNOWN) for name in step.names)
     keys = [value if isinstance(value, SCALARS) else _as_key(value) for value in values]
     return _bound(step, scope.variables) if UNKNOWN in keys else _bound_before(step, *keys)
@@ -276,22 +276,22 @@ def _as_key(value: JsonValue | UnknownValue) -> Hashable:
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _bound_before(step: Step, *keys: Hashable) -> Bound:
+def _bound_before(step: Step, *keys: Hashable) -> BoundStep:
     """Do the work once for the same values: rounds repeat them, and a procedure is mostly called with the same."""
     values: list[Any] = [json.loads(key) if isinstance(key, _Whole) else key for key in keys]
     return _bound(step, dict(zip(step.names, values, strict=True)))
 
 
-def _bound(step: Step, variables: Variables) -> Bound:
+def _bound(step: Step, variables: Variables) -> BoundStep:
     argument = render(step.argument, variables)
-    wrong = argument_problems(step.verb, argument, confined=step.confined)
+    wrong = check_argument(step.verb, argument, confined=step.confined)
     if wrong:
         raise ScenarioError(*wrong)
     parse = not argument.dynamic or issubclass(step.verb, FlowVerb)
-    return Bound(argument, step.verb.parse(argument) if parse else None)
+    return BoundStep(argument, step.verb.parse(argument) if parse else None)
 
 
-def modifier(step: Step, name: str, scope: Scope) -> Node | None:
+def bind_modifier(step: Step, name: str, scope: Scope) -> Node | None:
     """Return the value of a modifier, None if the step does not have it.
 
     :raise ScenarioError: for an unresolved name, or a value that the modifier does not take.
@@ -320,7 +320,7 @@ class _Walk:
 
     def __init__(self, budget: _Budget) -> None:
         self.found: dict[Diagnostic, None] = {}
-        self.visits: list[Visit] = []
+        self.visits: list[VisitedStep] = []
         self._budget = budget
 
     @property
@@ -343,7 +343,7 @@ class _Walk:
             raise _TooMany
         if step.parsed is not None and not step.modifiers and not step.verb.UNFOLDS:
             # There is nothing left to be found.
-            self.visits.append(Visit(step, step.argument, step.parsed, NO_MODIFIERS, top, certain))
+            self.visits.append(VisitedStep(step, step.argument, step.parsed, NO_MODIFIERS, top, certain))
         else:
             self._unsure(step, scope, depth, top, certain)
         if step.save:
@@ -370,12 +370,12 @@ class _Walk:
             self.found |= dict.fromkeys(error.diagnostics)
 
     def _step(self, step: Step, scope: Scope, depth: int, top: Step, certain: bool) -> None:
-        modifiers = {name: node for name in step.modifiers if (node := modifier(step, name, scope)) is not None}
+        modifiers = {name: node for name in step.modifiers if (node := bind_modifier(step, name, scope)) is not None}
         when = modifiers.get("when")
         if isinstance(when, ScalarNode) and when.value is False:
             return
-        bound, sure = bind(step, scope), certain and isinstance(when, ScalarNode | None)
-        self.visits.append(Visit(step, bound.argument, bound.verb, modifiers, top, sure))
+        bound, sure = bind_step(step, scope), certain and isinstance(when, ScalarNode | None)
+        self.visits.append(VisitedStep(step, bound.argument, bound.verb, modifiers, top, sure))
         if isinstance(bound.verb, FlowVerb):
             for block in bound.verb.unfold(scope, step.body):
                 self._block(block, depth + 1, top, sure and _runs_once(bound.verb))
@@ -414,12 +414,12 @@ def _rows(matrix: MappingNode) -> list[_Row]:
 
     :raise ScenarioError: with every mistake in it.
     """
-    found = Findings()
+    found = DiagnosticCollector()
     dimensions = [entry for entry in matrix if entry.key not in ("include", "exclude")]
     _refuse_too_many(matrix, dimensions)
     for entry in dimensions:
         with found:
-            refuse_reserved(entry.key, entry.span)
+            refuse_reserved_name(entry.key, entry.span)
         found.extend(_repeated(entry))
     included = _items(matrix.get("include"))
     names = [entry.key for entry in dimensions] or [key for node in included[:1] for key in _named(node)]
@@ -480,7 +480,7 @@ def _product(dimensions: list[Entry]) -> list[_Row]:
     ]
 
 
-def _exclude(rows: list[_Row], excluded: list[MappingNode], found: Findings) -> list[_Row]:
+def _exclude(rows: list[_Row], excluded: list[MappingNode], found: DiagnosticCollector) -> list[_Row]:
     for node in excluded:
         pattern = _named(node)
         if not pattern:
@@ -493,7 +493,7 @@ def _exclude(rows: list[_Row], excluded: list[MappingNode], found: Findings) -> 
     return rows
 
 
-def _include(node: MappingNode, names: list[str], found: Findings) -> _Row:
+def _include(node: MappingNode, names: list[str], found: DiagnosticCollector) -> _Row:
     row = _named(node)
     for name in names:
         if name not in row:

@@ -21,7 +21,7 @@ from run_scenarios.core.nodes import (
 )
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.confinement import reaches_outside
-from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED, modifiers_of
+from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED_NAMES, list_allowed_modifiers
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import seconds_of
 from run_scenarios.steps.verb import Procedure, Step, Verb
@@ -37,7 +37,7 @@ class _Enough(ScenarioError):
     """So much is wrong that looking on helps nobody."""
 
 
-class Findings:
+class DiagnosticCollector:
     """Collects diagnostics; as a context it catches a `ScenarioError` raised within."""
 
     def __init__(self) -> None:
@@ -66,8 +66,8 @@ class Findings:
         return sorted(self._found, key=lambda each: each.place)
 
 
-def read_steps(
-    node: Node | None, procedures: dict[str, Procedure], confined: bool, found: Findings
+def parse_steps(
+    node: Node | None, procedures: dict[str, Procedure], confined: bool, found: DiagnosticCollector
 ) -> tuple[Step, ...]:
     steps = []
     for item in node if isinstance(node, SequenceNode) else ():
@@ -76,9 +76,9 @@ def read_steps(
     return tuple(steps)
 
 
-def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: Findings) -> Step:
-    parts = step_parts(node)
-    entry = verb_entry(parts)
+def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: DiagnosticCollector) -> Step:
+    parts = make_step_mapping(node)
+    entry = find_verb(parts)
     verb = VERBS[entry.key]
     _check_keys(parts, verb, entry)
     if isinstance(node, ScalarNode):
@@ -97,7 +97,7 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
             check_modifier("save", save)
     if "propertyNames" in verb.SCHEMA:
         _refuse_reserved(entry.value, found)
-    wrong = argument_problems(verb, argument, confined=confined)
+    wrong = check_argument(verb, argument, confined=confined)
     found.extend(wrong)
     parsed = None if wrong or argument.dynamic else verb.parse(argument)
     saved_at = save.span if save else None
@@ -108,7 +108,7 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: F
 
 
 def _mentioned(
-    argument: Node, modifiers: Iterable[Node], body: Iterable[Step], found: Findings
+    argument: Node, modifiers: Iterable[Node], body: Iterable[Step], found: DiagnosticCollector
 ) -> tuple[tuple[ExpressionNode, ...], tuple[str, ...], frozenset[str]]:
     """Return the expressions of a step, the variables in its argument, and those anywhere in it."""
     in_argument = tuple(expressions_in(argument)) if argument.dynamic else ()
@@ -119,7 +119,7 @@ def _mentioned(
     return (*in_argument, *beside), tuple(sorted(names)) if names else (), mentions
 
 
-def _names_of(expressions: Iterable[ExpressionNode], found: Findings) -> frozenset[str]:
+def _names_of(expressions: Iterable[ExpressionNode], found: DiagnosticCollector) -> frozenset[str]:
     """Return the names that expressions mention, and find bad syntax in them."""
     names: set[str] = set()
     for expression in expressions:
@@ -155,22 +155,22 @@ def _keys(verb: type[Verb]) -> tuple[str, ...]:
     return tuple(key for branch in verb.SCHEMA.get("anyOf", [verb.SCHEMA]) for key in branch.get("properties", {}))
 
 
-def _refuse_reserved(argument: Node, found: Findings) -> None:
+def _refuse_reserved(argument: Node, found: DiagnosticCollector) -> None:
     for each in argument if isinstance(argument, MappingNode) else ():
         with found:
-            refuse_reserved(each.key, each.span)
+            refuse_reserved_name(each.key, each.span)
 
 
-def refuse_reserved(name: str, span: Span) -> None:
+def refuse_reserved_name(name: str, span: Span) -> None:
     """Check that a variable may have this name.
 
     :raise ScenarioError: if expressions would never see it.
     """
-    if name in RESERVED:
+    if name in RESERVED_NAMES:
         raise scenario_error(span, f"'{name}' means something in expressions already", "choose another name")
 
 
-def argument_problems(verb: type[Verb], argument: Node, *, confined: bool) -> list[Diagnostic]:
+def check_argument(verb: type[Verb], argument: Node, *, confined: bool) -> list[Diagnostic]:
     """Return what is refused in a verb's argument: by its schemas, and because it reaches outside if it is `confined`.
 
     An expression not evaluated yet is not refused.
@@ -188,7 +188,7 @@ def argument_problems(verb: type[Verb], argument: Node, *, confined: bool) -> li
     ]
 
 
-def step_parts(node: Node) -> MappingNode:
+def make_step_mapping(node: Node) -> MappingNode:
     """Return a step as a mapping, one that is a verb alone too.
 
     :raise ScenarioError: if it is neither.
@@ -204,7 +204,7 @@ def _what(node: Node) -> str:
     return "an expression" if isinstance(node, ExpressionNode) else type_name(to_partial(node))
 
 
-def verb_entry(parts: MappingNode) -> Entry:
+def find_verb(parts: MappingNode) -> Entry:
     """Return the verb of a step, with its argument.
 
     :raise ScenarioError: unless there is just one.
@@ -228,7 +228,7 @@ def verb_entry(parts: MappingNode) -> Entry:
 @cache
 def _never_wrong(verb: type[Verb]) -> frozenset[str]:
     """Return the keys that may stand beside a verb, whatever else does."""
-    modifiers = set(modifiers_of(verb)) - {"error"}
+    modifiers = set(list_allowed_modifiers(verb)) - {"error"}
     return frozenset({verb.NAME, *verb.COMPANIONS, *modifiers} - (set() if verb.RESULT else {"save"}))
 
 
@@ -248,7 +248,7 @@ def _check_strange_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> N
         hint = f"indent it further: it belongs into '{verb.NAME}'" if inside else ""
         if each.key not in known:
             text = f"unknown key '{each.key}' beside '{verb.NAME}'"
-            allowed = [key for key in known if key in companions or key in modifiers_of(verb)]
+            allowed = [key for key in known if key in companions or key in list_allowed_modifiers(verb)]
             refused.append(
                 Diagnostic(each.span, text, hint or did_you_mean(each.key, allowed, f"keys: {', '.join(allowed)}"))
             )
@@ -256,7 +256,7 @@ def _check_strange_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> N
             refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no result to {each.key}", hint))
         elif each.key == "error" and not verb.FAILS_WITH:
             refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no error to expect", hint))
-        elif each.key == "vm" and "vm" not in modifiers_of(verb):
+        elif each.key == "vm" and "vm" not in list_allowed_modifiers(verb):
             refused.append(Diagnostic(each.span, f"'{verb.NAME}' is about no VM", "say 'vm' beside the steps it runs"))
         elif each.key == "expect" and parts.get("error") is not None:
             refused.append(Diagnostic(each.span, "'expect' beside 'error': a step that fails has no result"))
@@ -282,24 +282,24 @@ def _body(
     entry: Entry,
     procedures: dict[str, Procedure],
     confined: bool,
-    found: Findings,
+    found: DiagnosticCollector,
 ) -> tuple[Step, ...]:
     steps = parts.get("steps")
     if steps is None:
         return ()
     if not isinstance(steps, SequenceNode) or not steps.items:
         raise scenario_error(steps.span, f"'steps' of '{entry.key}' must be a list of at least one step")
-    return read_steps(steps, procedures, confined, found)
+    return parse_steps(steps, procedures, confined, found)
 
 
 def _save(node: Node) -> str:
     if isinstance(node, ExpressionNode):
         raise scenario_error(node.span, "'save' takes a plain name, not an expression")
     name = str(to_json(node)) if isinstance(node, ScalarNode) else ""
-    refuse_reserved(name, node.span)
+    refuse_reserved_name(name, node.span)
     return name
 
 
-def check_expressions(node: Node, found: Findings) -> None:
+def check_expressions(node: Node, found: DiagnosticCollector) -> None:
     """Find bad syntax in the expressions of a node."""
     _names_of(expressions_in(node), found)

@@ -25,12 +25,12 @@ from run_scenarios.execution.scheduler import RequirementChecker
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs, find_programs
 from run_scenarios.qemu.workspace import Workspace
-from run_scenarios.qmp.introspection import PROGRAMS, Schemas, introspect
-from run_scenarios.qmp.requirements import unmet
-from run_scenarios.qmp.schema import Schema
-from run_scenarios.qmp.step_checker import QmpCheck, speaks_qmp
+from run_scenarios.qmp.introspection import QMP_PROGRAMS, SchemaProvider, introspect
+from run_scenarios.qmp.requirements import find_unmet_requirement
+from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.qmp.step_checker import QmpChecker, is_checked
 from run_scenarios.scenario.model import Requirements
-from run_scenarios.scenario.plan import Case, dry_run, reachable
+from run_scenarios.scenario.plan import Case, dry_run, find_reachable_procedures
 from run_scenarios.scenario.task import Task
 
 FILE_LIMIT = 64 << 20
@@ -143,7 +143,7 @@ class _Build:
     """One QEMU on this machine, and what is known of the scenarios checked against it."""
 
     programs: Programs
-    _schemas: dict[str, Schema] = field(default_factory=dict)
+    _schemas: dict[str, QmpSchema] = field(default_factory=dict)
     _checked: dict[frozenset[str], tuple[Diagnostic, ...]] = field(default_factory=dict)
 
     async def mistakes(self, case: Case, guardian: Guardian) -> tuple[Diagnostic, ...]:
@@ -152,22 +152,22 @@ class _Build:
         :raise SetupError: if QEMU cannot be asked.
         """
         scenario = case.scenario
-        procedures = reachable(scenario.procedures.values())
+        procedures = find_reachable_procedures(scenario.procedures.values())
         texts = frozenset({scenario.span.source.text, *(each.span.source.text for each in procedures)})
         if texts not in self._checked:
-            walks = [[each for each in walk if speaks_qmp(each)] for walk in dry_run(scenario).walks]
-            check = QmpCheck(Schemas(None, await self._ask(guardian), may_ask=False), self._skipped)
+            walks = [[each for each in walk if is_checked(each)] for walk in dry_run(scenario).walks]
+            check = QmpChecker(SchemaProvider(None, await self._ask(guardian), may_ask=False), self._skipped)
             self._checked[texts] = tuple(check.check(scenario, walks))
         return self._checked[texts]
 
-    async def _ask(self, guardian: Guardian) -> dict[str, Schema]:
-        for program in PROGRAMS:
+    async def _ask(self, guardian: Guardian) -> dict[str, QmpSchema]:
+        for program in QMP_PROGRAMS:
             if program not in self._schemas and program in self.programs.paths:
                 self._schemas[program] = await introspect(self.programs, guardian, program)
         return self._schemas
 
-    def _skipped(self, requires: Requirements, schema: Schema) -> str:
-        return unmet(requires, self.programs, schema)
+    def _skipped(self, requires: Requirements, schema: QmpSchema) -> str:
+        return find_unmet_requirement(requires, self.programs, schema)
 
 
 def _broken(case: Case, message: str) -> Result:
