@@ -36,15 +36,15 @@ def _silence(comment: Comment) -> Silence:
     return Silence(comment, code, "".join(rest))
 
 
-def _wrong(silence: Silence, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-    code, span, line = silence.code, silence.comment.span, silence.comment.line
+def _wrong(suppression: Silence, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    code, span, line = suppression.code, suppression.comment.span, suppression.comment.line
     if code not in BY_CODE:
         message = f"there is no rule '{code}'" if code else "this comment names no rule"
         hint = did_you_mean(code.upper(), BY_CODE, "for instance '# lint: RS007 the reason'")
         yield UNKNOWN_CODE.diagnostic(span, message, hint)
         return
-    if not any(silence.is_about(each) for each in findings):
+    if not any(suppression.is_about(each) for each in findings):
         message = f"this comment silences nothing: line {line} does not break {code}"
         yield NOT_NEEDED.diagnostic(span, message, "remove it, or put it on the line or the one above")
-    if not silence.reason:
+    if not suppression.reason:
         yield NO_REASON.diagnostic(span, "this comment gives no reason", f"# lint: {code} the reason")
