@@ -154,8 +154,8 @@ def steps(depth: int = 0) -> st.SearchStrategy[JsonValue]:
 def step(name: str, depth: int) -> st.SearchStrategy[JsonValue]:
     """Return one step of a verb."""
     verb = VERBS[name]
-    more = {key: plausible(schema, 1) for key, schema in {**MODIFIERS, **verb.COMPANIONS}.items()}
-    if verb.TAKES_STEPS and depth < 2:
+    more = {key: plausible(schema, 1) for key, schema in {**MODIFIERS, **verb.SIBLING_KEYS}.items()}
+    if verb.HAS_BODY and depth < 2:
         more["steps"] = st.deferred(lambda: st.lists(steps(depth + 1), max_size=2))
     return st.fixed_dictionaries({name: plausible(verb.SCHEMA) | values()}, optional=more)
 

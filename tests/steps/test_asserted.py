@@ -8,11 +8,11 @@ import pytest
 from run_scenarios.core.nodes import Entry as MappingEntry
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node, from_json, make_mapping, to_json
 from run_scenarios.core.source import Source, Span
-from run_scenarios.steps.mutations import NOWHERE, breakings, computed, other_text
+from run_scenarios.steps.mutations import NO_SUCH_VALUE, mutate_expectation, replace_text, wrap_expression
 from run_scenarios.syntax.matchers import check_matcher, mismatches
 
 HERE = Span(Source("a.yaml", "x"), 1, 1)
-BROKEN: JsonValue = {"$exact": NOWHERE}
+BROKEN: JsonValue = {"$exact": NO_SUCH_VALUE}
 
 
 def node(value: JsonValue) -> Node:
@@ -21,7 +21,7 @@ def node(value: JsonValue) -> Node:
 
 def broken(value: JsonValue) -> list[JsonValue]:
     """Return an expected value with one part broken after the other."""
-    return [to_json(each) for _, each, _ in breakings(node(value))]
+    return [to_json(each) for _, each, _ in mutate_expectation(node(value))]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,10 @@ def broken(value: JsonValue) -> list[JsonValue]:
         ([1, 2], [[BROKEN, 2], [1, BROKEN]]),
         ({"a": 1, "b": {"c": 2}}, [{"a": BROKEN, "b": {"c": 2}}, {"a": 1, "b": {"c": BROKEN}}]),
         ({"a": {"$ge": 1}}, [{"a": BROKEN}]),
-        ({"$exact": {"a": 1, "b": [2]}}, [{"$exact": {"a": NOWHERE, "b": [2]}}, {"$exact": {"a": 1, "b": [NOWHERE]}}]),
+        (
+            {"$exact": {"a": 1, "b": [2]}},
+            [{"$exact": {"a": NO_SUCH_VALUE, "b": [2]}}, {"$exact": {"a": 1, "b": [NO_SUCH_VALUE]}}],
+        ),
         ({"$contains": {"a": 1}}, [{"$contains": {"a": BROKEN}}]),
         ({"$contains": "text"}, [BROKEN]),
         ({"$unordered": [1, 2]}, [{"$unordered": [BROKEN, 2]}, {"$unordered": [1, BROKEN]}]),
@@ -66,7 +69,7 @@ def test_each_part_is_broken_by_itself(expected: JsonValue, parts: list[JsonValu
 )
 def test_what_matches_does_not_match_once_it_is_broken(expected: JsonValue, actual: Any) -> None:
     assert not mismatches(node(expected), actual)
-    for _, each, _ in breakings(node(expected)):
+    for _, each, _ in mutate_expectation(node(expected)):
         check_matcher(each)
         assert mismatches(each, actual)
 
@@ -96,27 +99,27 @@ def test_what_matches_does_not_match_once_it_is_broken(expected: JsonValue, actu
     ],
 )
 def test_what_accepts_everything_cannot_fail(expected: JsonValue, why: str) -> None:
-    assert [cannot_fail for _, _, cannot_fail in breakings(node(expected))] == [why]
+    assert [cannot_fail for _, _, cannot_fail in mutate_expectation(node(expected))] == [why]
 
 
 @pytest.mark.parametrize("operator", ["$unordered", "$exact", "$contains"])
 def test_an_operand_that_is_not_known_is_broken_as_a_whole(operator: str) -> None:
     unknown = make_mapping(HERE, (MappingEntry(operator, HERE, ExpressionNode(HERE, "{{ names }}")),))
-    ((_, each, cannot_fail),) = breakings(unknown)
-    assert to_json(each) in (BROKEN, {"$exact": NOWHERE})
+    ((_, each, cannot_fail),) = mutate_expectation(unknown)
+    assert to_json(each) in (BROKEN, {"$exact": NO_SUCH_VALUE})
     assert not cannot_fail
 
 
 @pytest.mark.parametrize("text", ["{{ x + 1 }}", "{{- x + 1 -}}", " {{x + 1}} "])
 def test_an_expression_is_computed_on(text: str) -> None:
-    assert computed(ExpressionNode(HERE, text), "255 - %s").text == "{{ 255 - ( x + 1 ) }}".replace(
+    assert wrap_expression(ExpressionNode(HERE, text), "255 - %s").text == "{{ 255 - ( x + 1 ) }}".replace(
         "( x + 1 )", f"({text.strip()[2:-2].strip('-')})"
     )
 
 
 def test_another_text_is_chosen_before_the_run_or_in_it() -> None:
-    assert to_json(other_text(node("a"), "a", "b")) == "b"
-    assert to_json(other_text(node("b"), "a", "b")) == "a"
-    chosen = other_text(ExpressionNode(HERE, "{{ x }}"), "a", "b")
+    assert to_json(replace_text(node("a"), "a", "b")) == "b"
+    assert to_json(replace_text(node("b"), "a", "b")) == "a"
+    chosen = replace_text(ExpressionNode(HERE, "{{ x }}"), "a", "b")
     assert isinstance(chosen, ExpressionNode)
     assert chosen.text == "{{ 'b' if ( x ) == 'a' else 'a' }}"

@@ -7,7 +7,7 @@ from run_scenarios.core.errors import ScenarioError
 from run_scenarios.core.nodes import JsonValue, from_json
 from run_scenarios.core.source import Source, Span
 from run_scenarios.steps.argument_types import Image, Size
-from run_scenarios.steps.qemu_io_commands import COMPLAINT, Disk, disk_of, patterns_of, range_of
+from run_scenarios.steps.qemu_io_commands import ERROR_OUTPUT, IoTarget, parse_patterns, parse_range, parse_target
 
 SPAN = Span(Source("case.yaml", ""), 1, 1)
 
@@ -15,15 +15,15 @@ SPAN = Span(Source("case.yaml", ""), 1, 1)
 @pytest.mark.parametrize(
     ("argument", "disk"),
     [
-        ("drive0", Disk(None, "drive0")),
-        ({"device": "drive0"}, Disk(None, "drive0")),
-        ({"qdev": "disk0"}, Disk(None, "-d disk0")),
-        ({"file": "a.qcow2"}, Disk(Image("a.qcow2", "qcow2"), "")),
-        ({"file": "a.qcow2", "format": "raw"}, Disk(Image("a.qcow2", "raw"), "")),
+        ("drive0", IoTarget(None, "drive0")),
+        ({"device": "drive0"}, IoTarget(None, "drive0")),
+        ({"qdev": "disk0"}, IoTarget(None, "-d disk0")),
+        ({"file": "a.qcow2"}, IoTarget(Image("a.qcow2", "qcow2"), "")),
+        ({"file": "a.qcow2", "format": "raw"}, IoTarget(Image("a.qcow2", "raw"), "")),
     ],
 )
-def test_a_disk_is_a_file_a_device_or_a_guest_device(argument: JsonValue, disk: Disk) -> None:
-    assert disk_of(from_json(argument, SPAN)) == disk
+def test_a_disk_is_a_file_a_device_or_a_guest_device(argument: JsonValue, disk: IoTarget) -> None:
+    assert parse_target(from_json(argument, SPAN)) == disk
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_a_disk_is_a_file_a_device_or_a_guest_device(argument: JsonValue, disk: 
 )
 def test_a_disk_is_one_of_them_only(argument: JsonValue, said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
-        disk_of(from_json(argument, SPAN))
+        parse_target(from_json(argument, SPAN))
 
 
 def test_a_range_keeps_what_was_written() -> None:
-    found = range_of(from_json({"at": "16M", "size": 512}, SPAN))
+    found = parse_range(from_json({"at": "16M", "size": 512}, SPAN))
     assert (found.at, found.size) == (Size(16777216, "16M"), Size(512, "512"))
 
 
@@ -50,7 +50,7 @@ def test_a_pattern_is_in_the_words_of_qemu_io() -> None:
         {"byte": 0, "at": 1, "size": 2},
         {"at": 0, "size": 3},
     ]
-    assert [pattern.text for pattern in patterns_of(from_json(written, SPAN))] == [
+    assert [pattern.text for pattern in parse_patterns(from_json(written, SPAN))] == [
         "-P0xab 16M 256k",
         "-P0x00 1 2",
         "0 3",
@@ -67,4 +67,4 @@ def test_a_pattern_is_in_the_words_of_qemu_io() -> None:
     ],
 )
 def test_what_qemu_io_says_of_success_is_no_complaint(printed: str) -> None:
-    assert COMPLAINT.search(printed) is None
+    assert ERROR_OUTPUT.search(printed) is None

@@ -8,14 +8,14 @@ from run_scenarios.core.nodes import JsonValue, from_json
 from run_scenarios.core.source import Source, Span
 from run_scenarios.steps.argument_types import (
     Image,
-    argv_of,
-    flag_of,
-    image_of,
-    options_of,
-    read_image,
-    record,
-    seconds_of,
-    size_of,
+    object_schema,
+    parse_argv,
+    parse_flag,
+    parse_image,
+    parse_image_file,
+    parse_image_options,
+    parse_seconds,
+    parse_size,
 )
 
 SPAN = Span(Source("case.yaml", ""), 1, 1)
@@ -39,25 +39,25 @@ SPAN = Span(Source("case.yaml", ""), 1, 1)
     ],
 )
 def test_a_size_is_told_to_tools_in_words_they_understand(written: JsonValue, size: int, text: str) -> None:
-    found = size_of(from_json(written, SPAN))
+    found = parse_size(from_json(written, SPAN))
     assert (found.bytes, found.text) == (size, text)
 
 
 @pytest.mark.parametrize("written", ["", "k", "1x", "-1", "0.3k", "1.0001k"])
 def test_what_is_no_whole_number_of_bytes_is_refused(written: str) -> None:
     with pytest.raises(ScenarioError, match="is not a"):
-        size_of(from_json(written, SPAN))
+        parse_size(from_json(written, SPAN))
 
 
 @pytest.mark.parametrize(("written", "seconds"), [(10, 10), (0.5, 0.5), ("500ms", 0.5), ("1.5s", 1.5), ("2m", 120)])
 def test_a_duration_is_in_seconds(written: JsonValue, seconds: float) -> None:
-    assert seconds_of(from_json(written, SPAN)) == seconds
+    assert parse_seconds(from_json(written, SPAN)) == seconds
 
 
 @pytest.mark.parametrize("written", [0, "0s", "", "1h", "-1s"])
 def test_what_is_no_duration_above_zero_is_refused(written: JsonValue) -> None:
     with pytest.raises(ScenarioError, match="not a duration above zero"):
-        seconds_of(from_json(written, SPAN))
+        parse_seconds(from_json(written, SPAN))
 
 
 def test_options_are_joined_and_their_commas_doubled() -> None:
@@ -68,16 +68,20 @@ def test_options_are_joined_and_their_commas_doubled() -> None:
         "data_file": "a,b",
         "n": 1,
     }
-    assert options_of(from_json(options, SPAN)) == [
+    assert parse_image_options(from_json(options, SPAN)) == [
         "-o",
         "cluster_size=64k,lazy_refcounts=on,encryption=off,data_file=a,,b,n=1",
     ]
-    assert options_of(None) == []
+    assert parse_image_options(None) == []
 
 
 def test_words_and_flags() -> None:
-    assert argv_of(from_json(["-a", 1], SPAN)) == ("-a", "1")
-    assert [flag_of(None), flag_of(from_json(False, SPAN)), flag_of(from_json(True, SPAN))] == [False, False, True]
+    assert parse_argv(from_json(["-a", 1], SPAN)) == ("-a", "1")
+    assert [parse_flag(None), parse_flag(from_json(False, SPAN)), parse_flag(from_json(True, SPAN))] == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,20 +89,20 @@ def test_words_and_flags() -> None:
     [("a.qcow2", "qcow2"), ("a.b.raw", "raw"), ("d/a.img", "raw"), ("a.vhd", "vpc"), ("a.vmdk", "vmdk")],
 )
 def test_the_suffix_tells_the_format(name: str, kind: str) -> None:
-    assert read_image(from_json(name, SPAN)) == Image(name, kind)
+    assert parse_image(from_json(name, SPAN)) == Image(name, kind)
 
 
 def test_a_format_that_is_given_counts_more_than_the_suffix() -> None:
-    assert read_image(from_json({"file": "a.qcow2", "format": "raw"}, SPAN)) == Image("a.qcow2", "raw")
+    assert parse_image(from_json({"file": "a.qcow2", "format": "raw"}, SPAN)) == Image("a.qcow2", "raw")
 
 
 @pytest.mark.parametrize("name", ["a", "a.QCOW2", "a.qcow2.old", ".raw"])
 def test_another_suffix_tells_no_format(name: str) -> None:
     with pytest.raises(ScenarioError, match="cannot tell the format of"):
-        image_of(from_json(name, SPAN), None)
+        parse_image_file(from_json(name, SPAN), None)
 
 
 def test_a_record_takes_its_keys_with_hyphens_and_no_others() -> None:
-    schema = record(["at"], at={}, read_only={}, import_={})
+    schema = object_schema(["at"], at={}, read_only={}, import_={})
     assert list(schema["properties"]) == ["at", "read-only", "import"]
     assert schema["additionalProperties"] is False

@@ -85,14 +85,14 @@ def _undescribed(schema: Any, path: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_every_key_of_a_verb_is_described(verb: type[Verb]) -> None:
-    assert list(_undescribed([verb.SCHEMA, verb.COMPANIONS], verb.NAME)) == []
-    assert all(each.get("description") for each in verb.COMPANIONS.values())
+    assert list(_undescribed([verb.SCHEMA, verb.SIBLING_KEYS], verb.NAME)) == []
+    assert all(each.get("description") for each in verb.SIBLING_KEYS.values())
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_a_verb_that_names_no_files_takes_none(verb: type[Verb]) -> None:
-    takes_some = verb.NAME in confine.VERBS or "x-case-file" in json.dumps([verb.SCHEMA, verb.COMPANIONS])
-    assert verb.NAMES_FILES or not takes_some
+    takes_some = verb.NAME in confine.VERBS or "x-case-file" in json.dumps([verb.SCHEMA, verb.SIBLING_KEYS])
+    assert verb.OPENS_FILES or not takes_some
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)

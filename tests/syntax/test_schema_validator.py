@@ -18,9 +18,9 @@ from run_scenarios.steps.argument_types import (
     IMAGE,
     NOTHING,
     SIZE,
-    list_of,
-    one_of,
-    record,
+    enum_schema,
+    list_schema,
+    object_schema,
 )
 from run_scenarios.syntax.file_names import local_problem
 from run_scenarios.syntax.schema_errors import explained
@@ -33,7 +33,9 @@ def found(text: str, schema: dict[str, Any], *, confined: bool = True) -> list[s
     return [each.render() for each in problems(node, schema, "the thing", confined=confined)]
 
 
-THING = record(["file", "byte"], file=FILE, byte=BYTE, size=SIZE, kind=one_of("one", "two"), list=list_of(BYTE))
+THING = object_schema(
+    ["file", "byte"], file=FILE, byte=BYTE, size=SIZE, kind=enum_schema("one", "two"), list=list_schema(BYTE)
+)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +83,11 @@ def test_no_argument() -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "0s", "0.0ms", "1h", "10 sec", "''", "true"])
 def test_what_is_no_duration(text: str) -> None:
-    assert "must be a duration such as" in found(f"- {text}", list_of(DURATION_SCHEMA))[0]
+    assert "must be a duration such as" in found(f"- {text}", list_schema(DURATION_SCHEMA))[0]
 
 
 def test_thousands_of_unknown_keys_are_not_all_explained() -> None:
-    assert len(found("\n".join(f"k{number}: 1" for number in range(5000)), record([], a=BYTE))) == 20
+    assert len(found("\n".join(f"k{number}: 1" for number in range(5000)), object_schema([], a=BYTE))) == 20
 
 
 @pytest.mark.parametrize("name", ["/a", "../a", "a/../../b", "..", "nbd:x", "json:{}", "file:a", "a+b:c", "//a"])
@@ -107,7 +109,7 @@ def every_schema() -> Iterator[dict[str, Any]]:
     """Yield each schema that a node is checked against."""
     yield from (SCENARIO, LIBRARY, *MODIFIERS.values())
     for verb in VERBS.values():
-        yield from (verb.SCHEMA, *verb.COMPANIONS.values())
+        yield from (verb.SCHEMA, *verb.SIBLING_KEYS.values())
 
 
 def parts_of(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -13,9 +13,9 @@ from run_scenarios.core.source import Source, Span
 from run_scenarios.scenario.model import Change
 from run_scenarios.scenario.step_parser import find_verb, make_step_mapping
 from run_scenarios.steps import VERBS
-from run_scenarios.steps.argument_types import seconds_of
+from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.eventually import Eventually
-from run_scenarios.steps.mutations import Broken, breakings, with_key, without_each
+from run_scenarios.steps.mutations import Mutation, drop_each_item, mutate_expectation, replace_key
 from run_scenarios.syntax.yaml_loader import load_text
 
 PATIENCE_S = 2
@@ -68,33 +68,33 @@ def _of_block(steps: Node | None, at: str, path: Path, beside: tuple[Change, ...
         yield from _of_block(parts.get("steps"), at, (*here, "steps"), (*beside, *_impatient(verb, at, here)))
 
 
-def _broken(parts: MappingNode, verb: Entry) -> Iterator[Broken]:
+def _broken(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
     """Yield everything that may be broken of a step; where it must fail, all else of it counts for nothing."""
     error, expect = parts.get("error"), parts.get("expect")
     if error is not None:
         yield from _of_modifier("error", error)
         return
-    for assertion in VERBS[verb.key].ASSERTS:
+    for assertion in VERBS[verb.key].MUTATORS:
         yield from assertion(verb.key, verb.value)
     if expect is not None:
         yield from _of_modifier("expect", expect)
 
 
-def _left_out(parts: MappingNode, verb: Entry) -> Iterator[Broken]:
+def _left_out(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
     """Yield the step that is not run, and the step without one of several things that it does."""
-    key = VERBS[verb.key].TO_BE_NOTICED
+    key = VERBS[verb.key].EFFECTS_KEY
     if not key or parts.get("error") is not None:
         return
-    yield Broken(verb.span, {"when": ScalarNode(verb.span, False)})
+    yield Mutation(verb.span, {"when": ScalarNode(verb.span, False)})
     items = verb.value.get(key) if isinstance(verb.value, MappingNode) else None
     if isinstance(items, SequenceNode) and len(items.items) > 1:
-        for item, others in without_each(items):
-            yield Broken(item.span, {verb.key: with_key(verb.value, key, others)})
+        for item, others in drop_each_item(items):
+            yield Mutation(item.span, {verb.key: replace_key(verb.value, key, others)})
 
 
-def _of_modifier(key: str, expected: Node) -> Iterator[Broken]:
-    for span, node, cannot_fail in breakings(expected):
-        yield Broken(span, {key: node}, cannot_fail)
+def _of_modifier(key: str, expected: Node) -> Iterator[Mutation]:
+    for span, node, cannot_fail in mutate_expectation(expected):
+        yield Mutation(span, {key: node}, cannot_fail)
 
 
 def _changed(parts: MappingNode, verb: Entry, keys: Mapping[str, Node | None]) -> MappingNode:
@@ -107,5 +107,5 @@ def _changed(parts: MappingNode, verb: Entry, keys: Mapping[str, Node | None]) -
 
 def _impatient(verb: Entry, at: str, here: Path) -> Iterator[Change]:
     within = verb.value.get("within") if isinstance(verb.value, MappingNode) else None
-    if verb.key == Eventually.NAME and within and not within.dynamic and seconds_of(within) > PATIENCE_S:
+    if verb.key == Eventually.NAME and within and not within.dynamic and parse_seconds(within) > PATIENCE_S:
         yield Change(at, (*here, verb.key, "within"), ScalarNode(within.span, PATIENCE_S))

@@ -120,11 +120,11 @@ def _step_of(verb: type[Verb]) -> JsonSchema:
         **allow_expressions(verb.SCHEMA),
         "markdownDescription": extract_documentation(verb),
     }
-    properties = {verb.NAME: argument, **{key: allow_expressions(value) for key, value in verb.COMPANIONS.items()}}
-    if verb.TAKES_STEPS:
+    properties = {verb.NAME: argument, **{key: allow_expressions(value) for key, value in verb.SIBLING_KEYS.items()}}
+    if verb.HAS_BODY:
         properties["steps"] = {**STEPS, "description": f"the steps that `{verb.NAME}` runs"}
     properties |= {key: {"$ref": f"#/definitions/modifier-{key}"} for key in list_allowed_modifiers(verb)}
-    needed = {"required": ["steps"]} if verb.TAKES_STEPS else {}
+    needed = {"required": ["steps"]} if verb.HAS_BODY else {}
     return {"title": verb.NAME, "properties": properties, **needed, "additionalProperties": False}
 
 

@@ -78,7 +78,7 @@ def render_verb(verb: type[Verb]) -> str:
 
 
 def _key_table(verb: type[Verb]) -> str:
-    branches = [*verb.SCHEMA.get("anyOf", [verb.SCHEMA]), {"properties": verb.COMPANIONS}]
+    branches = [*verb.SCHEMA.get("anyOf", [verb.SCHEMA]), {"properties": verb.SIBLING_KEYS}]
     rows = []
     for branch in branches:
         for key, schema in branch.get("properties", {}).items():

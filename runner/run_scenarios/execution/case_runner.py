@@ -39,7 +39,7 @@ from run_scenarios.qemu.workspace import Directories, Workspace
 from run_scenarios.scenario.confinement import link_outside
 from run_scenarios.scenario.plan import bind_modifier, bind_step
 from run_scenarios.scenario.task import Task
-from run_scenarios.steps.argument_types import seconds_of
+from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.verb import DEFAULT_VM, Block, Scope, Step
 from run_scenarios.syntax.matchers import require_match
 
@@ -82,11 +82,11 @@ class _StepContext:
     trace: Trace
     pauses: bool
 
-    def waits_for(self, what: str) -> None:
+    def describe_wait(self, what: str) -> None:
         self.run.waiting_for = what
 
     async def tool(self, tool: str, *arguments: str) -> Completed:
-        self.waits_for(f"{tool} {' '.join(arguments[:1])}")
+        self.describe_wait(f"{tool} {' '.join(arguments[:1])}")
         return await self.processes.run([self.programs[tool], *arguments])
 
     async def run_block(self, block: Block) -> None:
@@ -325,8 +325,8 @@ class CaseRunner:
     def _limit(self, step: Step, scope: Scope) -> float | None:
         node = bind_modifier(step, "timeout", scope)
         if node is not None:
-            return seconds_of(node)
-        return None if step.verb.UNFOLDS else STEP_TIMEOUT_S
+            return parse_seconds(node)
+        return None if step.verb.IS_CONTROL_FLOW else STEP_TIMEOUT_S
 
     async def _perform(self, step: Step, scope: Scope) -> JsonValue:
         bound = bind_step(step, scope)
@@ -348,7 +348,7 @@ class CaseRunner:
 
     def _refuse_links(self, step: Step) -> None:
         """Refuse to go on in a directory from which something that ran there has made a way out."""
-        if not (step.confined and step.verb.NAMES_FILES):
+        if not (step.confined and step.verb.OPENS_FILES):
             return
         link = link_outside(self.directories.work)
         if link:
@@ -358,7 +358,7 @@ class CaseRunner:
     def _nested(self, step: Step) -> Iterator[None]:
         """Have the steps within this one, if it runs any, say that it led to them."""
         outer = self.stack
-        if step.verb.UNFOLDS:
+        if step.verb.IS_CONTROL_FLOW:
             self.stack = (*outer, step.span)
         try:
             yield

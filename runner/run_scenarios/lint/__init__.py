@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from run_scenarios.core.diagnostics import Diagnostic
-from run_scenarios.lint.context import Subject, library_subject, scenario_subject
+from run_scenarios.lint.context import LintContext, make_library_context, make_scenario_context
 from run_scenarios.lint.rules import RULES, Rule
-from run_scenarios.lint.suppressions import silence
+from run_scenarios.lint.suppressions import apply_suppressions
 from run_scenarios.scenario.model import Library, Scenario
 from run_scenarios.scenario.plan import VisitedSteps
 
@@ -17,7 +17,7 @@ def lint_scenario(scenario: Scenario, walks: Iterable[VisitedSteps]) -> list[Dia
 
     :param walks: the dry walk through each of its cases.
     """
-    return _lint(scenario_subject(scenario, walks))
+    return _lint(make_scenario_context(scenario, walks))
 
 
 def lint_library(library: Library, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
@@ -25,14 +25,14 @@ def lint_library(library: Library, walks: Iterable[VisitedSteps]) -> list[Diagno
 
     :param walks: the dry walk through each of its procedures.
     """
-    return _lint(library_subject(library, walks))
+    return _lint(make_library_context(library, walks))
 
 
-def _lint(subject: Subject) -> list[Diagnostic]:
+def _lint(subject: LintContext) -> list[Diagnostic]:
     found = dict.fromkeys(each for rule in RULES for each in _findings(rule, subject))
-    return sorted(silence(subject.source, list(found)), key=lambda each: (each.span.line, each.span.column))
+    return sorted(apply_suppressions(subject.source, list(found)), key=lambda each: (each.span.line, each.span.column))
 
 
-def _findings(rule: Rule, subject: Subject) -> Iterable[Diagnostic]:
+def _findings(rule: Rule, subject: LintContext) -> Iterable[Diagnostic]:
     for finding in rule.find(subject) if rule.find else ():
         yield rule.diagnostic(finding.span, finding.message, finding.hint)

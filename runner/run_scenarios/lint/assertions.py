@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from run_scenarios.core.nodes import MappingNode, Node, SequenceNode
-from run_scenarios.lint.context import Finding, Subject
+from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.scenario.plan import VisitedStep
 from run_scenarios.steps.compare import Compare
 from run_scenarios.steps.verb import Step
@@ -16,7 +16,7 @@ ASSERTING = frozenset({"check-image", "compare", "eventually", "read", "shutdown
 WINDING_DOWN = frozenset({"kill", "stop-nbd"})
 
 
-def nothing_asserted(subject: Subject) -> Iterator[Finding]:
+def nothing_asserted(subject: LintContext) -> Iterator[Finding]:
     """Yield the last step of a scenario if it asserts nothing in any case."""
     if subject.scenario is None:
         return
@@ -38,7 +38,7 @@ def _asserts(met: VisitedStep) -> bool:
     return named or step.error is not None or step.expect is not None
 
 
-def compared_with_itself(subject: Subject) -> Iterator[Finding]:
+def compared_with_itself(subject: LintContext) -> Iterator[Finding]:
     """Yield the comparisons that compare an image with itself whenever they run."""
     found: dict[Step, list[VisitedStep]] = {}
     for walk in subject.walks:

@@ -25,7 +25,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Subject:
+class LintContext:
     """One file.
 
     :param scenario: None for a file of procedures.
@@ -42,10 +42,10 @@ class Subject:
     def steps(self) -> tuple[Step, ...]:
         """Every step written in the file, however deep in blocks."""
         blocks = [*(each.steps for each in self.procedures), *([self.scenario.steps] if self.scenario else [])]
-        return tuple(step for block in blocks for step in every_step(block))
+        return tuple(step for block in blocks for step in walk_steps(block))
 
     @cached_property
-    def set_in_vain(self) -> tuple[tuple[Step, str], ...]:
+    def unused_assignments(self) -> tuple[tuple[Step, str], ...]:
         """Each step with a name that it sets and that nothing reads before it is gone."""
         found: list[tuple[Step, str]] = []
         for procedure in self.procedures:
@@ -53,25 +53,25 @@ class Subject:
         return (*found, *(_unread(self.scenario.steps, set()) if self.scenario else ()))
 
 
-def scenario_subject(scenario: Scenario, walks: Iterable[VisitedSteps]) -> Subject:
+def make_scenario_context(scenario: Scenario, walks: Iterable[VisitedSteps]) -> LintContext:
     """Return a scenario's file, once planning has found nothing wrong with it."""
     source = scenario.span.source
     own = tuple(each for each in scenario.procedures.values() if each.span.source == source)
-    return Subject(source, scenario, own, tuple(walks))
+    return LintContext(source, scenario, own, tuple(walks))
 
 
-def library_subject(library: Library, walks: Iterable[VisitedSteps]) -> Subject:
+def make_library_context(library: Library, walks: Iterable[VisitedSteps]) -> LintContext:
     """Return a file of procedures, once planning has found nothing wrong with it."""
     own = tuple(library.own.values())
-    return Subject(own[0].span.source, None, own, tuple(walks))
+    return LintContext(own[0].span.source, None, own, tuple(walks))
 
 
-def every_step(steps: Iterable[Step]) -> Iterator[Step]:
+def walk_steps(steps: Iterable[Step]) -> Iterator[Step]:
     """Yield these steps and those in their blocks."""
     for step in steps:
         yield step
         if step.body:
-            yield from every_step(step.body)
+            yield from walk_steps(step.body)
 
 
 def _unread(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step, str]]:
@@ -79,7 +79,7 @@ def _unread(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step,
     needed = set(read_later)
     for step in reversed(steps):
         if names := _set_by(step):
-            yield from ((step, name) for name in names if name not in needed and is_meant(name))
+            yield from ((step, name) for name in names if name not in needed and is_expected_to_be_used(name))
             if "when" not in step.modifiers:
                 needed -= names
         needed |= step.mentions
@@ -93,6 +93,6 @@ def _set_by(step: Step) -> set[str]:
     return {step.save} if step.save else set()
 
 
-def is_meant(name: str) -> bool:
+def is_expected_to_be_used(name: str) -> bool:
     """Tell whether a name is meant to be used."""
     return not name.startswith("_")

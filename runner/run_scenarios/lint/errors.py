@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from run_scenarios.core.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
-from run_scenarios.lint.context import Finding, Subject
+from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.steps.verb import Step
 from run_scenarios.steps.wait_job import WaitJob
 
@@ -14,7 +14,7 @@ REPLY_KEYS = frozenset({"class", "desc", "status", "stdout", "stderr", "output"}
 PROBES = ("", "x", "An error, 42:\n")
 
 
-def matches_any_error(subject: Subject) -> Iterator[Finding]:
+def matches_any_error(subject: LintContext) -> Iterator[Finding]:
     """Yield the expected errors that every error matches."""
     for step in subject.steps:
         error = _expected_error(step) if step.modifiers or step.verb is WaitJob else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from run_scenarios.core.source import Span
-from run_scenarios.lint.context import Finding, Subject
+from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.scenario.plan import VisitedStep
 
 STARTING = frozenset(
@@ -20,7 +20,7 @@ ENDING = frozenset({"block-job-cancel", "block-job-dismiss", "job-cancel", "job-
 ASKING = frozenset({"query-block-jobs", "query-jobs"})
 
 
-def job_never_awaited(subject: Subject) -> Iterator[Finding]:
+def job_never_awaited(subject: LintContext) -> Iterator[Finding]:
     """Yield the steps that start a block job of a known id which the rest of the case leaves alone."""
     for walk in subject.walks if subject.scenario else ():
         jobs = _Jobs()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from run_scenarios.core.nodes import MappingNode
-from run_scenarios.lint.context import Finding, Subject, is_meant
+from run_scenarios.lint.context import Finding, LintContext, is_expected_to_be_used
 from run_scenarios.scenario.parser import find_calls
 from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.expressions import expressions_in, names_in
@@ -16,7 +16,7 @@ from run_scenarios.syntax.expressions import expressions_in, names_in
 GONE = "nothing reads it before it is set again, or its block ends"
 
 
-def unquoted_expression(subject: Subject) -> Iterator[Finding]:
+def unquoted_expression(subject: LintContext) -> Iterator[Finding]:
     """Yield the expressions in plain text, as far as YAML took them for text; the loader refuses the others."""
     returns = [each.returns for each in subject.procedures if each.returns is not None]
     in_steps = (each for step in subject.steps for each in step.expressions)
@@ -25,48 +25,48 @@ def unquoted_expression(subject: Subject) -> Iterator[Finding]:
             yield Finding(expression.span, "an expression without quotes", 'write "…{{ … }}…"')
 
 
-def saved_value_unused(subject: Subject) -> Iterator[Finding]:
+def saved_value_unused(subject: LintContext) -> Iterator[Finding]:
     """Yield the results that are saved and that nothing reads before they are gone."""
-    for step, name in subject.set_in_vain:
+    for step, name in subject.unused_assignments:
         if step.saved_at:
             yield Finding(step.saved_at, f"the saved value '{name}' is never used", GONE)
 
 
-def variable_unused(subject: Subject) -> Iterator[Finding]:
+def variable_unused(subject: LintContext) -> Iterator[Finding]:
     """Yield the variables of the scenario, of `set` and of `for-each` that nothing reads."""
     yield from _declared_unused(subject)
-    for step, name in subject.set_in_vain:
+    for step, name in subject.unused_assignments:
         entry = step.argument.entry(name) if isinstance(step.argument, MappingNode) and not step.save else None
         if entry:
             yield Finding(entry.span, f"the variable '{name}' is never used", GONE)
     for step in subject.steps:
         if step.verb.NAME == "for-each" and isinstance(step.argument, MappingNode):
             entry = step.argument.entries[0]
-            if is_meant(entry.key) and entry.key not in _names(step.body):
+            if is_expected_to_be_used(entry.key) and entry.key not in _names(step.body):
                 hint = f"call it '_{entry.key}' if the steps are only to be repeated"
                 yield Finding(entry.span, f"the variable '{entry.key}' is never used", hint)
 
 
-def _declared_unused(subject: Subject) -> Iterator[Finding]:
+def _declared_unused(subject: LintContext) -> Iterator[Finding]:
     if subject.scenario is None:
         return
     used = _names(subject.scenario.steps)
     for entry in subject.scenario.variables:
-        if is_meant(entry.key) and entry.key not in used:
+        if is_expected_to_be_used(entry.key) and entry.key not in used:
             yield Finding(entry.span, f"the variable '{entry.key}' is never used", "remove it")
 
 
-def parameter_unused(subject: Subject) -> Iterator[Finding]:
+def parameter_unused(subject: LintContext) -> Iterator[Finding]:
     """Yield the parameters that their procedure does not read."""
     for procedure in subject.procedures:
         used = _names(procedure.steps) | (names_in(procedure.returns) if procedure.returns else set())
         for parameter in procedure.parameters.values():
-            if is_meant(parameter.name) and parameter.name not in used:
+            if is_expected_to_be_used(parameter.name) and parameter.name not in used:
                 message = f"the parameter '{parameter.name}' of '{procedure.name}' is never used"
                 yield Finding(parameter.span, message, "remove it, here and in the calls")
 
 
-def procedure_unused(subject: Subject) -> Iterator[Finding]:
+def procedure_unused(subject: LintContext) -> Iterator[Finding]:
     """Yield the procedures of a scenario that its steps never reach; those of a library are there for others."""
     if subject.scenario is None:
         return
@@ -80,17 +80,17 @@ def procedure_unused(subject: Subject) -> Iterator[Finding]:
         reached |= called
         waiting += [tuple(own[name].steps) for name in called]
     for name in own.keys() - reached:
-        if is_meant(name):
+        if is_expected_to_be_used(name):
             yield Finding(own[name].span, f"the procedure '{name}' is never called", "remove it")
 
 
-def dimension_unused(subject: Subject) -> Iterator[Finding]:
+def dimension_unused(subject: LintContext) -> Iterator[Finding]:
     """Yield the dimensions of a matrix that no step reads, so that their cases are all the same."""
     if subject.scenario is None or subject.scenario.matrix is None:
         return
     used = _names(subject.scenario.steps)
     for entry in subject.scenario.matrix:
-        if entry.key not in ("include", "exclude") and is_meant(entry.key) and entry.key not in used:
+        if entry.key not in ("include", "exclude") and is_expected_to_be_used(entry.key) and entry.key not in used:
             message = f"the dimension '{entry.key}' is never used: its values all run the same case"
             yield Finding(entry.span, message, f"call it '_{entry.key}' if the case is only to be repeated")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Span
 from run_scenarios.lint.assertions import compared_with_itself, nothing_asserted
-from run_scenarios.lint.context import Finding, Subject
+from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.lint.errors import matches_any_error
 from run_scenarios.lint.jobs import job_never_awaited
 from run_scenarios.lint.names import (
@@ -39,7 +39,7 @@ class Rule:
     explanation: str
     bad: str
     good: str
-    find: Callable[[Subject], Iterable[Finding]] | None = None
+    find: Callable[[LintContext], Iterable[Finding]] | None = None
 
     def diagnostic(self, span: Span, message: str, hint: str) -> Diagnostic:
         """Return a place that breaks the rule, as a warning."""

@@ -12,38 +12,38 @@ from run_scenarios.syntax.comments import Comment, comments
 
 
 @dataclass(frozen=True)
-class Silence:
+class Suppression:
     """What one comment silences, and why."""
 
     comment: Comment
     code: str
     reason: str
 
-    def is_about(self, finding: Diagnostic) -> bool:
+    def covers(self, finding: Diagnostic) -> bool:
         """Tell whether it silences this finding."""
         return finding.code == self.code and finding.span.line == self.comment.line
 
 
-def silence(source: Source, findings: list[Diagnostic]) -> list[Diagnostic]:
+def apply_suppressions(source: Source, findings: list[Diagnostic]) -> list[Diagnostic]:
     """Return the findings in a file that no comment there silences, and what is wrong with the comments."""
     silences = [_silence(comment) for comment in comments(source, "lint")]
-    kept = [each for each in findings if not any(one.is_about(each) for one in silences)]
+    kept = [each for each in findings if not any(one.covers(each) for one in silences)]
     return [*kept, *(wrong for one in silences for wrong in _wrong(one, findings))]
 
 
-def _silence(comment: Comment) -> Silence:
+def _silence(comment: Comment) -> Suppression:
     code, *rest = comment.text.split(maxsplit=1) or [""]
-    return Silence(comment, code, "".join(rest))
+    return Suppression(comment, code, "".join(rest))
 
 
-def _wrong(suppression: Silence, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+def _wrong(suppression: Suppression, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     code, span, line = suppression.code, suppression.comment.span, suppression.comment.line
     if code not in BY_CODE:
         message = f"there is no rule '{code}'" if code else "this comment names no rule"
         hint = did_you_mean(code.upper(), BY_CODE, "for instance '# lint: RS007 the reason'")
         yield UNKNOWN_CODE.diagnostic(span, message, hint)
         return
-    if not any(suppression.is_about(each) for each in findings):
+    if not any(suppression.covers(each) for each in findings):
         message = f"this comment silences nothing: line {line} does not break {code}"
         yield NOT_NEEDED.diagnostic(span, message, "remove it, or put it on the line or the one above")
     if not suppression.reason:

@@ -26,7 +26,7 @@ from run_scenarios.core.source import Span
 from run_scenarios.scenario.file_schema import LIBRARY, SCENARIO
 from run_scenarios.scenario.model import Change, FileText, InvalidFile, Library, Requirements, Scenario, ScenarioFile
 from run_scenarios.scenario.step_parser import DiagnosticCollector, check_expressions, parse_steps, refuse_reserved_name
-from run_scenarios.steps.argument_types import seconds_of
+from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.call import PARAMETER_TYPES, check_type
 from run_scenarios.steps.verb import Parameter, Procedure, Step
 from run_scenarios.syntax.expressions import expressions_in
@@ -303,7 +303,7 @@ def _scenario_of(
         requires=_requirements(requires) if isinstance(requires, MappingNode) else Requirements(),
         variables=tuple(_declared_variables(root)),
         matrix=matrix if isinstance(matrix, MappingNode) else None,
-        timeout_s=seconds_of(timeout) if timeout else None,
+        timeout_s=parse_seconds(timeout) if timeout else None,
         expected_failure=_text(root.get("expected-failure")),
         steps=steps,
         procedures=procedures,

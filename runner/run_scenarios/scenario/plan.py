@@ -36,7 +36,7 @@ from run_scenarios.scenario.parser import parse_again
 from run_scenarios.scenario.step_parser import DiagnosticCollector, check_argument, check_modifier, refuse_reserved_name
 from run_scenarios.steps.eventually import Eventually
 from run_scenarios.steps.for_each import ForEach
-from run_scenarios.steps.verb import DEFAULT_VM, Block, FlowVerb, Procedure, Scope, Step, Verb
+from run_scenarios.steps.verb import DEFAULT_VM, Block, ControlFlowVerb, Procedure, Scope, Step, Verb
 from run_scenarios.syntax.expressions import Variables, render
 from run_scenarios.syntax.matchers import describe, same
 
@@ -287,7 +287,7 @@ def _bound(step: Step, variables: Variables) -> BoundStep:
     wrong = check_argument(step.verb, argument, confined=step.confined)
     if wrong:
         raise ScenarioError(*wrong)
-    parse = not argument.dynamic or issubclass(step.verb, FlowVerb)
+    parse = not argument.dynamic or issubclass(step.verb, ControlFlowVerb)
     return BoundStep(argument, step.verb.parse(argument) if parse else None)
 
 
@@ -341,7 +341,7 @@ class _Walk:
         self._budget.left -= 1
         if self._budget.left < 0:
             raise _TooMany
-        if step.parsed is not None and not step.modifiers and not step.verb.UNFOLDS:
+        if step.parsed is not None and not step.modifiers and not step.verb.IS_CONTROL_FLOW:
             # There is nothing left to be found.
             self.visits.append(VisitedStep(step, step.argument, step.parsed, NO_MODIFIERS, top, certain))
         else:
@@ -376,7 +376,7 @@ class _Walk:
             return
         bound, sure = bind_step(step, scope), certain and isinstance(when, ScalarNode | None)
         self.visits.append(VisitedStep(step, bound.argument, bound.verb, modifiers, top, sure))
-        if isinstance(bound.verb, FlowVerb):
+        if isinstance(bound.verb, ControlFlowVerb):
             for block in bound.verb.unfold(scope, step.body):
                 self._block(block, depth + 1, top, sure and _runs_once(bound.verb))
 
@@ -384,7 +384,7 @@ class _Walk:
         self.found[diagnostic] = None
 
 
-def _runs_once(verb: FlowVerb) -> bool:
+def _runs_once(verb: ControlFlowVerb) -> bool:
     return not isinstance(verb, Eventually) and not (isinstance(verb, ForEach) and verb.items == (UNKNOWN,))
 
 

@@ -23,7 +23,7 @@ from run_scenarios.core.source import Span
 from run_scenarios.scenario.confinement import reaches_outside
 from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED_NAMES, list_allowed_modifiers
 from run_scenarios.steps import VERBS
-from run_scenarios.steps.argument_types import seconds_of
+from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.verb import Procedure, Step, Verb
 from run_scenarios.syntax.expressions import expressions_in, template_of
 from run_scenarios.syntax.matchers import check_matcher
@@ -83,10 +83,10 @@ def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: D
     _check_keys(parts, verb, entry)
     if isinstance(node, ScalarNode):
         _refuse_bare(node, verb)
-    argument = _argument(parts, verb, entry) if verb.COMPANIONS else entry.value
+    argument = _argument(parts, verb, entry) if verb.SIBLING_KEYS else entry.value
     modifiers = {each.key: each.value for each in parts.entries if each.key in MODIFIERS}
     save = modifiers.pop("save", None)
-    body = _body(parts, verb, entry, procedures, confined, found) if verb.TAKES_STEPS else ()
+    body = _body(parts, verb, entry, procedures, confined, found) if verb.HAS_BODY else ()
     saved = None if save is None else _save(save)
     written, names, mentions = _mentioned(argument, modifiers.values(), body, found)
     for key, value in modifiers.items():
@@ -139,7 +139,7 @@ def check_modifier(name: str, value: Node) -> None:
     if name in ("error", "expect"):
         check_matcher(value)
     if name == "timeout" and not value.dynamic:
-        seconds_of(value)
+        parse_seconds(value)
 
 
 def _refuse_bare(node: ScalarNode, verb: type[Verb]) -> None:
@@ -176,11 +176,11 @@ def check_argument(verb: type[Verb], argument: Node, *, confined: bool) -> list[
     An expression not evaluated yet is not refused.
     """
     outside = reaches_outside(verb.NAME, argument) if confined else []
-    if not verb.COMPANIONS:
+    if not verb.SIBLING_KEYS:
         refused = problems(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
         return list(dict.fromkeys([*refused, *outside])) if outside else refused
     assert isinstance(argument, MappingNode)
-    schemas = {verb.NAME: verb.SCHEMA, **verb.COMPANIONS}
+    schemas = {verb.NAME: verb.SCHEMA, **verb.SIBLING_KEYS}
     return [
         each
         for part in argument
@@ -229,16 +229,16 @@ def find_verb(parts: MappingNode) -> Entry:
 def _never_wrong(verb: type[Verb]) -> frozenset[str]:
     """Return the keys that may stand beside a verb, whatever else does."""
     modifiers = set(list_allowed_modifiers(verb)) - {"error"}
-    return frozenset({verb.NAME, *verb.COMPANIONS, *modifiers} - (set() if verb.RESULT else {"save"}))
+    return frozenset({verb.NAME, *verb.SIBLING_KEYS, *modifiers} - (set() if verb.RESULT else {"save"}))
 
 
 def _check_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> None:
-    if verb.TAKES_STEPS or not _never_wrong(verb).issuperset([each.key for each in parts.entries]):
+    if verb.HAS_BODY or not _never_wrong(verb).issuperset([each.key for each in parts.entries]):
         _check_strange_keys(parts, verb, entry)
 
 
 def _check_strange_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> None:
-    companions = (*verb.COMPANIONS, *(("steps",) if verb.TAKES_STEPS else ()))
+    companions = (*verb.SIBLING_KEYS, *(("steps",) if verb.HAS_BODY else ()))
     known = (verb.NAME, *companions, *MODIFIERS)
     refused = []
     for each in parts:
@@ -262,7 +262,7 @@ def _check_strange_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> N
             refused.append(Diagnostic(each.span, "'expect' beside 'error': a step that fails has no result"))
     if refused:
         raise ScenarioError(*refused)
-    if verb.TAKES_STEPS and parts.get("steps") is None:
+    if verb.HAS_BODY and parts.get("steps") is None:
         inside = isinstance(entry.value, MappingNode) and entry.value.get("steps") is not None
         hint = "indent 'steps' less" if inside else "steps:"
         raise scenario_error(entry.span, f"'{verb.NAME}' needs 'steps' beside it", hint)
@@ -272,7 +272,7 @@ def _argument(parts: MappingNode, verb: type[Verb], entry: Entry) -> Node:
     if isinstance(entry.value, ExpressionNode):
         raise scenario_error(entry.value.span, f"'{verb.NAME}' takes a plain name, not an expression")
     return make_mapping(
-        parts.place, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.COMPANIONS)
+        parts.place, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.SIBLING_KEYS)
     )
 
 

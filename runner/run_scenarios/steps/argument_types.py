@@ -17,21 +17,21 @@ from run_scenarios.syntax.matchers import check_matcher
 FORMATS = ["bochs", "cloop", "dmg", "luks", "parallels", "qcow", "qcow2", "qed", "raw", "vdi", "vhdx", "vmdk", "vpc"]
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".img": "raw", ".vhd": "vpc"}
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m)?")
-TOLD_AS_WRITTEN = re.compile("[0-9]+[kKMGT]")
+TOOL_SIZE = re.compile("[0-9]+[kKMGT]")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 
 
-def described(schema: dict[str, Any], description: str) -> dict[str, Any]:
+def document(schema: dict[str, Any], description: str) -> dict[str, Any]:
     """Return a schema with its description."""
     return {**schema, "description": description}
 
 
-def one_of(*values: str) -> dict[str, Any]:
+def enum_schema(*values: str) -> dict[str, Any]:
     """Return the schema of one of these strings."""
     return {"type": "string", "enum": list(values)}
 
 
-def record(required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
+def object_schema(required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a mapping with these keys and no others; `_` in a name stands for `-`."""
     return {
         "type": "object",
@@ -41,7 +41,7 @@ def record(required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def list_of(schema: dict[str, Any], at_least: int = 1) -> dict[str, Any]:
+def list_schema(schema: dict[str, Any], at_least: int = 1) -> dict[str, Any]:
     """Return the schema of a list."""
     return {"type": "array", "items": schema, "minItems": at_least}
 
@@ -66,10 +66,10 @@ DURATION_SCHEMA: dict[str, Any] = {
     ],
     "title": "a duration such as 10, 500ms, 10s or 2m",
 }
-FORMAT = one_of(*FORMATS)
-FILE = described({**TEXT, "x-case-file": True}, "a file in the case's directory, by its plain relative name")
+FORMAT = enum_schema(*FORMATS)
+FILE = document({**TEXT, "x-case-file": True}, "a file in the case's directory, by its plain relative name")
 MATCHER: dict[str, Any] = {"title": "an expected value, matched by shape"}
-OPTIONS: dict[str, Any] = {
+IMAGE_OPTIONS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": {"type": ["string", "integer", "boolean"]},
     "minProperties": 1,
@@ -92,17 +92,17 @@ class Image:
     format: str
 
 
-def text_of(node: Node | None, default: str = "") -> str:
+def parse_text(node: Node | None, default: str = "") -> str:
     """Return a string node's value, `default` for none."""
     return str(to_json(node)) if node is not None else default
 
 
-def flag_of(node: Node | None) -> bool:
+def parse_flag(node: Node | None) -> bool:
     """Return a boolean node's value, False for none."""
     return node is not None and to_json(node) is True
 
 
-def size_of(node: Node) -> Size:
+def parse_size(node: Node) -> Size:
     """Return a size.
 
     :raise ScenarioError: if it is no whole number of bytes.
@@ -116,22 +116,22 @@ def size_of(node: Node) -> Size:
 @lru_cache(maxsize=4096)
 def _size(text: str) -> Size:
     size = size_in_bytes(text)
-    return Size(size, text if TOLD_AS_WRITTEN.fullmatch(text) else str(size))
+    return Size(size, text if TOOL_SIZE.fullmatch(text) else str(size))
 
 
-def seconds_of(node: Node) -> float:
+def parse_seconds(node: Node) -> float:
     """Return a duration in seconds.
 
     :raise ScenarioError: if it is none, or not above zero.
     """
-    found = DURATION.fullmatch(text_of(node))
+    found = DURATION.fullmatch(parse_text(node))
     seconds = float(found[1]) * SECONDS[found[2]] if found else 0
     if seconds <= 0:
         raise scenario_error(node.span, "not a duration above zero", "write 10, 500ms, 10s or 2m")
     return seconds
 
 
-def options_of(node: Node | None) -> list[str]:
+def parse_image_options(node: Node | None) -> list[str]:
     """Return `-o key=value,…` for a mapping of image options, nothing for none.
 
     Source: qemu-img's manual, `-o`; a comma in a value is doubled.
@@ -146,19 +146,19 @@ def _option(node: Node) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value).replace(",", ",,")
 
 
-def argv_of(node: Node) -> tuple[str, ...]:
+def parse_argv(node: Node) -> tuple[str, ...]:
     """Return a list of scalars as command line words."""
     return tuple(str(to_json(item)) for item in node) if isinstance(node, SequenceNode) else ()
 
 
-def object_of(node: Node) -> JsonObject:
+def parse_object(node: Node) -> JsonObject:
     """Return a mapping node as a bare mapping."""
     value = to_json(node)
     assert isinstance(value, dict)
     return value
 
 
-def matcher_of(node: Node | None) -> Node | None:
+def parse_matcher(node: Node | None) -> Node | None:
     """Return an expected value once its operators are checked.
 
     :raise ScenarioError: for a wrong one.
@@ -168,21 +168,21 @@ def matcher_of(node: Node | None) -> Node | None:
     return node
 
 
-def file_of(node: Node | None) -> str:
+def parse_file(node: Node | None) -> str:
     """Return the name of a file; that it stays in the case's directory is `FILE`'s to check."""
     assert node is not None
-    return text_of(node)
+    return parse_text(node)
 
 
-def image_of(file: Node | None, format_: Node | None) -> Image:
+def parse_image_file(file: Node | None, format_: Node | None) -> Image:
     """Return an image by the nodes of its file and format; without a format, the file's suffix tells it.
 
     :raise ScenarioError: if the suffix tells no format.
     """
     assert file is not None
-    name = file_of(file)
+    name = parse_file(file)
     if format_ is not None:
-        return Image(name, text_of(format_))
+        return Image(name, parse_text(format_))
     suffix = posixpath.splitext(name)[1]
     if suffix not in SUFFIXES:
         hint = did_you_mean(suffix, SUFFIXES, "add 'format:', or use a suffix such as .qcow2 or .raw")
@@ -190,20 +190,20 @@ def image_of(file: Node | None, format_: Node | None) -> Image:
     return Image(name, SUFFIXES[suffix])
 
 
-def read_image(node: Node) -> Image:
+def parse_image(node: Node) -> Image:
     """Return an image given as a name alone or as `{file, format}`.
 
-    :raise ScenarioError: as `image_of`.
+    :raise ScenarioError: as `parse_image_file`.
     """
     if isinstance(node, ScalarNode):
-        return image_of(node, None)
+        return parse_image_file(node, None)
     assert isinstance(node, MappingNode)
-    return image_of(node.get("file"), node.get("format"))
+    return parse_image_file(node.get("file"), node.get("format"))
 
 
 IMAGE: dict[str, Any] = {
     "anyOf": [
         FILE,
-        record(["file"], file=FILE, format=described(FORMAT, "its format, if the suffix does not tell it")),
+        object_schema(["file"], file=FILE, format=document(FORMAT, "its format, if the suffix does not tell it")),
     ]
 }

@@ -8,16 +8,16 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, to_json
-from run_scenarios.steps.argument_types import MATCHER, described, matcher_of, record
-from run_scenarios.steps.mutations import Broken, matched
+from run_scenarios.steps.argument_types import MATCHER, document, object_schema, parse_matcher
+from run_scenarios.steps.mutations import Mutation, mutate_keys
 from run_scenarios.steps.verb import Context, Verb
 from run_scenarios.syntax.matchers import describe, require_match
 
 
-def _untrue(verb: str, argument: Node) -> Iterator[Broken]:
+def _untrue(verb: str, argument: Node) -> Iterator[Mutation]:
     if not isinstance(argument, MappingNode):
         cannot_fail = "" if argument.dynamic else "it says so itself"
-        yield Broken(argument.span, {verb: ScalarNode(argument.span, False)}, cannot_fail)
+        yield Mutation(argument.span, {verb: ScalarNode(argument.span, False)}, cannot_fail)
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class Assert(Verb):
     """
 
     NAME = "assert"
-    ASSERTS = (_untrue, matched("expect"))
-    NAMES_FILES = False
+    MUTATORS = (_untrue, mutate_keys("expect"))
+    OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "boolean"},
-            record(
+            object_schema(
                 ["value", "expect"],
                 value={"description": "the value"},
-                expect=described(MATCHER, "what must hold of it"),
+                expect=document(MATCHER, "what must hold of it"),
             ),
         ]
     }
@@ -56,7 +56,7 @@ class Assert(Verb):
         if isinstance(argument, MappingNode):
             value, expect = argument.get("value"), argument.get("expect")
             assert value is not None
-            return cls(to_json(value), matcher_of(expect))
+            return cls(to_json(value), parse_matcher(expect))
         return cls(to_json(argument), None)
 
     async def run(self, context: Context) -> JsonValue:

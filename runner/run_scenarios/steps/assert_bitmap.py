@@ -20,10 +20,18 @@ from run_scenarios.core.nodes import (
     to_json,
 )
 from run_scenarios.core.source import Span
-from run_scenarios.steps.argument_types import BOOLEAN, TEXT, described, list_of, matcher_of, record, text_of
-from run_scenarios.steps.mutations import Broken, matched, with_key, without_each
-from run_scenarios.steps.qemu_io_commands import RANGE, Range, range_of
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.argument_types import (
+    BOOLEAN,
+    TEXT,
+    document,
+    list_schema,
+    object_schema,
+    parse_matcher,
+    parse_text,
+)
+from run_scenarios.steps.mutations import Mutation, drop_each_item, mutate_keys, replace_key
+from run_scenarios.steps.qemu_io_commands import RANGE, Range, parse_range
+from run_scenarios.steps.verb import Context, Verb, require_vm
 from run_scenarios.syntax.matchers import describe, require_match
 
 if TYPE_CHECKING:
@@ -36,22 +44,22 @@ BOOLEAN_OR_MATCHER = {"anyOf": [BOOLEAN, {"type": "object"}]}
 MUCH: JsonObject = {"at": 0, "size": 1 << 60}
 
 
-def _another_range(verb: str, argument: Node) -> Iterator[Broken]:
+def _another_range(verb: str, argument: Node) -> Iterator[Mutation]:
     """Leave out one range, which the others must not cover; or name one that is larger than any image."""
     dirty = argument.get("dirty") if isinstance(argument, MappingNode) else None
     if isinstance(dirty, SequenceNode) and dirty.items:
-        for item, others in without_each(dirty):
-            yield Broken(item.span, {verb: with_key(argument, "dirty", others)})
+        for item, others in drop_each_item(dirty):
+            yield Mutation(item.span, {verb: replace_key(argument, "dirty", others)})
     elif dirty is not None:
-        yield Broken(dirty.span, {verb: with_key(argument, "dirty", from_json([MUCH], dirty.span))})
+        yield Mutation(dirty.span, {verb: replace_key(argument, "dirty", from_json([MUCH], dirty.span))})
 
 
-def _exists(verb: str, argument: Node) -> Iterator[Broken]:
+def _exists(verb: str, argument: Node) -> Iterator[Mutation]:
     """Assert the opposite; what is said of a bitmap besides implies that it exists."""
     assert isinstance(argument, MappingNode)
     exists = argument.get("exists")
     if isinstance(exists, ScalarNode) and not {*STATUS, "dirty"} & set(argument.keys()):
-        yield Broken(exists.span, {verb: with_key(argument, "exists", ScalarNode(exists.span, not exists.value))})
+        yield Mutation(exists.span, {verb: replace_key(argument, "exists", ScalarNode(exists.span, not exists.value))})
 
 
 @dataclass(frozen=True)
@@ -70,24 +78,24 @@ class AssertBitmap(Verb):
     """
 
     NAME = "assert-bitmap"
-    ASSERTS = (matched(*STATUS), _another_range, _exists)
-    NAMES_FILES = False
+    MUTATORS = (mutate_keys(*STATUS), _another_range, _exists)
+    OPENS_FILES = False
     RESULT = "the bitmap's `BlockDirtyInfo`, null for `exists: false`"
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["node", "name"],
-        node=described(TEXT, "the drive or node, by id or node name"),
-        name=described(TEXT, "the bitmap's name"),
-        count=described(INTEGER, "the dirty bytes, at the bitmap's granularity"),
-        dirty=described(
-            list_of(record(["at", "size"], **RANGE), at_least=0),
+        node=document(TEXT, "the drive or node, by id or node name"),
+        name=document(TEXT, "the bitmap's name"),
+        count=document(INTEGER, "the dirty bytes, at the bitmap's granularity"),
+        dirty=document(
+            list_schema(object_schema(["at", "size"], **RANGE), at_least=0),
             "the ranges that must be dirty: what the count must be",
         ),
-        granularity=described(INTEGER, "its granularity in bytes"),
-        busy=described(BOOLEAN_OR_MATCHER, "whether a job or an export uses it"),
-        recording=described(BOOLEAN_OR_MATCHER, "whether it records new writes"),
-        persistent=described(BOOLEAN_OR_MATCHER, "whether it is stored in the image"),
-        inconsistent=described(BOOLEAN_OR_MATCHER, "whether it was not stored properly, and is good for nothing"),
-        exists=described(BOOLEAN, "whether there is such a bitmap"),
+        granularity=document(INTEGER, "its granularity in bytes"),
+        busy=document(BOOLEAN_OR_MATCHER, "whether a job or an export uses it"),
+        recording=document(BOOLEAN_OR_MATCHER, "whether it records new writes"),
+        persistent=document(BOOLEAN_OR_MATCHER, "whether it is stored in the image"),
+        inconsistent=document(BOOLEAN_OR_MATCHER, "whether it was not stored properly, and is good for nothing"),
+        exists=document(BOOLEAN, "whether there is such a bitmap"),
     )
 
     node: str
@@ -109,18 +117,18 @@ class AssertBitmap(Verb):
                 argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists"
             )
         status = make_mapping(argument.place, tuple(entry for entry in says if entry.key != "dirty"))
-        matcher_of(status)
+        parse_matcher(status)
         return cls(
-            text_of(argument.get("node")),
-            text_of(argument.get("name")),
+            parse_text(argument.get("node")),
+            parse_text(argument.get("name")),
             status,
-            None if dirty is None else tuple(map(range_of, dirty)),
+            None if dirty is None else tuple(map(parse_range, dirty)),
             (dirty or argument).span,
             not absent,
         )
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
+        machine = require_vm(context)
         bitmaps = await bitmaps_of(machine, self.node)
         bitmap = _named(self.name, bitmaps)
         if not self.exists:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, to_json
-from run_scenarios.steps.argument_types import MATCHER, TEXT, described, matcher_of, record, text_of
-from run_scenarios.steps.mutations import by_itself
-from run_scenarios.steps.verb import Context, Verb, launched
+from run_scenarios.steps.argument_types import MATCHER, TEXT, document, object_schema, parse_matcher, parse_text
+from run_scenarios.steps.mutations import replace_with_failure
+from run_scenarios.steps.verb import Context, Verb, find_vm
 from run_scenarios.syntax.matchers import describe, mismatches
 
 
@@ -27,14 +27,14 @@ class AssertNoEvents(Verb):
     """
 
     NAME = "assert-no-events"
-    ASSERTS = (by_itself,)
-    NAMES_FILES = False
+    MUTATORS = (replace_with_failure,)
+    OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},
             TEXT,
-            record(
-                [], name=described(TEXT, "the event's name"), match=described(MATCHER, "what such an event matches")
+            object_schema(
+                [], name=document(TEXT, "the event's name"), match=document(MATCHER, "what such an event matches")
             ),
         ]
     }
@@ -45,11 +45,11 @@ class AssertNoEvents(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         if isinstance(argument, MappingNode):
-            return cls(text_of(argument.get("name")), matcher_of(argument.get("match")))
-        return cls("" if to_json(argument) is None else text_of(argument), None)
+            return cls(parse_text(argument.get("name")), parse_matcher(argument.get("match")))
+        return cls("" if to_json(argument) is None else parse_text(argument), None)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = launched(context)
+        machine = find_vm(context)
         if not machine.has_ended_well:
             await machine.query("query-version")
         events = machine.events.unconsumed(self._concerned)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import NOTHING
-from run_scenarios.steps.mutations import by_itself
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.mutations import replace_with_failure
+from run_scenarios.steps.verb import Context, Verb, require_vm
 from run_scenarios.syntax.matchers import describe
 
 
@@ -23,8 +23,8 @@ class AssertNoJobs(Verb):
     """
 
     NAME = "assert-no-jobs"
-    ASSERTS = (by_itself,)
-    NAMES_FILES = False
+    MUTATORS = (replace_with_failure,)
+    OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod
@@ -32,7 +32,7 @@ class AssertNoJobs(Verb):
         return cls()
 
     async def run(self, context: Context) -> JsonValue:
-        jobs = await machine_of(context).query("query-jobs")
+        jobs = await require_vm(context).query("query-jobs")
         if jobs:
             names = ", ".join(f"{job['id']} ({job['status']})" for job in jobs)
             raise StepFailed(f"there are jobs: {names}", wanted="[]", found=describe(jobs))

@@ -11,9 +11,9 @@ from run_scenarios.core.errors import ScenarioError, scenario_error
 from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import UNKNOWN, Entry, JsonValue, MappingNode, Node, UnknownValue, to_json
 from run_scenarios.core.source import Span
-from run_scenarios.steps.argument_types import SIZE, TEXT, described, text_of
+from run_scenarios.steps.argument_types import SIZE, TEXT, document, parse_text
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, Context, FlowVerb, Parameter, Procedure, Scope, Step
+from run_scenarios.steps.verb import Block, Context, ControlFlowVerb, Parameter, Procedure, Scope, Step
 from run_scenarios.syntax.expressions import render, size_in_bytes
 
 PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
@@ -29,7 +29,7 @@ PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
-class Call(FlowVerb):
+class Call(ControlFlowVerb):
     """Run a procedure, of this file or imported, with the arguments in `with`.
 
     The procedure sees its arguments and nothing else of the caller; what it `returns` can be saved.
@@ -41,10 +41,10 @@ class Call(FlowVerb):
     """
 
     NAME = "call"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     RESULT = "what the procedure `returns`"
-    SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the procedure's name")
-    COMPANIONS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "the arguments"}}
+    SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "the procedure's name")
+    SIBLING_KEYS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "the arguments"}}
 
     name: str
     name_span: Span
@@ -54,7 +54,7 @@ class Call(FlowVerb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         name, arguments = argument.get(cls.NAME), argument.get("with")
-        return cls(text_of(name), name.span, arguments, argument.span)
+        return cls(parse_text(name), name.span, arguments, argument.span)
 
     def procedure(self, scope: Scope) -> Procedure:
         """Return the procedure meant.

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue, MappingNode
-from run_scenarios.steps.argument_types import FILE, FORMAT, Image, described, image_of, one_of, record, text_of
-from run_scenarios.steps.mutations import by_itself
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, failure_of, parse_json
+from run_scenarios.steps.argument_types import (
+    FILE,
+    FORMAT,
+    Image,
+    document,
+    enum_schema,
+    object_schema,
+    parse_image_file,
+    parse_text,
+)
+from run_scenarios.steps.mutations import replace_with_failure
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, parse_json, tool_error
 from run_scenarios.steps.verb import Context, Verb
 
 CLEAN, NOT_SUPPORTED = 0, 63
@@ -26,17 +35,17 @@ class CheckImage(Verb):
     """
 
     NAME = "check-image"
-    ASSERTS = (by_itself,)
+    MUTATORS = (replace_with_failure,)
     RESULT = "the report that `qemu-img check --output=json` prints"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             FILE,
-            record(
+            object_schema(
                 ["file"],
                 file=FILE,
-                format=described(FORMAT, "its format, if the suffix does not tell it"),
-                repair=described(one_of("leaks", "all"), "what to repair"),
+                format=document(FORMAT, "its format, if the suffix does not tell it"),
+                repair=document(enum_schema("leaks", "all"), "what to repair"),
             ),
         ]
     }
@@ -47,8 +56,8 @@ class CheckImage(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         if not isinstance(argument, MappingNode):
-            return cls(image_of(argument, None), "")
-        return cls(image_of(argument.get("file"), argument.get("format")), text_of(argument.get("repair")))
+            return cls(parse_image_file(argument, None), "")
+        return cls(parse_image_file(argument.get("file"), argument.get("format")), parse_text(argument.get("repair")))
 
     async def run(self, context: Context) -> JsonValue:
         repair = ["-r", self.repair] if self.repair else []
@@ -56,8 +65,8 @@ class CheckImage(Verb):
             "qemu-img", "check", "--output=json", "-f", self.image.format, *repair, self.image.file
         )
         if done.status == NOT_SUPPORTED:
-            raise failure_of(done, "cannot check this format")
+            raise tool_error(done, "cannot check this format")
         if done.status != CLEAN:
-            raise failure_of(done)
+            raise tool_error(done)
         report: JsonValue = parse_json(done)
         return report

@@ -11,14 +11,14 @@ from run_scenarios.steps.argument_types import (
     FILE,
     FORMAT,
     Image,
-    described,
-    file_of,
-    flag_of,
-    image_of,
-    record,
+    document,
+    object_schema,
+    parse_file,
+    parse_flag,
+    parse_image_file,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -33,17 +33,17 @@ class CommitImage(Verb):
     """
 
     NAME = "commit-image"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             FILE,
-            record(
+            object_schema(
                 ["file"],
                 file=FILE,
-                format=described(FORMAT, "its format, if the suffix does not tell it"),
-                base=described(FILE, "the image of its backing chain to commit into"),
-                keep=described(BOOLEAN, "do not empty the image afterwards"),
+                format=document(FORMAT, "its format, if the suffix does not tell it"),
+                base=document(FILE, "the image of its backing chain to commit into"),
+                keep=document(BOOLEAN, "do not empty the image afterwards"),
             ),
         ]
     }
@@ -55,13 +55,13 @@ class CommitImage(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         if not isinstance(argument, MappingNode):
-            return cls(image_of(argument, None), "", False)
+            return cls(parse_image_file(argument, None), "", False)
         base = argument.get("base")
-        image = image_of(argument.get("file"), argument.get("format"))
-        return cls(image, file_of(base) if base else "", flag_of(argument.get("keep")))
+        image = parse_image_file(argument.get("file"), argument.get("format"))
+        return cls(image, parse_file(base) if base else "", parse_flag(argument.get("keep")))
 
     async def run(self, context: Context) -> JsonValue:
         base = ["-b", self.base] if self.base else []
         keep = ["-d"] if self.keep else []
-        await qemu_img(context, "commit", "-q", "-f", self.image.format, *keep, *base, self.image.file)
+        await run_qemu_img(context, "commit", "-q", "-f", self.image.format, *keep, *base, self.image.file)
         return None

@@ -12,26 +12,26 @@ from run_scenarios.steps.argument_types import (
     BOOLEAN,
     IMAGE,
     Image,
-    described,
-    flag_of,
-    one_of,
-    read_image,
-    record,
-    text_of,
+    document,
+    enum_schema,
+    object_schema,
+    parse_flag,
+    parse_image,
+    parse_text,
 )
-from run_scenarios.steps.mutations import Broken, as_mapping, other_text, with_key
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, failure_of
+from run_scenarios.steps.mutations import Mutation, expand_short_form, replace_key, replace_text
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, tool_error
 from run_scenarios.steps.verb import Context, Verb
 
 STATUSES = {"identical": 0, "different": 1}
 
 
-def _other_outcome(verb: str, argument: Node) -> Iterator[Broken]:
-    whole = as_mapping(argument, "images")
+def _other_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
+    whole = expand_short_form(argument, "images")
     pair = whole.get("images")
     outcome = whole.get("outcome") or ScalarNode(argument.span, "identical")
-    other = other_text(outcome, *STATUSES)
-    yield Broken(outcome.span, {verb: with_key(whole, "outcome", other)}, _cannot_differ(pair))
+    other = replace_text(outcome, *STATUSES)
+    yield Mutation(outcome.span, {verb: replace_key(whole, "outcome", other)}, _cannot_differ(pair))
 
 
 def _cannot_differ(pair: Node | None) -> str:
@@ -54,17 +54,17 @@ class Compare(Verb):
     """
 
     NAME = "compare"
-    ASSERTS = (_other_outcome,)
+    MUTATORS = (_other_outcome,)
     FAILS_WITH = TOOL_FAILURE
     PAIR: ClassVar[dict[str, Any]] = {"type": "array", "items": IMAGE, "minItems": 2, "maxItems": 2}
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             PAIR,
-            record(
+            object_schema(
                 ["images"],
-                images=described(PAIR, "the two images, each by name or as `{file, format}`"),
-                outcome=described(one_of(*STATUSES), "what must come out"),
-                strict=described(BOOLEAN, "compare sizes and allocation too"),
+                images=document(PAIR, "the two images, each by name or as `{file, format}`"),
+                outcome=document(enum_schema(*STATUSES), "what must come out"),
+                strict=document(BOOLEAN, "compare sizes and allocation too"),
             ),
         ]
     }
@@ -78,17 +78,17 @@ class Compare(Verb):
     def parse(cls, argument: Any) -> Self:
         pair = argument.get("images") if isinstance(argument, MappingNode) else argument
         assert isinstance(pair, SequenceNode)
-        first, second = map(read_image, pair.items)
+        first, second = map(parse_image, pair.items)
         if pair is argument:
             return cls(first, second, "identical", False)
-        return cls(first, second, text_of(argument.get("outcome"), "identical"), flag_of(argument.get("strict")))
+        return cls(first, second, parse_text(argument.get("outcome"), "identical"), parse_flag(argument.get("strict")))
 
     async def run(self, context: Context) -> JsonValue:
         strict = ["-s"] if self.strict else []
         formats = ["-f", self.first.format, "-F", self.second.format]
         done = await context.tool("qemu-img", "compare", *strict, *formats, self.first.file, self.second.file)
         if done.status not in STATUSES.values():
-            raise failure_of(done)
+            raise tool_error(done)
         if done.status != STATUSES[self.outcome]:
             raise StepFailed(
                 f"'{self.first.file}' and '{self.second.file}' are not {self.outcome}",

@@ -9,16 +9,16 @@ from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     IMAGE,
-    OPTIONS,
+    IMAGE_OPTIONS,
     Image,
-    described,
-    flag_of,
-    options_of,
-    read_image,
-    record,
+    document,
+    object_schema,
+    parse_flag,
+    parse_image,
+    parse_image_options,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -33,15 +33,15 @@ class ConvertImage(Verb):
     """
 
     NAME = "convert-image"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["source", "target"],
-        source=described(IMAGE, "the image to copy, by name or as `{file, format}`"),
-        target=described(IMAGE, "the new image, by name or as `{file, format}`"),
-        options=described(OPTIONS, "options of the target's format, as `qemu-img convert -o` takes them"),
-        compress=described(BOOLEAN, "compress the target"),
-        bitmaps=described(BOOLEAN, "copy persistent bitmaps too"),
+        source=document(IMAGE, "the image to copy, by name or as `{file, format}`"),
+        target=document(IMAGE, "the new image, by name or as `{file, format}`"),
+        options=document(IMAGE_OPTIONS, "options of the target's format, as `qemu-img convert -o` takes them"),
+        compress=document(BOOLEAN, "compress the target"),
+        bitmaps=document(BOOLEAN, "copy persistent bitmaps too"),
     )
 
     source: Image
@@ -53,15 +53,15 @@ class ConvertImage(Verb):
     def parse(cls, argument: Any) -> Self:
         flags = {"compress": "-c", "bitmaps": "--bitmaps"}
         return cls(
-            read_image(argument.get("source")),
-            read_image(argument.get("target")),
-            tuple(options_of(argument.get("options"))),
-            tuple(flag for name, flag in flags.items() if flag_of(argument.get(name))),
+            parse_image(argument.get("source")),
+            parse_image(argument.get("target")),
+            tuple(parse_image_options(argument.get("options"))),
+            tuple(flag for name, flag in flags.items() if parse_flag(argument.get(name))),
         )
 
     async def run(self, context: Context) -> JsonValue:
         formats = ["-f", self.source.format, "-O", self.target.format]
-        await qemu_img(
+        await run_qemu_img(
             context, "convert", "-q", *self.flags, *formats, *self.options, self.source.file, self.target.file
         )
         return None

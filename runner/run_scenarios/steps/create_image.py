@@ -10,18 +10,18 @@ from run_scenarios.steps.argument_types import (
     FILE,
     FORMAT,
     IMAGE,
-    OPTIONS,
+    IMAGE_OPTIONS,
     SIZE,
     Image,
-    described,
-    image_of,
-    options_of,
-    read_image,
-    record,
-    size_of,
+    document,
+    object_schema,
+    parse_image,
+    parse_image_file,
+    parse_image_options,
+    parse_size,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -38,15 +38,15 @@ class CreateImage(Verb):
     """
 
     NAME = "create-image"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],
         file=FILE,
-        size=described(SIZE, "its virtual size"),
-        format=described(FORMAT, "its format, if the suffix does not tell it"),
-        backing=described(IMAGE, "its backing file, by name or as `{file, format}`"),
-        options=described(OPTIONS, "options of the format, as `qemu-img create -o` takes them"),
+        size=document(SIZE, "its virtual size"),
+        format=document(FORMAT, "its format, if the suffix does not tell it"),
+        backing=document(IMAGE, "its backing file, by name or as `{file, format}`"),
+        options=document(IMAGE_OPTIONS, "options of the format, as `qemu-img create -o` takes them"),
     )
 
     image: Image
@@ -56,19 +56,19 @@ class CreateImage(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        image = image_of(argument.get("file"), argument.get("format"))
+        image = parse_image_file(argument.get("file"), argument.get("format"))
         size, backing = argument.get("size"), argument.get("backing")
         return cls(
             image,
-            size_of(size).text if size else "",
-            read_image(backing) if backing else None,
-            tuple(options_of(argument.get("options"))),
+            parse_size(size).text if size else "",
+            parse_image(backing) if backing else None,
+            tuple(parse_image_options(argument.get("options"))),
         )
 
     async def run(self, context: Context) -> JsonValue:
         size = [self.size] if self.size else []
         backing = ["-b", self.backing.file, "-F", self.backing.format] if self.backing else []
-        await qemu_img(
+        await run_qemu_img(
             context, "create", "-q", "-f", self.image.format, *self.options, *backing, self.image.file, *size
         )
         return None

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import described, list_of, record
+from run_scenarios.steps.argument_types import document, list_schema, object_schema
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_io_commands import (
-    DISK,
     IO_FAILURE,
+    IO_TARGET,
     RANGE,
-    Disk,
     IoCommand,
+    IoTarget,
     Range,
-    disk_of,
-    do_io,
-    range_of,
+    parse_range,
+    parse_target,
+    run_io_commands,
 )
 from run_scenarios.steps.verb import Context, Verb
 
@@ -32,22 +32,24 @@ class Discard(Verb):
     """
 
     NAME = "discard"
-    ASSERTS = ASSERTS_NOTHING
-    TO_BE_NOTICED = "ranges"
+    MUTATORS = ASSERTS_NOTHING
+    EFFECTS_KEY = "ranges"
     FAILS_WITH = IO_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
-        ["ranges"], **DISK, ranges=described(list_of(record(["at", "size"], **RANGE)), "what to discard, in this order")
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
+        ["ranges"],
+        **IO_TARGET,
+        ranges=document(list_schema(object_schema(["at", "size"], **RANGE)), "what to discard, in this order"),
     )
 
-    disk: Disk
+    disk: IoTarget
     ranges: tuple[Range, ...]
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(disk_of(argument), tuple(map(range_of, argument.get("ranges"))))
+        return cls(parse_target(argument), tuple(map(parse_range, argument.get("ranges"))))
 
     async def run(self, context: Context) -> JsonValue:
-        await do_io(context, self.disk, [_command(each) for each in self.ranges])
+        await run_io_commands(context, self.disk, [_command(each) for each in self.ranges])
         return None
 
 

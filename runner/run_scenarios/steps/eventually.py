@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import MachineDied, StepFailed
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import DURATION_SCHEMA, described, record, seconds_of
+from run_scenarios.steps.argument_types import DURATION_SCHEMA, document, object_schema, parse_seconds
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, Context, FlowVerb, Scope, Step
+from run_scenarios.steps.verb import Block, Context, ControlFlowVerb, Scope, Step
 
 INTERVAL_S = 0.05
 
 
 @dataclass(frozen=True)
-class Eventually(FlowVerb):
+class Eventually(ControlFlowVerb):
     """Repeat `steps` until all of them pass; for a state that QEMU sends no event for.
 
     A step that fails is tried again, from the first one on, until `within` has passed; then the last failure counts.
@@ -31,12 +31,12 @@ class Eventually(FlowVerb):
     """
 
     NAME = "eventually"
-    ASSERTS = ASSERTS_NOTHING
-    TAKES_STEPS = True
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    MUTATORS = ASSERTS_NOTHING
+    HAS_BODY = True
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["within"],
-        within=described(DURATION_SCHEMA, "how long to try"),
-        every=described(DURATION_SCHEMA, "the pause between two tries; 50 ms by default"),
+        within=document(DURATION_SCHEMA, "how long to try"),
+        every=document(DURATION_SCHEMA, "the pause between two tries; 50 ms by default"),
     )
 
     within_s: float
@@ -48,7 +48,7 @@ class Eventually(FlowVerb):
             # Planning walks through the steps whatever the durations are.
             return cls(INTERVAL_S, INTERVAL_S)
         every = argument.get("every")
-        return cls(seconds_of(argument.get("within")), seconds_of(every) if every else INTERVAL_S)
+        return cls(parse_seconds(argument.get("within")), parse_seconds(every) if every else INTERVAL_S)
 
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
         yield Block(body, Scope(scope.variables, scope.procedures))

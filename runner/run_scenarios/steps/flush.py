@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import TEXT, described, record
+from run_scenarios.steps.argument_types import TEXT, document, object_schema
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, Disk, IoCommand, disk_of, do_io
+from run_scenarios.steps.qemu_io_commands import (
+    IO_FAILURE,
+    IO_TARGET,
+    IoCommand,
+    IoTarget,
+    parse_target,
+    run_io_commands,
+)
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -25,18 +32,18 @@ class Flush(Verb):
     """
 
     NAME = "flush"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
-        "anyOf": [described(TEXT, "the drive or node, by id or node name"), record([], **DISK)]
+        "anyOf": [document(TEXT, "the drive or node, by id or node name"), object_schema([], **IO_TARGET)]
     }
 
-    disk: Disk
+    disk: IoTarget
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(disk_of(argument))
+        return cls(parse_target(argument))
 
     async def run(self, context: Context) -> JsonValue:
-        await do_io(context, self.disk, [IoCommand("flush")])
+        await run_io_commands(context, self.disk, [IoCommand("flush")])
         return None

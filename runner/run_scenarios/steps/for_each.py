@@ -10,11 +10,11 @@ from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import UNKNOWN, JsonValue, MappingNode, SequenceNode, UnknownValue, to_json
 from run_scenarios.steps.argument_types import VARIABLE
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, FlowVerb, Scope, Step
+from run_scenarios.steps.verb import Block, ControlFlowVerb, Scope, Step
 
 
 @dataclass(frozen=True)
-class ForEach(FlowVerb):
+class ForEach(ControlFlowVerb):
     """Run `steps` once for each item of a list, with a variable set to the item.
 
     .. code-block:: yaml
@@ -25,8 +25,8 @@ class ForEach(FlowVerb):
     """
 
     NAME = "for-each"
-    ASSERTS = ASSERTS_NOTHING
-    TAKES_STEPS = True
+    MUTATORS = ASSERTS_NOTHING
+    HAS_BODY = True
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",
         "minProperties": 1,

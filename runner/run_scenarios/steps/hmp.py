@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import CommandFailed
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import TEXT, described, text_of
+from run_scenarios.steps.argument_types import TEXT, document, parse_text
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.verb import Context, Verb, require_vm
 
 FAILURE = re.compile(r"""^(Error: |unknown command: |Try "help |Device '.*' not found$)""", re.MULTILINE)
 
@@ -32,20 +32,20 @@ class Hmp(Verb):
     """
 
     NAME = "hmp"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     RESULT = "the text that the command printed into its reply"
     FAILS_WITH = "`{output}`: the text of the reply"
-    SCHEMA: ClassVar[dict[str, Any]] = described(TEXT, "the line")
+    SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "the line")
 
     line: str
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(text_of(argument))
+        return cls(parse_text(argument))
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
-        context.waits_for(f"the reply to '{self.line}'")
+        machine = require_vm(context)
+        context.describe_wait(f"the reply to '{self.line}'")
         output = await machine.monitor_command(self.line)
         if FAILURE.search(output):
             raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})

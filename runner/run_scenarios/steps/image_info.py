@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import IMAGE, Image, read_image
+from run_scenarios.steps.argument_types import IMAGE, Image, parse_image
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, parse_json, qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, parse_json, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -25,7 +25,7 @@ class ImageInfo(Verb):
     """
 
     NAME = "image-info"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     RESULT = "what `qemu-img info --output=json` prints"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = IMAGE
@@ -34,10 +34,10 @@ class ImageInfo(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(read_image(argument))
+        return cls(parse_image(argument))
 
     async def run(self, context: Context) -> JsonValue:
         info: JsonValue = parse_json(
-            await qemu_img(context, "info", "-U", "--output=json", "-f", self.image.format, self.image.file)
+            await run_qemu_img(context, "info", "-U", "--output=json", "-f", self.image.format, self.image.file)
         )
         return info

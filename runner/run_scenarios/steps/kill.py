@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import NOTHING
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Kill(Verb):
     """
 
     NAME = "kill"
-    ASSERTS = ASSERTS_NOTHING
-    NAMES_FILES = False
+    MUTATORS = ASSERTS_NOTHING
+    OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod
@@ -30,7 +30,7 @@ class Kill(Verb):
         return cls()
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
+        machine = require_vm(context)
         if machine.status is not None:
             raise await machine.death()
         await machine.kill()

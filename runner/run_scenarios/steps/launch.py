@@ -13,13 +13,13 @@ from run_scenarios.steps.argument_types import (
     FILE,
     FORMAT,
     TEXT,
-    argv_of,
-    described,
-    list_of,
-    object_of,
-    one_of,
-    record,
-    text_of,
+    document,
+    enum_schema,
+    list_schema,
+    object_schema,
+    parse_argv,
+    parse_object,
+    parse_text,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb
@@ -28,10 +28,10 @@ PROGRAMS = ("qemu", "qemu-storage-daemon")
 DRIVE: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "id": described(TEXT, "how `device` names it"),
+        "id": document(TEXT, "how `device` names it"),
         "file": FILE,
-        "format": described(FORMAT, "the image's format"),
-        "node-name": described(TEXT, "how `node` names it"),
+        "format": document(FORMAT, "the image's format"),
+        "node-name": document(TEXT, "how `node` names it"),
     },
     "required": ["id", "file", "format"],
     "additionalProperties": {"type": ["string", "integer", "boolean"]},
@@ -39,7 +39,7 @@ DRIVE: dict[str, Any] = {
 
 
 def _objects(what: str) -> dict[str, Any]:
-    return described(list_of({"type": "object", "minProperties": 1}), what)
+    return document(list_schema({"type": "object", "minProperties": 1}), what)
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,23 @@ class Launch(Verb):
     """
 
     NAME = "launch"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = "`{status, stderr}` of a QEMU that ended before its QMP greeting"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},
-            record(
+            object_schema(
                 [],
-                program=described(one_of(*PROGRAMS), "what to start; `qemu` by default"),
-                machine=described(TEXT, "the machine type and its options, as `-machine` takes them"),
-                drives=described(list_of(DRIVE), "drives without a guest device; further keys are options of `-drive`"),
+                program=document(enum_schema(*PROGRAMS), "what to start; `qemu` by default"),
+                machine=document(TEXT, "the machine type and its options, as `-machine` takes them"),
+                drives=document(
+                    list_schema(DRIVE), "drives without a guest device; further keys are options of `-drive`"
+                ),
                 objects=_objects("user-creatable objects, as `object-add` takes them"),
                 blockdev=_objects("block nodes, as `blockdev-add` takes them"),
                 devices=_objects("guest devices, as `device_add` takes them; they need a `machine`"),
                 export=_objects("exports of qemu-storage-daemon, as `block-export-add` takes them"),
-                arguments=described(list_of({"type": ["string", "integer"]}), "further words of the command line"),
+                arguments=document(list_schema({"type": ["string", "integer"]}), "further words of the command line"),
             ),
         ]
     }
@@ -94,7 +96,7 @@ class Launch(Verb):
     def parse(cls, argument: Any) -> Self:
         if to_json(argument) is None:
             return cls("qemu", "", ())
-        program = text_of(argument.get("program"), "qemu")
+        program = parse_text(argument.get("program"), "qemu")
         dashes = "-" if program == "qemu" else "--"
         options: list[str] = []
         for key, option in {
@@ -108,8 +110,8 @@ class Launch(Verb):
         _refuse_misfits(argument, program)
         extra = argument.get("arguments")
         # The daemon takes its options in order, and an export needs the server that only `arguments` can start.
-        options += [*(argv_of(extra) if extra else ()), *_json_options("--export", argument.get("export"))]
-        return cls(program, text_of(argument.get("machine")), tuple(options))
+        options += [*(parse_argv(extra) if extra else ()), *_json_options("--export", argument.get("export"))]
+        return cls(program, parse_text(argument.get("machine")), tuple(options))
 
     async def run(self, context: Context) -> JsonValue:
         from run_scenarios.qemu.machine import Machine
@@ -122,7 +124,7 @@ class Launch(Verb):
             if previous.has_crashed:
                 raise await previous.death()
             await context.machines.pop(name).close()
-        context.waits_for("QEMU's QMP greeting")
+        context.describe_wait("QEMU's QMP greeting")
         daemon = self.program == "qemu-storage-daemon"
         argv = [context.programs[self.program], *([] if daemon else self._machine(context)), *self.options]
         context.machines[name] = await Machine.start(
@@ -143,7 +145,7 @@ def _json_options(option: str, nodes: Any) -> list[str]:
 
 def _drive(node: Node) -> str:
     """Return one drive in the words of `-drive`, where a comma in a value is doubled."""
-    options: JsonObject = {"if": "none", **object_of(node)}
+    options: JsonObject = {"if": "none", **parse_object(node)}
     words = {True: "on", False: "off"}
     values = {key: words[value] if isinstance(value, bool) else str(value) for key, value in options.items()}
     return ",".join(f"{key}={value.replace(',', ',,')}" for key, value in values.items())

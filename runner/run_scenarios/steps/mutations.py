@@ -24,7 +24,7 @@ from run_scenarios.core.nodes import (
 from run_scenarios.core.source import Span
 from run_scenarios.syntax.matchers import mismatches
 
-NOWHERE = "broken by --audit, this is nowhere"
+NO_SUCH_VALUE = "broken by --audit, this is nowhere"
 IN_PARTS = ("$contains", "$exact", "$unordered")
 BEYOND_SAMPLES = ("$absent", "$any", "$ne", "$not")
 SAMPLES: dict[str, list[JsonValue]] = {
@@ -38,7 +38,7 @@ SAMPLES: dict[str, list[JsonValue]] = {
 
 
 @dataclass(frozen=True)
-class Broken:
+class Mutation:
     """A step with one thing broken that it asserts.
 
     :param span: where that is written.
@@ -51,30 +51,30 @@ class Broken:
     cannot_fail: str = ""
 
 
-Assertion = Callable[[str, Node], Iterator[Broken]]
+Mutator = Callable[[str, Node], Iterator[Mutation]]
 """Yields the broken forms of a step, given its verb's name and its argument."""
-ASSERTS_NOTHING: tuple[Assertion, ...] = ()
+ASSERTS_NOTHING: tuple[Mutator, ...] = ()
 
 
-def matched(*keys: str) -> Assertion:
+def mutate_keys(*keys: str) -> Mutator:
     """Return the assertion that what is expected under these keys of the argument is there."""
 
-    def broken(verb: str, argument: Node) -> Iterator[Broken]:
+    def broken(verb: str, argument: Node) -> Iterator[Mutation]:
         for entry in argument if isinstance(argument, MappingNode) else ():
             if entry.key in keys:
-                for span, node, cannot_fail in breakings(entry.value):
-                    yield Broken(span, {verb: with_key(argument, entry.key, node)}, cannot_fail)
+                for span, node, cannot_fail in mutate_expectation(entry.value):
+                    yield Mutation(span, {verb: replace_key(argument, entry.key, node)}, cannot_fail)
 
     return broken
 
 
-def by_itself(verb: str, argument: Node) -> Iterator[Broken]:
+def replace_with_failure(verb: str, argument: Node) -> Iterator[Mutation]:
     """Yield the step of a verb that has nothing to expect: another step in its place, which fails."""
     gone = dict.fromkeys((verb, "expect", "save"))
-    yield Broken(argument.span, {**gone, "assert": ScalarNode(argument.span, False)})
+    yield Mutation(argument.span, {**gone, "assert": ScalarNode(argument.span, False)})
 
 
-def breakings(expected: Node) -> Iterator[tuple[Span, Node, str]]:
+def mutate_expectation(expected: Node) -> Iterator[tuple[Span, Node, str]]:
     """Yield an expected value once for each part of it, with that part broken; and why the part cannot fail, or "".
 
     A part is what cannot be taken further apart: a scalar, an expression, or an operator that is about its whole
@@ -94,7 +94,7 @@ def _parts(expected: Node) -> Iterator[tuple[Span, Node, str]]:
     elif operator:
         inside = _literal_parts(operator.value) if operator.key == "$exact" else _parts(operator.value)
         for span, node, why in inside:
-            yield span, with_key(expected, operator.key, node), why
+            yield span, replace_key(expected, operator.key, node), why
     elif _children(expected):
         yield from _within(expected, _parts)
     else:
@@ -105,7 +105,7 @@ def _literal_parts(value: Node) -> Iterator[tuple[Span, Node, str]]:
     if _children(value):
         yield from _within(value, _literal_parts)
     else:
-        yield value.span, ScalarNode(value.span, NOWHERE), ""
+        yield value.span, ScalarNode(value.span, NO_SUCH_VALUE), ""
 
 
 def _within(whole: Node, parts: Callable[[Node], Iterator[tuple[Span, Node, str]]]) -> Iterator[tuple[Span, Node, str]]:
@@ -132,7 +132,7 @@ def _is_about_parts(operator: Entry) -> bool:
 
 def _nothing_like(expected: Node) -> Node:
     """Return what nothing matches; a mapping, which is allowed wherever an expected value is."""
-    return from_json({"$exact": NOWHERE}, expected.span)
+    return from_json({"$exact": NO_SUCH_VALUE}, expected.span)
 
 
 def _cannot_fail(expected: Node) -> str:
@@ -154,20 +154,20 @@ def _is_beyond_samples(expected: Node) -> bool:
     return here or any(_is_beyond_samples(child) for _, child in _children(expected))
 
 
-def with_key(node: Node, key: str, value: Node) -> MappingNode:
+def replace_key(node: Node, key: str, value: Node) -> MappingNode:
     """Return a mapping with another value for a key, or with that key added."""
     assert isinstance(node, MappingNode)
     entries = tuple(Entry(each.key, each.span, value) if each.key == key else each for each in node)
     return make_mapping(node.span, entries if node.entry(key) else (*entries, Entry(key, value.span, value)))
 
 
-def without_each(items: SequenceNode) -> Iterator[tuple[Node, SequenceNode]]:
+def drop_each_item(items: SequenceNode) -> Iterator[tuple[Node, SequenceNode]]:
     """Yield each item of a list, and the list without it."""
     for index, item in enumerate(items):
         yield item, make_sequence(items.span, (*items.items[:index], *items.items[index + 1 :]))
 
 
-def as_mapping(argument: Node, key: str) -> MappingNode:
+def expand_short_form(argument: Node, key: str) -> MappingNode:
     """Return an argument that may be a mapping, or the value of this key alone."""
     return (
         argument
@@ -176,14 +176,14 @@ def as_mapping(argument: Node, key: str) -> MappingNode:
     )
 
 
-def other_text(node: Node, one: str, other: str) -> Node:
+def replace_text(node: Node, one: str, other: str) -> Node:
     """Return `one`, or `other` if that is what a node says or its expression comes to."""
     if isinstance(node, ExpressionNode):
-        return computed(node, f"'{other}' if %s == '{one}' else '{one}'")
+        return wrap_expression(node, f"'{other}' if %s == '{one}' else '{one}'")
     return ScalarNode(node.span, other if isinstance(node, ScalarNode) and node.value == one else one)
 
 
-def computed(node: ExpressionNode, formula: str) -> ExpressionNode:
+def wrap_expression(node: ExpressionNode, formula: str) -> ExpressionNode:
     """Return the expression of a formula over the value of another one, which is `%s` in it."""
     inside = node.text.strip().removeprefix("{{").removeprefix("-").removesuffix("}}").removesuffix("-")
     return ExpressionNode(node.span, "{{ " + formula % f"({inside})" + " }}")

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import argv_of, list_of
+from run_scenarios.steps.argument_types import list_schema, parse_argv
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE
-from run_scenarios.steps.qemu_img_runner import qemu_img as run_qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -25,16 +24,16 @@ class QemuImg(Verb):
     """
 
     NAME = "qemu-img"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     RESULT = "`{stdout, stderr}`"
     FAILS_WITH = TOOL_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = list_of({"type": ["string", "integer"]})
+    SCHEMA: ClassVar[dict[str, Any]] = list_schema({"type": ["string", "integer"]})
 
     arguments: tuple[str, ...]
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(argv_of(argument))
+        return cls(parse_argv(argument))
 
     async def run(self, context: Context) -> JsonValue:
         done = await run_qemu_img(context, *self.arguments)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOOL_FAILURE = "`{status, stdout, stderr}` of the tool"
 
 
-def failure_of(done: Completed, says: str = "") -> CommandFailed:
+def tool_error(done: Completed, says: str = "") -> CommandFailed:
     """Return the error for a tool that did not do what it was asked."""
     reply: dict[str, object] = {"status": done.status, "stdout": done.stdout, "stderr": done.stderr}
     first = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
@@ -41,11 +41,11 @@ async def run_tool(context: Context, tool: str, *arguments: str) -> Completed:
     """
     done = await context.tool(tool, *arguments)
     if done.status != 0:
-        raise failure_of(done)
+        raise tool_error(done)
     return done
 
 
-async def qemu_img(context: Context, *arguments: str) -> Completed:
+async def run_qemu_img(context: Context, *arguments: str) -> Completed:
     """Run qemu-img, which must succeed.
 
     :raise CommandFailed: if its status is not 0.
@@ -61,4 +61,4 @@ def parse_json(done: Completed) -> Any:
     try:
         return json.loads(done.stdout)
     except ValueError:
-        raise failure_of(done, "printed no JSON") from None
+        raise tool_error(done, "printed no JSON") from None

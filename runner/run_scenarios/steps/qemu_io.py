@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import TEXT, argv_of, described, list_of, record
+from run_scenarios.steps.argument_types import TEXT, document, list_schema, object_schema, parse_argv
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, Disk, IoCommand, disk_of, do_io
+from run_scenarios.steps.qemu_io_commands import (
+    IO_FAILURE,
+    IO_TARGET,
+    IoCommand,
+    IoTarget,
+    parse_target,
+    run_io_commands,
+)
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -24,19 +31,19 @@ class QemuIo(Verb):
     """
 
     NAME = "qemu-io"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     RESULT = "all that the commands printed"
     FAILS_WITH = IO_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
-        ["commands"], **DISK, commands=described(list_of(TEXT), "the commands, in this order")
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
+        ["commands"], **IO_TARGET, commands=document(list_schema(TEXT), "the commands, in this order")
     )
 
-    disk: Disk
+    disk: IoTarget
     commands: tuple[str, ...]
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(disk_of(argument), argv_of(argument.get("commands")))
+        return cls(parse_target(argument), parse_argv(argument.get("commands")))
 
     async def run(self, context: Context) -> JsonValue:
-        return await do_io(context, self.disk, [IoCommand(command) for command in self.commands])
+        return await run_io_commands(context, self.disk, [IoCommand(command) for command in self.commands])

@@ -18,42 +18,42 @@ from run_scenarios.steps.argument_types import (
     TEXT,
     Image,
     Size,
-    described,
-    image_of,
-    list_of,
-    record,
-    size_of,
-    text_of,
+    document,
+    list_schema,
+    object_schema,
+    parse_image_file,
+    parse_size,
+    parse_text,
 )
 from run_scenarios.steps.qemu_img_runner import lock_hint
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.verb import Context, Verb, require_vm
 
 IO_FAILURE = "`{output}`: what qemu-io printed"
 # Source: what qemu-io-cmds.c prints before it returns an error; usage errors name no failure.
-COMPLAINT = re.compile(
+ERROR_OUTPUT = re.compile(
     r"""failed|^Parsing error: |^bad argument count |^command ".*" not found$|: invalid option |is not a valid """
     r"""|can(?:not)? be specified|requires .* to be specified|not sector aligned|cannot exceed""",
     re.MULTILINE,
 )
-VERIFICATION = "Pattern verification failed"
-DISK: dict[str, dict[str, Any]] = {
-    "file": described(FILE, "the image to open with qemu-io; no VM may have it open"),
-    "format": described(FORMAT, "the format of `file`, if the suffix does not tell it"),
-    "device": described(TEXT, "the drive or node of the running VM, by id or node name"),
-    "qdev": described(
+PATTERN_MISMATCH = "Pattern verification failed"
+IO_TARGET: dict[str, dict[str, Any]] = {
+    "file": document(FILE, "the image to open with qemu-io; no VM may have it open"),
+    "format": document(FORMAT, "the format of `file`, if the suffix does not tell it"),
+    "device": document(TEXT, "the drive or node of the running VM, by id or node name"),
+    "qdev": document(
         TEXT, "the guest device of the running VM, by id or QOM path; a virtio disk's ends in `/virtio-backend`"
     ),
 }
-RANGE = {"at": described(SIZE, "where it begins"), "size": described(SIZE, "how long it is")}
-PATTERNS = list_of(
-    record(
-        ["at", "size"], byte=described(BYTE, "the byte it is filled with; qemu-io's own 0xcd if none is given"), **RANGE
+RANGE = {"at": document(SIZE, "where it begins"), "size": document(SIZE, "how long it is")}
+PATTERNS = list_schema(
+    object_schema(
+        ["at", "size"], byte=document(BYTE, "the byte it is filled with; qemu-io's own 0xcd if none is given"), **RANGE
     )
 )
 
 
 @unchecked_frozen
-class Disk:
+class IoTarget:
     """What to do I/O on: an image file, or (`image` is None) a device of the VM in the words of the human monitor."""
 
     image: Image | None
@@ -90,13 +90,13 @@ class IoCommand:
     success: str = ""
 
 
-def disk_of(argument: Any) -> Disk:
+def parse_target(argument: Any) -> IoTarget:
     """Return what to do I/O on; a string alone is a device.
 
     :raise ScenarioError: unless exactly one of `file`, `device` and `qdev` is given.
     """
     if isinstance(argument, ScalarNode):
-        return Disk(None, text_of(argument))
+        return IoTarget(None, parse_text(argument))
     assert isinstance(argument, MappingNode)
     given = [entry for entry in argument if entry.key in ("file", "device", "qdev")]
     if len(given) != 1:
@@ -107,26 +107,26 @@ def disk_of(argument: Any) -> Disk:
         )
     kind, name = given[0].key, given[0].value
     if kind == "file":
-        return Disk(image_of(name, argument.get("format")), "")
+        return IoTarget(parse_image_file(name, argument.get("format")), "")
     if argument.get("format") is not None:
         raise scenario_error(argument.get("format").span, "'format' goes with 'file' only")  # type: ignore[union-attr]
-    return Disk(None, f"-d {text_of(name)}" if kind == "qdev" else text_of(name))
+    return IoTarget(None, f"-d {parse_text(name)}" if kind == "qdev" else parse_text(name))
 
 
-def range_of(node: Any) -> Range:
+def parse_range(node: Any) -> Range:
     """Return `{at, size}` as a range.
 
     :raise ScenarioError: for a size that is none.
     """
-    return Range(size_of(node.get("at")), size_of(node.get("size")))
+    return Range(parse_size(node.get("at")), parse_size(node.get("size")))
 
 
-def patterns_of(node: Any) -> tuple[Pattern, ...]:
+def parse_patterns(node: Any) -> tuple[Pattern, ...]:
     """Return a list of `{byte, at, size}`.
 
     :raise ScenarioError: for a size that is none.
     """
-    return tuple(Pattern(range_of(item), _byte_of(item.get("byte"))) for item in node)
+    return tuple(Pattern(parse_range(item), _byte_of(item.get("byte"))) for item in node)
 
 
 def _byte_of(node: Any) -> int | None:
@@ -141,15 +141,15 @@ class PatternVerb(Verb):
     DONE: ClassVar[str]
     """How qemu-io begins its report of success."""
 
-    disk: Disk
+    disk: IoTarget
     patterns: tuple[Pattern, ...]
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(disk_of(argument), patterns_of(argument.get("patterns")))
+        return cls(parse_target(argument), parse_patterns(argument.get("patterns")))
 
     async def run(self, context: Context) -> JsonValue:
-        await do_io(context, self.disk, [self._command(pattern) for pattern in self.patterns])
+        await run_io_commands(context, self.disk, [self._command(pattern) for pattern in self.patterns])
         return None
 
     def _command(self, pattern: Pattern) -> IoCommand:
@@ -157,7 +157,7 @@ class PatternVerb(Verb):
         return IoCommand(f"{self.NAME} {pattern.text}", f"{self.DONE} {size}/{size} bytes at offset {at}\n")
 
 
-async def do_io(context: Context, disk: Disk, commands: list[IoCommand]) -> str:
+async def run_io_commands(context: Context, disk: IoTarget, commands: list[IoCommand]) -> str:
     """Run qemu-io commands, check that each reports success, and return all they printed.
 
     QEMU's monitor reports no failure of `qemu-io`, it prints one; so what counts is the report of success.
@@ -178,7 +178,7 @@ async def _on_file(context: Context, image: Image, commands: list[IoCommand]) ->
     rest = done.stdout
     for command in filter(lambda command: command.success, commands):
         before, found, rest = rest.partition(command.success)
-        if not found or VERIFICATION in before:
+        if not found or PATTERN_MISMATCH in before:
             raise _failed(command, image.file, done.stdout + done.stderr)
     if done.status != 0:
         raise _failed(commands[-1], image.file, done.stdout + done.stderr)
@@ -186,19 +186,19 @@ async def _on_file(context: Context, image: Image, commands: list[IoCommand]) ->
 
 
 async def _on_device(context: Context, device: str, command: IoCommand) -> str:
-    machine = machine_of(context)
+    machine = require_vm(context)
     machine.new_output()
     text = command.text.replace("\\", r"\\").replace('"', r"\"")
     said = await machine.monitor_command(f'qemu-io {device} "{text}"')
     printed, complained = machine.new_output()
-    failed = COMPLAINT.search(printed) or (complained and not command.success)
+    failed = ERROR_OUTPUT.search(printed) or (complained and not command.success)
     if said or failed or command.success not in printed:
         raise _failed(command, device.removeprefix("-d "), said + printed + complained)
     return printed
 
 
 def _failed(command: IoCommand, where: str, output: str) -> CommandFailed:
-    complaints = [line for line in output.split("\n") if COMPLAINT.search(line) or "rror" in line or "not " in line]
+    complaints = [line for line in output.split("\n") if ERROR_OUTPUT.search(line) or "rror" in line or "not " in line]
     first = (complaints or output.strip().split("\n") or [""])[0].strip() or "nothing was printed"
     message = f"'{command.text}' on {where} did not succeed: {first}"
     return CommandFailed(message, {"output": output.strip()}, hint=lock_hint(output))

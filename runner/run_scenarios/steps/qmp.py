@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
-from run_scenarios.steps.argument_types import JSON_OBJECT, TEXT, described, record
+from run_scenarios.steps.argument_types import JSON_OBJECT, TEXT, document, object_schema
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Qmp(Verb):
     """
 
     NAME = "qmp"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     RESULT = "what the command returns"
     FAILS_WITH = "`{class, desc}` of QEMU's reply"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             TEXT,
-            record(
+            object_schema(
                 [],
-                execute=described(TEXT, "the command's name"),
-                exec_oob=described(TEXT, "the command's name, to execute it out of band"),
-                arguments=described(JSON_OBJECT, "the command's arguments"),
+                execute=document(TEXT, "the command's name"),
+                exec_oob=document(TEXT, "the command's name, to execute it out of band"),
+                arguments=document(JSON_OBJECT, "the command's arguments"),
             ),
         ]
     }
@@ -58,8 +58,8 @@ class Qmp(Verb):
         return cls(value)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
-        context.waits_for(f"the reply to '{self.message.get('execute', self.message.get('exec-oob'))}'")
+        machine = require_vm(context)
+        context.describe_wait(f"the reply to '{self.message.get('execute', self.message.get('exec-oob'))}'")
         result = await machine.execute(self.message)
         if self.message.get("execute") == "quit":
             machine.quit_sent = True

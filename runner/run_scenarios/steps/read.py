@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from run_scenarios.core.nodes import ExpressionNode, MappingNode, Node, ScalarNode, SequenceNode, replace_at_path
-from run_scenarios.steps.argument_types import described, record
-from run_scenarios.steps.mutations import Broken, computed
-from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, PATTERNS, PatternVerb
+from run_scenarios.steps.argument_types import document, object_schema
+from run_scenarios.steps.mutations import Mutation, wrap_expression
+from run_scenarios.steps.qemu_io_commands import IO_FAILURE, IO_TARGET, PATTERNS, PatternVerb
 
 
-def _another_byte(verb: str, argument: Node) -> Iterator[Broken]:
+def _another_byte(verb: str, argument: Node) -> Iterator[Mutation]:
     patterns = argument.get("patterns") if isinstance(argument, MappingNode) else None
     for index, pattern in enumerate(patterns if isinstance(patterns, SequenceNode) else ()):
         byte = pattern.get("byte") if isinstance(pattern, MappingNode) else None
         if isinstance(byte, ScalarNode) and isinstance(byte.value, int):
             other: Node = ScalarNode(byte.span, 255 - byte.value)
         elif isinstance(byte, ExpressionNode):
-            other = computed(byte, "255 - %s")
+            other = wrap_expression(byte, "255 - %s")
         else:
             continue
-        yield Broken(byte.span, {verb: replace_at_path(argument, ("patterns", index, "byte"), other)})
+        yield Mutation(byte.span, {verb: replace_at_path(argument, ("patterns", index, "byte"), other)})
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Read(PatternVerb):
     """
 
     NAME = "read"
-    ASSERTS = (_another_byte,)
+    MUTATORS = (_another_byte,)
     DONE = "read"
     FAILS_WITH = IO_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
-        ["patterns"], **DISK, patterns=described(PATTERNS, "what must be found, in this order")
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
+        ["patterns"], **IO_TARGET, patterns=document(PATTERNS, "what must be found, in this order")
     )

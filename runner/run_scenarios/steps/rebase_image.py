@@ -12,14 +12,14 @@ from run_scenarios.steps.argument_types import (
     FORMAT,
     IMAGE,
     Image,
-    described,
-    flag_of,
-    image_of,
-    read_image,
-    record,
+    document,
+    object_schema,
+    parse_flag,
+    parse_image,
+    parse_image_file,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -36,17 +36,17 @@ class RebaseImage(Verb):
     """
 
     NAME = "rebase-image"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file", "backing"],
         file=FILE,
-        format=described(FORMAT, "its format, if the suffix does not tell it"),
+        format=document(FORMAT, "its format, if the suffix does not tell it"),
         backing={
             "anyOf": [*IMAGE["anyOf"], {"type": "null"}],
             "description": "the new backing file, by name or as `{file, format}`; null for none",
         },
-        unsafe=described(BOOLEAN, "do not look at the content"),
+        unsafe=document(BOOLEAN, "do not look at the content"),
     )
 
     image: Image
@@ -57,13 +57,13 @@ class RebaseImage(Verb):
     def parse(cls, argument: Any) -> Self:
         backing = argument.get("backing")
         return cls(
-            image_of(argument.get("file"), argument.get("format")),
-            None if to_json(backing) is None else read_image(backing),
-            flag_of(argument.get("unsafe")),
+            parse_image_file(argument.get("file"), argument.get("format")),
+            None if to_json(backing) is None else parse_image(backing),
+            parse_flag(argument.get("unsafe")),
         )
 
     async def run(self, context: Context) -> JsonValue:
         unsafe = ["-u"] if self.unsafe else []
         backing = ["-b", self.backing.file, "-F", self.backing.format] if self.backing else ["-b", ""]
-        await qemu_img(context, "rebase", "-q", "-f", self.image.format, *unsafe, *backing, self.image.file)
+        await run_qemu_img(context, "rebase", "-q", "-f", self.image.format, *unsafe, *backing, self.image.file)
         return None

@@ -12,16 +12,16 @@ from run_scenarios.steps.argument_types import (
     FORMAT,
     SIZE,
     Image,
-    described,
-    flag_of,
-    image_of,
-    one_of,
-    record,
-    size_of,
-    text_of,
+    document,
+    enum_schema,
+    object_schema,
+    parse_flag,
+    parse_image_file,
+    parse_size,
+    parse_text,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, qemu_img
+from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
 
@@ -36,15 +36,15 @@ class ResizeImage(Verb):
     """
 
     NAME = "resize-image"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     FAILS_WITH = TOOL_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file", "size"],
         file=FILE,
-        size=described(SIZE, "the new virtual size"),
-        format=described(FORMAT, "its format, if the suffix does not tell it"),
-        shrink=described(BOOLEAN, "allow the image to become smaller"),
-        preallocation=described(one_of("off", "metadata", "falloc", "full"), "how new space is allocated"),
+        size=document(SIZE, "the new virtual size"),
+        format=document(FORMAT, "its format, if the suffix does not tell it"),
+        shrink=document(BOOLEAN, "allow the image to become smaller"),
+        preallocation=document(enum_schema("off", "metadata", "falloc", "full"), "how new space is allocated"),
     )
 
     image: Image
@@ -55,16 +55,16 @@ class ResizeImage(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         return cls(
-            image_of(argument.get("file"), argument.get("format")),
-            size_of(argument.get("size")).text,
-            flag_of(argument.get("shrink")),
-            text_of(argument.get("preallocation")),
+            parse_image_file(argument.get("file"), argument.get("format")),
+            parse_size(argument.get("size")).text,
+            parse_flag(argument.get("shrink")),
+            parse_text(argument.get("preallocation")),
         )
 
     async def run(self, context: Context) -> JsonValue:
         shrink = ["--shrink"] if self.shrink else []
         preallocation = [f"--preallocation={self.preallocation}"] if self.preallocation else []
-        await qemu_img(
+        await run_qemu_img(
             context, "resize", "-q", "-f", self.image.format, *shrink, *preallocation, self.image.file, self.size
         )
         return None

@@ -17,14 +17,14 @@ from run_scenarios.steps.argument_types import (
     FORMAT,
     TEXT,
     Image,
-    argv_of,
-    described,
-    file_of,
-    flag_of,
-    image_of,
-    list_of,
-    record,
-    text_of,
+    document,
+    list_schema,
+    object_schema,
+    parse_argv,
+    parse_file,
+    parse_flag,
+    parse_image_file,
+    parse_text,
 )
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb
@@ -56,15 +56,15 @@ class ServeNbd(Verb):
     """
 
     NAME = "serve-nbd"
-    ASSERTS = ASSERTS_NOTHING
-    SCHEMA: ClassVar[dict[str, Any]] = record(
+    MUTATORS = ASSERTS_NOTHING
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],
         file=FILE,
-        format=described(FORMAT, "its format, if the suffix does not tell it"),
-        socket=described(FILE, "the socket; `nbd.sock` by default"),
-        export=described(TEXT, "the export's name; the empty name by default"),
-        read_only=described(BOOLEAN, "refuse writes"),
-        arguments=described(list_of({"type": ["string", "integer"]}), "further words of qemu-nbd's command line"),
+        format=document(FORMAT, "its format, if the suffix does not tell it"),
+        socket=document(FILE, "the socket; `nbd.sock` by default"),
+        export=document(TEXT, "the export's name; the empty name by default"),
+        read_only=document(BOOLEAN, "refuse writes"),
+        arguments=document(list_schema({"type": ["string", "integer"]}), "further words of qemu-nbd's command line"),
     )
 
     image: Image
@@ -75,13 +75,13 @@ class ServeNbd(Verb):
     def parse(cls, argument: Any) -> Self:
         endpoint, export, extra = (argument.get(key) for key in ("socket", "export", "arguments"))
         options = [
-            *(["-x", text_of(export)] if export else []),
-            *(["-r"] if flag_of(argument.get("read-only")) else []),
+            *(["-x", parse_text(export)] if export else []),
+            *(["-r"] if parse_flag(argument.get("read-only")) else []),
         ]
         return cls(
-            image_of(argument.get("file"), argument.get("format")),
-            file_of(endpoint) if endpoint else SOCKET,
-            (*options, *(argv_of(extra) if extra else ())),
+            parse_image_file(argument.get("file"), argument.get("format")),
+            parse_file(endpoint) if endpoint else SOCKET,
+            (*options, *(parse_argv(extra) if extra else ())),
         )
 
     async def run(self, context: Context) -> JsonValue:
@@ -137,14 +137,14 @@ class StopNbd(Verb):
     """
 
     NAME = "stop-nbd"
-    ASSERTS = ASSERTS_NOTHING
-    SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [{"type": "null"}, record(["socket"], socket=FILE)]}
+    MUTATORS = ASSERTS_NOTHING
+    SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [{"type": "null"}, object_schema(["socket"], socket=FILE)]}
 
     socket: str
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        return cls(text_of(argument.get("socket")) if isinstance(argument, MappingNode) else SOCKET)
+        return cls(parse_text(argument.get("socket")) if isinstance(argument, MappingNode) else SOCKET)
 
     async def run(self, context: Context) -> JsonValue:
         server = context.servers.pop(self.socket, None)
@@ -155,7 +155,7 @@ class StopNbd(Verb):
                 f"the server on '{self.socket}' {describe_status(server.status)} before it was stopped",
                 hint=server.stderr.tail().split("\n")[-1],
             )
-        context.waits_for("qemu-nbd to end after SIGTERM")
+        context.describe_wait("qemu-nbd to end after SIGTERM")
         await server.stop()
         (context.directory / self.socket).unlink(missing_ok=True)
         return None

@@ -10,11 +10,11 @@ from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import UNKNOWN, JsonValue, MappingNode, UnknownValue, to_json
 from run_scenarios.steps.argument_types import VARIABLE
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, FlowVerb, Scope, Step
+from run_scenarios.steps.verb import Block, ControlFlowVerb, Scope, Step
 
 
 @dataclass(frozen=True)
-class Set(FlowVerb):
+class Set(ControlFlowVerb):
     """Set variables for the steps that follow, here and in the blocks within.
 
     .. code-block:: yaml
@@ -27,7 +27,7 @@ class Set(FlowVerb):
     """
 
     NAME = "set"
-    ASSERTS = ASSERTS_NOTHING
+    MUTATORS = ASSERTS_NOTHING
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",
         "minProperties": 1,

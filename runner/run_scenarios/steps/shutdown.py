@@ -10,7 +10,7 @@ from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import NOTHING
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Shutdown(Verb):
     """
 
     NAME = "shutdown"
-    ASSERTS = ASSERTS_NOTHING
-    NAMES_FILES = False
+    MUTATORS = ASSERTS_NOTHING
+    OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 
     @classmethod
@@ -34,8 +34,8 @@ class Shutdown(Verb):
         return cls()
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
-        context.waits_for("QEMU to end after 'quit'")
+        machine = require_vm(context)
+        context.describe_wait("QEMU to end after 'quit'")
         await machine.execute({"execute": "quit"})
         status = await machine.wait_exit()
         if status != 0:

@@ -13,7 +13,7 @@ from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.frozen import unchecked_frozen_by_identity
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node, UnknownValue
 from run_scenarios.core.source import Span
-from run_scenarios.steps.mutations import Assertion
+from run_scenarios.steps.mutations import Mutator
 from run_scenarios.syntax.expressions import Variables
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Context(Protocol):
     pauses: bool
     """Whether somebody may want to talk to the VMs beside us."""
 
-    def waits_for(self, what: str) -> None:
+    def describe_wait(self, what: str) -> None:
         """Say what a time-out would now have waited for."""
 
     async def tool(self, tool: str, *arguments: str) -> Completed:
@@ -160,16 +160,16 @@ class Verb(ABC):
     """What `save` and `expect` get, in words; "" where the verb has no result."""
     FAILS_WITH: ClassVar[str] = ""
     """What `error` matches against, in words; "" where the verb cannot be expected to fail."""
-    ASSERTS: ClassVar[tuple[Assertion, ...]]
+    MUTATORS: ClassVar[tuple[Mutator, ...]]
     """What a step asserts by itself, without `expect` and `error`; `ASSERTS_NOTHING` is an answer too."""
-    NAMES_FILES: ClassVar[bool] = True
+    OPENS_FILES: ClassVar[bool] = True
     """Whether it may have a program open a file by its name; none has left a link out of the case's directory then."""
-    TO_BE_NOTICED: ClassVar[str] = ""
+    EFFECTS_KEY: ClassVar[str] = ""
     """The key of the list of what it does that something later must look at, item by item; "" if there is none."""
-    UNFOLDS: ClassVar[bool] = False
-    """Whether it is a `FlowVerb`; asking for the class takes long, and there are many steps."""
-    TAKES_STEPS: ClassVar[bool] = False
-    COMPANIONS: ClassVar[dict[str, Any]] = {}
+    IS_CONTROL_FLOW: ClassVar[bool] = False
+    """Whether it is a `ControlFlowVerb`; asking for the class takes long, and there are many steps."""
+    HAS_BODY: ClassVar[bool] = False
+    SIBLING_KEYS: ClassVar[dict[str, Any]] = {}
     """Keys beside the verb that belong to its argument, with their schemas; then `parse` gets a mapping of them all."""
 
     @classmethod
@@ -189,14 +189,14 @@ class Verb(ABC):
         """
 
 
-class FlowVerb(Verb):
+class ControlFlowVerb(Verb):
     """A verb that runs other steps or sets variables.
 
     Planning and running unfold it alike: planning with the values that are known by then.
     """
 
-    UNFOLDS = True
-    NAMES_FILES = False
+    IS_CONTROL_FLOW = True
+    OPENS_FILES = False
 
     @abstractmethod
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
@@ -212,7 +212,7 @@ class FlowVerb(Verb):
         return None
 
 
-def launched(context: Context) -> Machine:
+def find_vm(context: Context) -> Machine:
     """Return the VM that the step means, whether it runs or has ended.
 
     :raise StepFailed: if it was not launched.
@@ -226,12 +226,12 @@ def launched(context: Context) -> Machine:
     return machine
 
 
-def machine_of(context: Context) -> Machine:
+def require_vm(context: Context) -> Machine:
     """Return the running VM that the step means; one that has crashed too, for what is asked of it tells how.
 
     :raise StepFailed: if it was not launched, or has ended as it should.
     """
-    machine = launched(context)
+    machine = find_vm(context)
     if machine.has_ended_well:
         raise machine.end()
     return machine

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, from_json
-from run_scenarios.steps.argument_types import MATCHER, TEXT, described, matcher_of, record, text_of
-from run_scenarios.steps.mutations import Broken, as_mapping, breakings, matched, with_key
-from run_scenarios.steps.verb import Context, Verb, launched
+from run_scenarios.steps.argument_types import MATCHER, TEXT, document, object_schema, parse_matcher, parse_text
+from run_scenarios.steps.mutations import Mutation, expand_short_form, mutate_expectation, mutate_keys, replace_key
+from run_scenarios.steps.verb import Context, Verb, find_vm
 from run_scenarios.syntax.matchers import mismatches, require_match
 
 
-def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Broken]:
+def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Mutation]:
     """Choose the same event and refuse it: one that matches nothing would be waited for in vain."""
-    whole = as_mapping(argument, "name")
+    whole = expand_short_form(argument, "name")
     name, match = whole.get("name"), whole.get("match")
     assert name is not None
-    yield Broken(name.span, {verb: with_key(whole, "expect", from_json({"event": {"$absent": True}}, name.span))})
-    for span, node, cannot_fail in breakings(match) if match is not None else ():
-        yield Broken(span, {verb: with_key(whole, "expect", node)}, cannot_fail)
+    yield Mutation(name.span, {verb: replace_key(whole, "expect", from_json({"event": {"$absent": True}}, name.span))})
+    for span, node, cannot_fail in mutate_expectation(match) if match is not None else ():
+        yield Mutation(span, {verb: replace_key(whole, "expect", node)}, cannot_fail)
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class WaitEvent(Verb):
     """
 
     NAME = "wait-event"
-    ASSERTS = (_chosen_otherwise, matched("expect"))
-    NAMES_FILES = False
+    MUTATORS = (_chosen_otherwise, mutate_keys("expect"))
+    OPENS_FILES = False
     RESULT = "the event: `{event, data, timestamp}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             TEXT,
-            record(
+            object_schema(
                 ["name"],
-                name=described(TEXT, "the event's name"),
-                match=described(MATCHER, "what chooses the event"),
-                expect=described(MATCHER, "what must hold of the chosen event"),
+                name=document(TEXT, "the event's name"),
+                match=document(MATCHER, "what chooses the event"),
+                expect=document(MATCHER, "what must hold of the chosen event"),
             ),
         ]
     }
@@ -61,13 +61,13 @@ class WaitEvent(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         if not isinstance(argument, MappingNode):
-            return cls(text_of(argument), None, None)
-        match, expect = matcher_of(argument.get("match")), matcher_of(argument.get("expect"))
-        return cls(text_of(argument.get("name")), match, expect)
+            return cls(parse_text(argument), None, None)
+        match, expect = parse_matcher(argument.get("match")), parse_matcher(argument.get("expect"))
+        return cls(parse_text(argument.get("name")), match, expect)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = launched(context)
-        context.waits_for(f"the event {self.name}")
+        machine = find_vm(context)
+        context.describe_wait(f"the event {self.name}")
         event = await machine.next_event(self._chosen)
         if self.expect:
             require_match(self.expect, event, f"event {self.name}")

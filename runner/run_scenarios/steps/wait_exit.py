@@ -9,20 +9,20 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, MappingNode, Node, ScalarNode, make_mapping, to_json
-from run_scenarios.steps.argument_types import described, record
-from run_scenarios.steps.mutations import Broken, computed, with_key
-from run_scenarios.steps.verb import Context, Verb, launched
+from run_scenarios.steps.argument_types import document, object_schema
+from run_scenarios.steps.mutations import Mutation, replace_key, wrap_expression
+from run_scenarios.steps.verb import Context, Verb, find_vm
 
 
-def _another_status(verb: str, argument: Node) -> Iterator[Broken]:
+def _another_status(verb: str, argument: Node) -> Iterator[Mutation]:
     status = argument.get("status") if isinstance(argument, MappingNode) else ScalarNode(argument.span, 0)
     if isinstance(status, ScalarNode) and isinstance(status.value, int):
         other: Node = ScalarNode(status.span, status.value + 1)
     elif isinstance(status, ExpressionNode):
-        other = computed(status, "%s + 1")
+        other = wrap_expression(status, "%s + 1")
     else:
         return
-    yield Broken(status.span, {verb: with_key(make_mapping(argument.span, ()), "status", other)})
+    yield Mutation(status.span, {verb: replace_key(make_mapping(argument.span, ()), "status", other)})
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class WaitExit(Verb):
     """
 
     NAME = "wait-exit"
-    ASSERTS = (_another_status,)
-    NAMES_FILES = False
+    MUTATORS = (_another_status,)
+    OPENS_FILES = False
     RESULT = "the exit status"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},
-            record(["status"], status=described({"type": "integer"}, "the expected exit status")),
+            object_schema(["status"], status=document({"type": "integer"}, "the expected exit status")),
         ]
     }
 
@@ -59,10 +59,10 @@ class WaitExit(Verb):
         return cls(expected)
 
     async def run(self, context: Context) -> JsonValue:
-        machine = launched(context)
+        machine = find_vm(context)
         if machine.exit_expected and machine.status is not None:
             raise machine.end()
-        context.waits_for("QEMU to end")
+        context.describe_wait("QEMU to end")
         status = await machine.wait_exit()
         if status != self.expected:
             raise StepFailed(

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed, scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, ScalarNode, make_mapping
-from run_scenarios.steps.argument_types import MATCHER, TEXT, described, matcher_of, one_of, record, text_of
-from run_scenarios.steps.mutations import Broken, as_mapping, matched, other_text, with_key
-from run_scenarios.steps.verb import Context, Verb, machine_of
+from run_scenarios.steps.argument_types import (
+    MATCHER,
+    TEXT,
+    document,
+    enum_schema,
+    object_schema,
+    parse_matcher,
+    parse_text,
+)
+from run_scenarios.steps.mutations import Mutation, expand_short_form, mutate_keys, replace_key, replace_text
+from run_scenarios.steps.verb import Context, Verb, require_vm
 from run_scenarios.syntax.matchers import describe, require_match
 
 if TYPE_CHECKING:
@@ -21,16 +29,16 @@ STOPS = ("ready", "paused", "standby", "waiting", "pending", "concluded", "null"
 ENDS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
 
 
-def _another_outcome(verb: str, argument: Node) -> Iterator[Broken]:
+def _another_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
     """Expect another outcome where one is said, or where the job is followed to its end; `until` only says how far."""
-    whole = as_mapping(argument, "id")
+    whole = expand_short_form(argument, "id")
     outcome, until = whole.get("outcome"), whole.get("until")
     to_the_end = until is None or (isinstance(until, ScalarNode) and until.value in ("null", "concluded"))
     if outcome is None and not to_the_end:
         return
-    other = other_text(outcome or ScalarNode(argument.span, "completed"), "cancelled", "completed")
+    other = replace_text(outcome or ScalarNode(argument.span, "completed"), "cancelled", "completed")
     without_error = make_mapping(whole.span, tuple(entry for entry in whole if entry.key != "error"))
-    yield Broken(other.span, {verb: with_key(without_error, "outcome", other)})
+    yield Mutation(other.span, {verb: replace_key(without_error, "outcome", other)})
 
 
 @dataclass(frozen=True)
@@ -52,18 +60,18 @@ class WaitJob(Verb):
     """
 
     NAME = "wait-job"
-    ASSERTS = (_another_outcome, matched("error"))
-    NAMES_FILES = False
+    MUTATORS = (_another_outcome, mutate_keys("error"))
+    OPENS_FILES = False
     RESULT = "`{outcome, statuses, error?, len?, offset?}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             TEXT,
-            record(
+            object_schema(
                 ["id"],
-                id=described(TEXT, "the job's id; that of a job started without one is its device"),
-                outcome=described(one_of(*OUTCOMES), "how it must end; `completed` by default"),
-                error=described(MATCHER, "the error it must fail with"),
-                until=described(one_of(*STOPS), "the status to wait for; `null` by default"),
+                id=document(TEXT, "the job's id; that of a job started without one is its device"),
+                outcome=document(enum_schema(*OUTCOMES), "how it must end; `completed` by default"),
+                error=document(MATCHER, "the error it must fail with"),
+                until=document(enum_schema(*STOPS), "the status to wait for; `null` by default"),
             ),
         ]
     }
@@ -76,23 +84,23 @@ class WaitJob(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         if not isinstance(argument, MappingNode):
-            return cls(text_of(argument), "completed", None, "null")
-        outcome, error = text_of(argument.get("outcome"), "completed"), matcher_of(argument.get("error"))
+            return cls(parse_text(argument), "completed", None, "null")
+        outcome, error = parse_text(argument.get("outcome"), "completed"), parse_matcher(argument.get("error"))
         if outcome == "failed" and error is None:
             raise scenario_error(
                 argument.span, "'outcome: failed' needs the 'error' it fails with", "error: Input/output error"
             )
         if error is not None and outcome != "failed":
             raise scenario_error(error.span, "'error' goes with 'outcome: failed'")
-        return cls(text_of(argument.get("id")), outcome, error, text_of(argument.get("until"), "null"))
+        return cls(parse_text(argument.get("id")), outcome, error, parse_text(argument.get("until"), "null"))
 
     async def run(self, context: Context) -> JsonValue:
-        machine = machine_of(context)
+        machine = require_vm(context)
         await self._must_exist(machine)
         end = _End()
         while end.status != self.until:
             aim = "to end" if self.until == "null" else f"to be {self.until}"
-            context.waits_for(f"job '{self.id}' {aim} (last seen: {end.status or 'nothing'})")
+            context.describe_wait(f"job '{self.id}' {aim} (last seen: {end.status or 'nothing'})")
             end.add(await machine.next_event(self._concerned))
             if end.statuses == ["null"] and machine.events.unconsumed(self._is_creation):
                 end = _End()  # left behind by an earlier job of this id, dismissed after 'until: concluded'

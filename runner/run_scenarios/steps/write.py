@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from run_scenarios.steps.argument_types import described, record
+from run_scenarios.steps.argument_types import document, object_schema
 from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.qemu_io_commands import DISK, IO_FAILURE, PATTERNS, PatternVerb
+from run_scenarios.steps.qemu_io_commands import IO_FAILURE, IO_TARGET, PATTERNS, PatternVerb
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Write(PatternVerb):
     """
 
     NAME = "write"
-    ASSERTS = ASSERTS_NOTHING
-    TO_BE_NOTICED = "patterns"
+    MUTATORS = ASSERTS_NOTHING
+    EFFECTS_KEY = "patterns"
     DONE = "wrote"
     FAILS_WITH = IO_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = record(
-        ["patterns"], **DISK, patterns=described(PATTERNS, "what to write, in this order")
+    SCHEMA: ClassVar[dict[str, Any]] = object_schema(
+        ["patterns"], **IO_TARGET, patterns=document(PATTERNS, "what to write, in this order")
     )
