@@ -47,8 +47,8 @@ def test_nothing_is_left_when_nobody_wants_the_rest() -> None:
 
 ORPHANING = """
 import os, signal
-from run_scenarios.core.worker_pool import spread
-for pid in spread(lambda item: (os.getpid(), "x" * 100_000), range(10_000), 2):
+from run_scenarios.core.worker_pool import map_in_order
+for pid in map_in_order(lambda item: (os.getpid(), "x" * 100_000), range(10_000), 2):
     print(pid[0], flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

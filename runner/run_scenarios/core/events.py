@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.frozen import unchecked_frozen
@@ -100,6 +101,7 @@ class Point:
     tags: tuple[str, ...] = field(default=())
     case: str = ""
     build: str = ""
+    __test__: ClassVar[bool] = False  # pytest must not collect it.
 
 
 @dataclass(frozen=True)
