@@ -16,10 +16,10 @@ from typing import Any, cast
 
 from run_scenarios.collection.collector import collect
 from run_scenarios.core.errors import RunnerError, ScenarioError, StepFailed
-from run_scenarios.core.events import CaseFinished, Event, Outcome, Point, Result, RunAborted, RunStarted
+from run_scenarios.core.events import CaseFinished, Event, Outcome, Result, RunAborted, RunStarted, TestPoint
 from run_scenarios.core.nodes import ExpressionNode, JsonObject, JsonValue, from_json, to_json
 from run_scenarios.core.source import Source, Span
-from run_scenarios.qemu.machine import Machine, _Session
+from run_scenarios.qemu.machine import Machine, _QmpSession
 from run_scenarios.qemu.trace import Trace
 from run_scenarios.report.stream import LineStream
 from run_scenarios.report.tap import TapReport
@@ -46,7 +46,7 @@ def check_file(content: bytes) -> None:
     assert all(case.scenario.steps for case in collection.cases)
     assert bool(collection.bad) == any(each.severity == "error" for each in collection.findings)
     names = [*(each.path for each in collection.bad), *(case.selector for case in collection.cases)]
-    points = tuple(Point(name, "case.yaml") for name in names)
+    points = tuple(TestPoint(name, "case.yaml") for name in names)
     invalid = [CaseFinished(index, Result(Outcome.INVALID, note="wrong")) for index, _ in enumerate(points)]
     check_report([RunStarted(points), *invalid] if points else [])
 
@@ -61,10 +61,10 @@ def check_report(events: list[Event]) -> None:
     assert not lint(stream.getvalue()), lint(stream.getvalue())
 
 
-def check_result(points: list[Point], results: list[Result]) -> None:
+def check_result(points: list[TestPoint], results: list[Result]) -> None:
     """Report any results, in any order."""
     named = [
-        Point(f"{number} {point.name}", point.path, point.title, point.rerun) for number, point in enumerate(points)
+        TestPoint(f"{number} {point.name}", point.path, point.title, point.rerun) for number, point in enumerate(points)
     ]
     finished = [CaseFinished(index, result) for index, result in enumerate(results[: len(named)])]
     check_report([RunStarted(tuple(named)), *reversed(finished)] if named else [])
@@ -102,17 +102,17 @@ async def _talk(says: bytes) -> None:
     theirs.sendall(says)
     theirs.shutdown(socket.SHUT_WR)
     with contextlib.closing(Trace(PLACE / "trace.jsonl")) as trace:
-        session = _Session("vm", lambda kind, message: machine._see(kind, message))
+        session = _QmpSession("vm", lambda kind, message: machine._on_message(kind, message))
         machine = Machine("vm", cast(Any, _Ended()), session, trace)
         try:
             await machine._connect(ours)
             for _ in itertools.repeat(None, 3):
                 await machine.execute({"execute": "query-status"})
-            await machine.next_event(lambda event: True)
+            await machine.event_wait(lambda event: True)
         except RunnerError:
-            assert machine.status == -9
+            assert machine.exitcode == -9
         finally:
-            await machine.close()
+            await machine.disconnect()
             theirs.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_scenarios.core.events import Point
+from run_scenarios.core.events import TestPoint
 from run_scenarios.execution.start_order import choose_start_order
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.model import Scenario
@@ -21,7 +21,9 @@ def tasks(tmp_path: Path) -> list[Task]:
     scenario = Reader().read(tmp_path / "a.yaml", "a.yaml")
     assert isinstance(scenario, Scenario)
     (case,) = plan(scenario)
-    return [Task(index, case, Programs({}), Point(name, "a.yaml", case=name)) for index, name in enumerate("abcdefgh")]
+    return [
+        Task(index, case, Programs({}), TestPoint(name, "a.yaml", case=name)) for index, name in enumerate("abcdefgh")
+    ]
 
 
 def order(tasks: list[Task], expected: dict[str, float], workers: int) -> str:

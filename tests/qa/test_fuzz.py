@@ -8,7 +8,7 @@ import string
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 from run_scenarios.core.diagnostics import Diagnostic
-from run_scenarios.core.events import Failure, Outcome, Point, Result
+from run_scenarios.core.events import Failure, Outcome, Result, TestPoint
 from run_scenarios.core.nodes import JsonObject, JsonValue
 from run_scenarios.core.source import Source, Span
 from run_scenarios.steps import VERBS
@@ -46,7 +46,7 @@ RESULT = st.builds(
     TEXT,
     TEXT.filter(lambda text: text.strip() != ""),
 )
-POINT = st.builds(Point, TEXT, TEXT.filter(lambda text: text.strip() != ""), TEXT, TEXT)
+POINT = st.builds(TestPoint, TEXT, TEXT.filter(lambda text: text.strip() != ""), TEXT, TEXT)
 MESSAGES = [
     '{"return": {}}\n',
     '{"event": "STOP"}\n',
@@ -109,7 +109,7 @@ def test_an_argument_that_may_reach_outside(verb: str, argument: JsonValue) -> N
 
 @fuzzed
 @given(st.lists(POINT, max_size=3), st.lists(RESULT, max_size=3))
-def test_a_report(points: list[Point], results: list[Result]) -> None:
+def test_a_report(points: list[TestPoint], results: list[Result]) -> None:
     targets.check_result(points, results)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from run_scenarios.qemu.guardian import Guardian, kill_those_of
+from run_scenarios.qemu.guardian import Guardian, kill_processes_of
 
 from tests.support import command
 
@@ -112,7 +112,7 @@ def test_what_was_killed_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
         looks = Mock(return_value=[sleeper.pid])
         monkeypatch.setattr("run_scenarios.qemu.guardian._processes", looks)
-        kill_those_of(tmp_path)
+        kill_processes_of(tmp_path)
         assert os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         assert looks.call_count == 2, "one for it, and one that found nothing more"
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_killed_is_not_waited_for_for_ever(tmp_path: Path, monkey
     monkeypatch.setattr("run_scenarios.qemu.guardian.signal.pidfd_send_signal", lambda *_: None)
     monkeypatch.setattr("run_scenarios.qemu.guardian.MOST_WAITING_MS", 1)
     with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
-        kill_those_of(tmp_path, since=sleeper.pid)
+        kill_processes_of(tmp_path, first_pid=sleeper.pid)
         assert sleeper.poll() is None
         sleeper.kill()
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 from run_scenarios.core.errors import MachineDied
-from run_scenarios.qemu.machine import QMP_LINE_LIMIT, Machine, _Session
+from run_scenarios.qemu.machine import QMP_LINE_LIMIT, Machine, _QmpSession
 from run_scenarios.qemu.trace import Trace
 
 GREETING = b'{"QMP": {"version": {"qemu": {"major": 9}, "package": ""}, "capabilities": []}}\n{"return": {}}\n'
@@ -20,8 +20,8 @@ GREETING = b'{"QMP": {"version": {"qemu": {"major": 9}, "package": ""}, "capabil
 class _RunsOn(SimpleNamespace):
     """A child that never ends."""
 
-    status = None
-    has_ended = False
+    exitcode = None
+    has_exited = False
     stderr = SimpleNamespace(tail=str)
 
     async def wait(self) -> int:
@@ -36,7 +36,7 @@ async def _ask(directory: Path, says: bytes) -> None:
     ours.setblocking(False)
     theirs.setblocking(False)
     with theirs, contextlib.closing(Trace(directory / "trace.jsonl")) as trace:
-        session = _Session("vm", lambda kind, message: machine._see(kind, message))
+        session = _QmpSession("vm", lambda kind, message: machine._on_message(kind, message))
         machine = Machine("vm", cast(Any, _RunsOn()), session, trace)
         theirs.send(GREETING)
         await machine._connect(ours)
@@ -45,7 +45,7 @@ async def _ask(directory: Path, says: bytes) -> None:
             await machine.execute({"execute": "query-status"})
         finally:
             speaking.cancel()
-            await machine.close()
+            await machine.disconnect()
 
 
 async def _speak(stream: socket.socket, says: bytes) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from run_scenarios.qemu import output_capture as output
 from run_scenarios.qemu.fd_watcher import Watch
-from run_scenarios.qemu.output_capture import LOG_LIMIT, TAIL_BYTES, Output
+from run_scenarios.qemu.output_capture import LOG_LIMIT, TAIL_BYTES, OutputCapture
 
 from tests.support import command
 
-Work = Callable[[Output], Awaitable[None]]
+Work = Callable[[OutputCapture], Awaitable[None]]
 
 
 def run_with(work: Work, log: Path | None = None) -> None:
@@ -23,7 +23,7 @@ def run_with(work: Work, log: Path | None = None) -> None:
 
     async def inner() -> None:
         watch = Watch()
-        stream = Output(watch, log)
+        stream = OutputCapture(watch, log)
         try:
             await work(stream)
         finally:
@@ -33,13 +33,13 @@ def run_with(work: Work, log: Path | None = None) -> None:
     asyncio.run(inner())
 
 
-def write(stream: Output, text: bytes) -> None:
+def write(stream: OutputCapture, text: bytes) -> None:
     """Write as a child would that never waits for anything."""
     os.write(stream.writer, text)
 
 
 def test_what_has_come_is_taken_once(tmp_path: Path) -> None:
-    async def work(stream: Output) -> None:
+    async def work(stream: OutputCapture) -> None:
         write(stream, b"one\n")
         assert stream.take() == "one\n"
         assert stream.take() == ""
@@ -56,7 +56,7 @@ def test_what_has_come_is_taken_once(tmp_path: Path) -> None:
 def test_a_log_is_added_to_as_it_comes(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"earlier\n")
 
-    async def work(stream: Output) -> None:
+    async def work(stream: OutputCapture) -> None:
         write(stream, b"now\n")
         await asyncio.sleep(0.01)
         assert (tmp_path / "log").read_bytes() == b"earlier\nnow\n"
@@ -66,7 +66,7 @@ def test_a_log_is_added_to_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_of_a_flood_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
-    async def work(stream: Output) -> None:
+    async def work(stream: OutputCapture) -> None:
         script = f"echo begin; head -c {20 << 20} /dev/zero | tr '\\0' y; echo; echo end"
         with subprocess.Popen(["sh", "-c", script], stdout=stream.writer) as flood:
             os.close(stream.writer)
@@ -87,7 +87,7 @@ def test_of_a_flood_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_child_that_never_stops_does_not_keep_us() -> None:
-    async def work(stream: Output) -> None:
+    async def work(stream: OutputCapture) -> None:
         with subprocess.Popen(["yes"], stdout=stream.writer) as flood:
             os.close(stream.writer)
             for _ in range(3):
@@ -98,7 +98,7 @@ def test_a_child_that_never_stops_does_not_keep_us() -> None:
 
 
 def test_a_log_that_does_not_fit_ends_there() -> None:
-    async def work(stream: Output) -> None:
+    async def work(stream: OutputCapture) -> None:
         write(stream, b"more\n")
         os.close(stream.writer)
         assert stream.take() == "more\n"
@@ -110,7 +110,7 @@ def test_a_log_that_cannot_be_opened_leaves_no_pipe(tmp_path: Path) -> None:
     async def work() -> None:
         before = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(FileNotFoundError):
-            Output(Watch(), tmp_path / "no" / "log")
+            OutputCapture(Watch(), tmp_path / "no" / "log")
         assert len(list(Path("/proc/self/fd").iterdir())) == before
 
     asyncio.run(work())

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from run_scenarios.core.errors import SetupError
 from run_scenarios.qemu.guardian import Guardian
-from run_scenarios.qemu.process import Child, Processes
+from run_scenarios.qemu.process import Child, ChildProcesses
 from run_scenarios.qemu.trace import Trace
 
 from tests.support import command
 
-Work = Callable[[Processes], Awaitable[None]]
+Work = Callable[[ChildProcesses], Awaitable[None]]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def run_in(tmp_path: Path) -> Iterator[Callable[[Work], None]]:
 
     async def case(work: Work) -> None:
         with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-            processes = Processes(tmp_path, trace, guardian)
+            processes = ChildProcesses(tmp_path, trace, guardian)
             try:
                 await work(processes)
             finally:
@@ -38,22 +38,22 @@ def run_in(tmp_path: Path) -> Iterator[Callable[[Work], None]]:
     guardian.stop()
 
 
-def start(processes: Processes, script: str) -> Child:
+def start(processes: ChildProcesses, script: str) -> Child:
     """Start a shell script as the child of a case."""
     return processes.start(["sh", "-c", script], vm="vm")
 
 
 def test_a_tool_runs_in_the_directory_in_the_c_locale(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         done = await processes.run(["sh", "-c", "pwd; echo $LC_ALL >&2; exit 3"])
-        assert (done.status, done.stdout, done.stderr) == (3, f"{tmp_path}\n", "C\n")
+        assert (done.exitcode, done.stdout, done.stderr) == (3, f"{tmp_path}\n", "C\n")
         assert done.command == "sh -c 'pwd; echo $LC_ALL >&2; exit 3'"
 
     run_in(work)
 
 
 def test_a_tool_that_is_cancelled_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await processes.run(["sleep", "1000"])
@@ -63,7 +63,7 @@ def test_a_tool_that_is_cancelled_is_killed(run_in: Callable[[Work], None], tmp_
 
 
 def test_a_program_that_cannot_be_started_is_a_fault_of_the_setup(run_in: Callable[[Work], None]) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         with pytest.raises(SetupError, match="cannot start /no/such: No such file or directory"):
             await processes.run(["/no/such"])
 
@@ -71,7 +71,7 @@ def test_a_program_that_cannot_be_started_is_a_fault_of_the_setup(run_in: Callab
 
 
 def test_a_directory_that_is_gone_is_named(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         tmp_path.rename(tmp_path.with_name("elsewhere"))
         try:
             with pytest.raises(SetupError, match=f"cannot start true: No such file or directory: .*{tmp_path.name}"):
@@ -83,43 +83,43 @@ def test_a_directory_that_is_gone_is_named(run_in: Callable[[Work], None], tmp_p
 
 
 def test_to_stop_is_sigterm(run_in: Callable[[Work], None]) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         child = start(processes, "exec sleep 1000")
-        assert child.status is None
-        assert not child.has_ended
-        assert await child.stop() == -signal.SIGTERM
-        assert child.has_ended
-        assert await child.stop() == -signal.SIGTERM
+        assert child.is_running
+        assert not child.has_exited
+        assert await child.terminate() == -signal.SIGTERM
+        assert child.has_exited
+        assert await child.terminate() == -signal.SIGTERM
 
     run_in(work)
 
 
 def test_what_ignores_sigterm_is_waited_for_until_it_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         child = start(processes, "trap '' TERM; touch ready; exec sleep 1000")
         await asyncio.to_thread(command.eventually, (tmp_path / "ready").exists, "the trap to be set")
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(processes.stop_all(), 0.1)
+            await asyncio.wait_for(processes.terminate_all(), 0.1)
         assert processes.running == ["vm"]
         await processes.kill_all()
-        assert child.status == -signal.SIGKILL
+        assert child.exitcode == -signal.SIGKILL
         assert processes.running == []
 
     run_in(work)
 
 
 def test_an_end_is_known_before_the_loop_has_seen_it(run_in: Callable[[Work], None]) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         child = start(processes, "exec sleep 1000")
         os.kill(child.pid, signal.SIGKILL)
-        command.eventually(lambda: child.has_ended, "its end")
-        assert child.status is None
+        command.eventually(lambda: child.has_exited, "its end")
+        assert child.is_running
 
     run_in(work)
 
 
 def test_a_daemon_goes_with_the_case(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         lives = f"echo $$ >{tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; exec sleep 1000"
         # It ends once the daemon has a session of its own: until then, what it started ends with it.
         script = f"cd /; setsid -f sh -c '{lives}'; until [ -e {tmp_path}/pid ]; do sleep 0.01; done"
@@ -133,7 +133,7 @@ def test_a_daemon_goes_with_the_case(run_in: Callable[[Work], None], tmp_path: P
 
 
 def test_what_a_child_started_goes_with_it(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         child = start(processes, "sleep 1000 & exit 7")
         assert await child.wait() == 7
         await asyncio.to_thread(command.eventually, lambda: not command.processes_in(tmp_path), "the grandchild to go")
@@ -142,7 +142,7 @@ def test_what_a_child_started_goes_with_it(run_in: Callable[[Work], None], tmp_p
 
 
 def test_the_trace_has_the_ends_of_all_children(run_in: Callable[[Work], None], tmp_path: Path) -> None:
-    async def work(processes: Processes) -> None:
+    async def work(processes: ChildProcesses) -> None:
         start(processes, "exec sleep 1000")
         await processes.run(["true"])
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from run_scenarios.core.events import Message
+from run_scenarios.core.events import TrafficEntry
 from run_scenarios.qemu.trace import (
     FIELD_LIMIT,
     LAST_SHOWN,
@@ -25,8 +25,8 @@ from tests.support.scenarios import RunSteps, trace_of
 
 def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
-    trace.record("exec", None, ["qemu-img", "a\nb", "\udcff"])
-    trace.record("send", "vm", {"execute": "stop"})
+    trace.record_traffic("exec", None, ["qemu-img", "a\nb", "\udcff"])
+    trace.record_traffic("send", "vm", {"execute": "stop"})
     trace.close()
     records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert [(each["vm"], each["kind"], each["data"]) for each in records] == [
@@ -38,12 +38,12 @@ def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
 
 def test_the_last_records_are_shown_as_one_would_write_them(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
-    trace.record("exec", None, ["qemu-img", "a b"])
-    trace.record("exit", None, 0)
-    trace.record("send", "vm", {"execute": "stop"})
-    trace.record("recv", "vm", {"return": {}})
+    trace.record_traffic("exec", None, ["qemu-img", "a b"])
+    trace.record_traffic("exit", None, 0)
+    trace.record_traffic("send", "vm", {"execute": "stop"})
+    trace.record_traffic("recv", "vm", {"return": {}})
     trace.close()
-    assert trace.last() == (
+    assert trace.last_messages() == (
         "tool $ qemu-img 'a b'",
         "tool = 0",
         'vm -> {"execute": "stop"}',
@@ -54,25 +54,25 @@ def test_the_last_records_are_shown_as_one_would_write_them(tmp_path: Path) -> N
 def test_only_the_last_few_are_shown_and_each_is_cut(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     for number in range(LAST_SHOWN + 1):
-        trace.record("exit", None, number)
-    trace.record("exec", "vm", ["x" * (FIELD_LIMIT + 1)])
+        trace.record_traffic("exit", None, number)
+    trace.record_traffic("exec", "vm", ["x" * (FIELD_LIMIT + 1)])
     trace.close()
-    assert trace.last()[0] == "tool = 2"
-    assert trace.last()[-1] == f"vm $ {'x' * FIELD_LIMIT}…"
+    assert trace.last_messages()[0] == "tool = 2"
+    assert trace.last_messages()[-1] == f"vm $ {'x' * FIELD_LIMIT}…"
 
 
 def test_a_record_after_the_end_is_still_shown(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     trace.close()
-    trace.record("exit", "vm", 0)
-    assert trace.last() == ("vm = 0",)
+    trace.record_traffic("exit", "vm", 0)
+    assert trace.last_messages() == ("vm = 0",)
     assert (tmp_path / "trace.jsonl").read_text() == ""
 
 
 def test_a_long_record_is_cut(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        trace.record("recv", "vm", {"return": "x" * RECORD_LIMIT})
-        trace.record("recv", "vm", {"return": {}})
+        trace.record_traffic("recv", "vm", {"return": "x" * RECORD_LIMIT})
+        trace.record_traffic("recv", "vm", {"return": {}})
     cut, whole = [json.loads(line)["data"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert cut == {"cut": '{"return": "' + "x" * (OUTPUT_LIMIT - 12), "characters": RECORD_LIMIT + 14}
     assert whole == {"return": {}}
@@ -82,7 +82,7 @@ def test_a_trace_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("run_scenarios.qemu.trace.TRACE_LIMIT", 100)
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
         for _ in range(3):
-            trace.record("recv", "vm", {"return": "x" * 40})
+            trace.record_traffic("recv", "vm", {"return": "x" * 40})
     kinds = [json.loads(line)["kind"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert kinds == ["recv", "full"]
     assert trace.problem == ""
@@ -91,46 +91,46 @@ def test_a_trace_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_trace_that_does_not_fit_on_the_disk_says_so_in_the_end() -> None:
     with closing(Trace(Path("/dev/full"))) as trace:
         for _ in range(3):
-            trace.record("recv", "vm", {"return": "x" * 10000})
-        assert len(trace.last()) == 3
+            trace.record_traffic("recv", "vm", {"return": "x" * 10000})
+        assert len(trace.last_messages()) == 3
     assert trace.problem == "cannot write the trace: No space left on device"
 
 
 def test_what_nobody_will_read_is_not_written(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
-    trace.record("exit", "vm", 0)
-    trace.drop()
+    trace.record_traffic("exit", "vm", 0)
+    trace.discard()
     trace.close()
     assert not (tmp_path / "trace.jsonl").exists()
-    assert trace.last() == ("vm = 0",)
+    assert trace.last_messages() == ("vm = 0",)
 
 
 def test_what_is_much_or_long_does_not_stay_in_memory(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
         for number in range(MOST_HELD):
             assert not (tmp_path / "trace.jsonl").exists()
-            trace.record("exit", None, number)
-        trace.record("recv", "vm", {"event": "STOP"}, '{"event": "STOP"}' + " " * LONG)
+            trace.record_traffic("exit", None, number)
+        trace.record_traffic("recv", "vm", {"event": "STOP"}, '{"event": "STOP"}' + " " * LONG)
         written = (tmp_path / "trace.jsonl").read_text()
         assert written.count("\n") >= MOST_HELD
     records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert [each["data"] for each in records] == [*range(MOST_HELD), {"event": "STOP"}]
 
 
-def texts(messages: tuple[Message, ...]) -> list[str]:
+def texts(messages: tuple[TrafficEntry, ...]) -> list[str]:
     """Return what messages say."""
     return [each.text for each in messages]
 
 
 def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
-    with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
-        trace.record("exit", "vm", 1)
+    with closing(Trace(tmp_path / "trace.jsonl", record_step_traffic=True)) as trace:
+        trace.record_traffic("exit", "vm", 1)
         trace.begin_step(dict)
-        trace.record("exec", None, ["qemu-img", "a b"])
+        trace.record_traffic("exec", None, ["qemu-img", "a b"])
         trace.begin_step(dict)
-        trace.record("send", "vm", {"execute": "stop"})
+        trace.record_traffic("send", "vm", {"execute": "stop"})
         inner, _ = trace.end_step()
-        trace.record("exit", "vm", 2)
+        trace.record_traffic("exit", "vm", 2)
         outer, _ = trace.end_step()
     assert [(each.vm, each.kind, each.text) for each in inner] == [("vm", "send", '{"execute": "stop"}')]
     assert [(each.vm, each.kind, each.text) for each in outer] == [("", "exec", "qemu-img 'a b'"), ("vm", "exit", "2")]
@@ -145,7 +145,7 @@ def test_what_a_step_is_is_only_told_to_a_trace_that_is_written(tmp_path: Path) 
     asked: list[str] = []
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
         trace.begin_step(told)
-        trace.drop()
+        trace.discard()
     assert asked == []
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
         trace.begin_step(told)
@@ -154,11 +154,11 @@ def test_what_a_step_is_is_only_told_to_a_trace_that_is_written(tmp_path: Path) 
 
 
 def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
-    with closing(Trace(tmp_path / "trace.jsonl", follows_steps=True)) as trace:
+    with closing(Trace(tmp_path / "trace.jsonl", record_step_traffic=True)) as trace:
         trace.begin_step(dict)
-        trace.record("exec", None, ["x" * (MESSAGE_LIMIT + 1)])
+        trace.record_traffic("exec", None, ["x" * (MESSAGE_LIMIT + 1)])
         for _ in range(TRAFFIC_LIMIT):
-            trace.record("exit", None, 0)
+            trace.record_traffic("exit", None, 0)
         messages, untold = trace.end_step()
     assert (texts(messages)[0], len(messages), untold) == ("x" * MESSAGE_LIMIT + "…", TRAFFIC_LIMIT, 1)
 
@@ -166,17 +166,17 @@ def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
 def test_nothing_is_kept_of_steps_unless_they_are_followed(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
         trace.begin_step(dict)
-        trace.record("exit", None, 0)
+        trace.record_traffic("exit", None, 0)
         assert trace.end_step() == ((), 0)
 
 
 def test_what_a_step_made_of_it_is_written_and_not_shown_again(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
-    trace.note("step", None, {"number": 1})
-    trace.note_output(None, "", "")
-    trace.note_output("vm", "x" * (OUTPUT_LIMIT + 1), "")
+    trace.record("step", None, {"number": 1})
+    trace.record_output(None, "", "")
+    trace.record_output("vm", "x" * (OUTPUT_LIMIT + 1), "")
     trace.close()
-    assert trace.last() == ()
+    assert trace.last_messages() == ()
     step, output = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert (step["kind"], step["data"]) == ("step", {"number": 1})
     assert (output["vm"], output["data"]) == ("vm", {"stdout": "x" * OUTPUT_LIMIT, "stderr": ""})

@@ -23,15 +23,15 @@ def guardian() -> Iterator[Guardian]:
 
 def kept_name(workspace: Workspace, name: str) -> str:
     """Return the name of the directory that the artifacts of a case are kept in."""
-    directories = workspace.open(0)
-    return Path(workspace.close(directories, name, failed=True)).name
+    directories = workspace.create(0)
+    return Path(workspace.finish(directories, name, failed=True)).name
 
 
 def test_a_case_works_in_an_empty_directory_that_goes(tmp_path: Path, guardian: Guardian) -> None:
     workspace = Workspace(tmp_path, None, False, guardian)
-    directories = workspace.open(3)
+    directories = workspace.create(3)
     assert list(directories.work.iterdir()) == []
-    assert workspace.close(directories, "a", failed=False) == ""
+    assert workspace.finish(directories, "a", failed=False) == ""
     assert not directories.work.exists()
     workspace.remove()
     assert list(tmp_path.iterdir()) == []
@@ -48,10 +48,10 @@ def test_what_cannot_be_removed_is_said(tmp_path: Path, guardian: Guardian, monk
 
 def test_a_failure_keeps_its_logs_without_the_images(tmp_path: Path, guardian: Guardian) -> None:
     workspace = Workspace(tmp_path, None, False, guardian)
-    directories = workspace.open(0)
+    directories = workspace.create(0)
     (directories.logs / "trace.jsonl").touch()
     (directories.work / "d.qcow2").touch()
-    kept = Path(workspace.close(directories, "a", failed=True))
+    kept = Path(workspace.finish(directories, "a", failed=True))
     workspace.remove()
     assert kept.parent.parent == tmp_path
     assert [each.name for each in kept.iterdir()] == ["trace.jsonl"]
@@ -61,9 +61,9 @@ def test_artifacts_of_an_earlier_run_are_replaced(tmp_path: Path, guardian: Guar
     (tmp_path / "kept/a").mkdir(parents=True)
     (tmp_path / "kept/a/old").touch()
     workspace = Workspace(tmp_path, tmp_path / "kept", True, guardian)
-    directories = workspace.open(0)
+    directories = workspace.create(0)
     (directories.work / "d.qcow2").touch()
-    workspace.close(directories, "a", failed=False)
+    workspace.finish(directories, "a", failed=False)
     workspace.remove()
     assert sorted(str(each.relative_to(tmp_path)) for each in tmp_path.glob("kept/a/**/*")) == [
         "kept/a/images",
@@ -102,10 +102,10 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path, guardian: Guardian, art
 
 def test_artifacts_that_cannot_be_kept(tmp_path: Path, guardian: Guardian) -> None:
     workspace = Workspace(tmp_path, tmp_path / "kept", False, guardian)
-    directories = workspace.open(0)
+    directories = workspace.create(0)
     (tmp_path / "kept").rmdir()
     (tmp_path / "kept").touch()
     with pytest.raises(SetupError, match="cannot keep the artifacts of a: "):
-        workspace.close(directories, "a", failed=True)
+        workspace.finish(directories, "a", failed=True)
     assert not directories.work.exists()
     workspace.remove()

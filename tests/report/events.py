@@ -12,14 +12,14 @@ from run_scenarios.core.events import (
     Emit,
     Event,
     Failure,
-    Message,
     Outcome,
-    Point,
     Result,
     RunFinished,
     RunStarted,
     StepFinished,
     StepStarted,
+    TestPoint,
+    TrafficEntry,
 )
 from run_scenarios.core.source import Source, Span
 from run_scenarios.report.stream import LineStream
@@ -29,9 +29,9 @@ FAILED = Result(Outcome.FAILED, 0.5, Failure(Diagnostic(SPAN, "it broke", "mend 
 PASSED = Result(Outcome.PASSED, 0.25)
 
 
-def point(name: str, path: str = "dir/a.yaml") -> Point:
+def point(name: str, path: str = "dir/a.yaml") -> TestPoint:
     """Return a point that can be run again."""
-    return Point(name, path, f"about {name}", f"run-scenarios {path}", ("quick",), name)
+    return TestPoint(name, path, f"about {name}", f"run-scenarios {path}", ("quick",), name)
 
 
 def plan(*names: str) -> RunStarted:
@@ -77,7 +77,7 @@ def events_of_outcomes(text: str = "it broke") -> Iterator[Event]:
     for index, outcome in enumerate(outcomes):
         yield CaseStarted(index, index % 2, index / 2)
         yield StepStarted(index, 1, "qmp", span, text)
-        yield StepFinished(index, 1, "qmp", span, True, 0.1, 0.2, (Message(0.1, text, "send", text),), 3)
+        yield StepFinished(index, 1, "qmp", span, True, 0.1, 0.2, (TrafficEntry(0.1, text, "send", text),), 3)
         failure = hostile_failure(text) if outcome.is_failure or outcome is Outcome.KNOWN_FAILURE else None
         yield CaseFinished(index, Result(outcome, 0.5, failure, text, text))
     yield RunFinished(5.0)

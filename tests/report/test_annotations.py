@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Source, Span
-from run_scenarios.report.annotations import annotation
+from run_scenarios.report.annotations import format_annotation
 
 from tests.support.scenarios import RunSteps
 
@@ -31,18 +31,21 @@ def test_an_annotation_has_the_place_the_message_and_the_hint(monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     finding = Diagnostic(SPAN, "wrong", "mend it")
     assert (
-        annotation(finding, "RS001", tmp_path) == "::error file=dir/case.yaml,line=3,col=7,title=RS001::wrong%0Amend it"
+        format_annotation(finding, "RS001", tmp_path)
+        == "::error file=dir/case.yaml,line=3,col=7,title=RS001::wrong%0Amend it"
     )
 
 
 def test_a_warning_without_a_hint() -> None:
     finding = Diagnostic(SPAN, "odd", severity="warning")
-    assert annotation(finding, "RS001", Path.cwd()) == "::warning file=dir/case.yaml,line=3,col=7,title=RS001::odd"
+    assert (
+        format_annotation(finding, "RS001", Path.cwd()) == "::warning file=dir/case.yaml,line=3,col=7,title=RS001::odd"
+    )
 
 
 def test_what_would_end_a_part_of_it_is_escaped() -> None:
     finding = Diagnostic(Span(Source("50%,a:b.yaml", ""), 1, 1), "100%: a, b::c", "d\r\ne")
-    written = annotation(finding, "case[a=1,b=x:y%]", Path.cwd())
+    written = format_annotation(finding, "case[a=1,b=x:y%]", Path.cwd())
     properties, message = written.removeprefix("::error ").split("::", 1)
     assert properties == "file=50%25%2Ca%3Ab.yaml,line=1,col=1,title=case[a=1%2Cb=x%3Ay%25]"
     assert message == "100%25: a, b::c%0Ad\\r\\ne"
@@ -51,8 +54,10 @@ def test_what_would_end_a_part_of_it_is_escaped() -> None:
 def test_a_file_is_named_from_the_top_of_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    assert "file=below/dir/case.yaml," in annotation(Diagnostic(SPAN, "wrong"), "t", tmp_path)
-    assert f"file={tmp_path}/below/dir/case.yaml," in annotation(Diagnostic(SPAN, "wrong"), "t", tmp_path / "elsewhere")
+    assert "file=below/dir/case.yaml," in format_annotation(Diagnostic(SPAN, "wrong"), "t", tmp_path)
+    assert f"file={tmp_path}/below/dir/case.yaml," in format_annotation(
+        Diagnostic(SPAN, "wrong"), "t", tmp_path / "elsewhere"
+    )
 
 
 @pytest.mark.usefixtures("on_github")

@@ -13,16 +13,16 @@ from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
     Event,
-    Message,
     NothingToRun,
     Outcome,
-    Point,
     RunAborted,
     RunFinished,
     RunStarted,
     RunStopped,
     StepFinished,
     StepStarted,
+    TestPoint,
+    TrafficEntry,
 )
 from run_scenarios.report.html import MAX_STEPS, HtmlReport
 from selenium.webdriver import Chrome, Keys
@@ -198,7 +198,9 @@ def test_a_bar_of_the_timeline_opens_its_case(opened: Open) -> None:
 
 
 def test_rounds_of_a_flaky_case_are_side_by_side(opened: Open) -> None:
-    points = tuple(Point(f"{name} (round {number} of 2)", "a.yaml", case=name) for number in (1, 2) for name in "ab")
+    points = tuple(
+        TestPoint(f"{name} (round {number} of 2)", "a.yaml", case=name) for number in (1, 2) for name in "ab"
+    )
     results = [PASSED, PASSED, FAILED, PASSED]
     finished = [CaseFinished(index, each) for index, each in enumerate(results)]
     page = opened(page_of(RunStarted(points), *finished, RunFinished(1)))
@@ -210,7 +212,7 @@ def test_rounds_of_a_flaky_case_are_side_by_side(opened: Open) -> None:
 
 def test_what_differs_between_builds_is_in_a_table(opened: Open) -> None:
     names = {"a[qemu=7.2]": "7.2", "a[qemu=10.0]": "10.0", "b[n=1,qemu=7.2]": "7.2", "b[n=1,qemu=10.0]": "10.0"}
-    points = tuple(Point(name, "a.yaml", case=name, build=build) for name, build in names.items())
+    points = tuple(TestPoint(name, "a.yaml", case=name, build=build) for name, build in names.items())
     results = [PASSED, PASSED, PASSED, FAILED]
     finished = [CaseFinished(index, each) for index, each in enumerate(results)]
     page = opened(page_of(RunStarted(points), *finished, RunFinished(1)))
@@ -276,7 +278,7 @@ def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
     for index in range(1000):
         events += [CaseStarted(index, 0, index)]
         for number in range(1, 11):
-            messages = (Message(0.1, "vm", "recv", base64.b64encode(random.randbytes(3000)).decode()),)
+            messages = (TrafficEntry(0.1, "vm", "recv", base64.b64encode(random.randbytes(3000)).decode()),)
             events += [
                 StepStarted(index, number, "qmp", SPAN),
                 StepFinished(index, number, "qmp", SPAN, True, 0.1, 0.1, messages),

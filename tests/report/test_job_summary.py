@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from run_scenarios.core.events import CaseFinished, Event, NothingToRun, Outcome, Result, RunFinished, RunStopped
-from run_scenarios.report.job_summary import MAX_BYTES, MAX_FAILURES, JobSummary, escaped
+from run_scenarios.report.job_summary import MAX_BYTES, MAX_FAILURES, JobSummary, escape_markdown
 
 from tests.report.events import FAILED, PASSED, events_of_outcomes, hostile_failure, plan
 from tests.report.hostile import hostile_texts
@@ -49,7 +49,7 @@ def test_a_run_that_is_stopped_says_why_once(tmp_path: Path) -> None:
 
 def test_what_is_said_is_on_one_line_and_no_markup() -> None:
     for text in hostile_texts(200):
-        shown = escaped(text)
+        shown = escape_markdown(text)
         assert "\n" not in shown
         assert not re.search(r"(?<!\\)[<`*_\[|#@]", re.sub(r"\\\\", "", shown))
 

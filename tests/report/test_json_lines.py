@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_scenarios.core.events import Findings, MutantFinished, NothingToRun, Notice, Outcome, RunAborted, RunStopped
+from run_scenarios.core.events import (
+    DiagnosticsFound,
+    MutantFinished,
+    NothingToRun,
+    Notice,
+    Outcome,
+    RunAborted,
+    RunStopped,
+)
 from run_scenarios.report.json_lines import VERSION, JsonReport
 
 from tests.report.events import FAILED, events_of_outcomes, fed
@@ -43,7 +51,7 @@ def lines_of(text: str) -> list[Line]:
 def test_every_event_and_key_is_documented_and_no_other_is() -> None:
     assert FAILED.failure
     further = (
-        Findings((FAILED.failure.diagnostic,)),
+        DiagnosticsFound((FAILED.failure.diagnostic,)),
         MutantFinished(0, FAILED.failure.diagnostic.span, "broken", "survived", trials=(("a", "passed"),)),
         Notice("n"),
         NothingToRun("r", allowed=True),

@@ -14,14 +14,14 @@ from run_scenarios.core.events import (
     Event,
     NothingToRun,
     Outcome,
-    Point,
     Result,
     RunAborted,
     RunFinished,
     RunStarted,
     RunStopped,
+    TestPoint,
 )
-from run_scenarios.report.junit import JUnitReport, class_of, name_of
+from run_scenarios.report.junit import JUnitReport, make_case_name, make_class_name
 from xmlschema import XMLSchema
 
 from tests.report.events import FAILED, PASSED, events_of_outcomes, fed, hostile_failure, plan, point
@@ -134,7 +134,7 @@ def test_a_run_that_never_began_is_one_case_in_error() -> None:
     ],
 )
 def test_packages_are_directories(path: str, name: str, shown: tuple[str, str]) -> None:
-    assert (class_of(path), name_of(Point(name, path))) == shown
+    assert (make_class_name(path), make_case_name(TestPoint(name, path))) == shown
 
 
 @pytest.fixture

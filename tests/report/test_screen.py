@@ -8,7 +8,7 @@ import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_scenarios.report.screen import Screen, clipped
+from run_scenarios.report.screen import Screen, clip
 
 
 class Shown:
@@ -85,7 +85,7 @@ def test_whatever_happens_the_lines_are_there_and_then_the_status(steps: list[tu
 
 
 @pytest.mark.parametrize(
-    ("text", "columns", "clip"),
+    ("text", "columns", "fitting"),
     [
         ("abc", 3, "abc"),
         ("abcd", 3, "ab…"),
@@ -95,5 +95,5 @@ def test_whatever_happens_the_lines_are_there_and_then_the_status(steps: list[tu
         ("abc", 0, ""),
     ],
 )
-def test_a_text_is_cut_by_what_it_fills(text: str, columns: int, clip: str) -> None:
-    assert clipped(text, columns) == clip
+def test_a_text_is_cut_by_what_it_fills(text: str, columns: int, fitting: str) -> None:
+    assert clip(text, columns) == fitting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from run_scenarios.core.events import CaseFinished, Outcome, Point, Result, RunFinished, RunStarted, RunStopped
+from run_scenarios.core.events import CaseFinished, Outcome, Result, RunFinished, RunStarted, RunStopped, TestPoint
 from run_scenarios.report.stream import LineStream
 from run_scenarios.report.summary import Summary
 
@@ -13,7 +13,7 @@ def test_a_run_that_is_stopped_has_one_summary() -> None:
     text = io.StringIO()
     summary = Summary(LineStream(text))
     for event in (
-        RunStarted((Point("a", "a.yaml"), Point("b", "b.yaml"))),
+        RunStarted((TestPoint("a", "a.yaml"), TestPoint("b", "b.yaml"))),
         CaseFinished(0, Result(Outcome.PASSED)),
         RunStopped("interrupted by SIGTERM"),
         RunFinished(1.0),

@@ -15,15 +15,15 @@ from run_scenarios.core.events import (
     Failure,
     NothingToRun,
     Outcome,
-    Point,
     Result,
     RunAborted,
     RunStarted,
     RunStopped,
+    TestPoint,
 )
 from run_scenarios.core.source import Source, Span
 from run_scenarios.report.stream import LineStream
-from run_scenarios.report.tap import TEXT_LIMIT, TapReport, plain
+from run_scenarios.report.tap import TEXT_LIMIT, TapReport, escape_tap
 
 from tests.report.hostile import hostile_texts
 from tests.report.taplint import lint
@@ -36,7 +36,7 @@ PASSED = Result(Outcome.PASSED, 0.25)
 
 def points(*names: str) -> RunStarted:
     """Return a plan with these points, all from one file."""
-    return RunStarted(tuple(Point(name, "a.yaml") for name in names))
+    return RunStarted(tuple(TestPoint(name, "a.yaml") for name in names))
 
 
 def report_of(*events: Event, check: bool = True) -> str:
@@ -77,7 +77,7 @@ def test_each_line_is_flushed(tmp_path: Path) -> None:
 
 
 def test_a_file_is_named_once_above_its_points() -> None:
-    plan = RunStarted((Point("a", "x.yaml"), Point("b", "x.yaml"), Point("c", "y.yaml")))
+    plan = RunStarted((TestPoint("a", "x.yaml"), TestPoint("b", "x.yaml"), TestPoint("c", "y.yaml")))
     report = report_of(plan, *(CaseFinished(index, Result(Outcome.PASSED)) for index in range(3)))
     assert report.split("\n")[2:-1] == ["# x.yaml", "ok 1 - a", "ok 2 - b", "# y.yaml", "ok 3 - c"]
 
@@ -117,7 +117,7 @@ def test_a_failure_tells_its_whole_story() -> None:
         signal="SIGSEGV",
         timeout_ms=60000,
     )
-    point = Point("a", "a.yaml", title="A title", rerun="run-scenarios a.yaml")
+    point = TestPoint("a", "a.yaml", title="A title", rerun="run-scenarios a.yaml")
     result = Result(Outcome.FAILED, 1.2345, failure, artifacts="/kept/a")
     report = report_of(RunStarted((point,)), CaseFinished(0, result))
     assert Run(0, report, "").only.block == {
@@ -241,8 +241,8 @@ def test_hostile_names_and_reasons_come_back_as_they_were() -> None:
 
 
 def test_a_name_that_is_no_utf8_stays_itself() -> None:
-    assert plain(os.fsdecode(b"\xff.yaml")) == "%FF.yaml"
-    assert plain("\ud800") != plain("\ud801")
+    assert escape_tap(os.fsdecode(b"\xff.yaml")) == "%FF.yaml"
+    assert escape_tap("\ud800") != escape_tap("\ud801")
 
 
 def test_a_reader_that_goes_away_ends_the_report_not_the_run() -> None:

@@ -56,7 +56,7 @@ async def _death() -> MachineDied:
     return MachineDied("VM 'vm' was killed by SIGABRT", -6)
 
 
-CRASHED = SimpleNamespace(status=-6, has_crashed=True, has_ended_well=False, death=_death)
+CRASHED = SimpleNamespace(exitcode=-6, is_running=False, has_crashed=True, exited_as_expected=False, exit_error=_death)
 
 
 def test_a_crash_is_not_covered_by_it() -> None:

@@ -19,15 +19,15 @@ from run_scenarios.collection.select import Selection
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import (
     CaseFinished,
+    DiagnosticsFound,
     Emit,
     Event,
     Failure,
-    Findings,
     MutantFinished,
     Notice,
     Outcome,
-    Point,
     Result,
+    TestPoint,
 )
 from run_scenarios.core.signals import Interrupted
 from run_scenarios.core.source import Source
@@ -90,7 +90,7 @@ class Auditor:
         self._baseline = Baseline()
         first = len(selection.points)
         self._files = list(_files(selection.tasks, audited, first))
-        points = tuple(Point(f"{each.source.path} (audit)", each.source.path) for each in self._files)
+        points = tuple(TestPoint(f"{each.source.path} (audit)", each.source.path) for each in self._files)
         self.selection = replace(selection, further=points)
         self._number = itertools.count(first + len(points))
         self._running: dict[int, tuple[_File, MutantRuns, str]] = {}
@@ -161,7 +161,7 @@ class Auditor:
         needed = {each.mutant.span.line for each in file.trials if each.verdict is not Verdict.KILLED}
         findings = sorted([*found, *file.excuses.wrong(needed)], key=lambda each: each.place)
         if findings:
-            self._emit(Findings(tuple(findings)))
+            self._emit(DiagnosticsFound(tuple(findings)))
         self._emit(CaseFinished(file.index, _result(file, findings)))
 
     def _summary(self) -> str:

@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse_options(arguments)
     from run_scenarios.core.signals import Interrupted, raising_interrupted
-    from run_scenarios.report.terminal import standard_error, standard_output
+    from run_scenarios.report.terminal import wrap_stderr, wrap_stdout
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
-    stdout, stderr = standard_output(sys.stdout, os.environ), standard_error(sys.stderr, os.environ)
+    stdout, stderr = wrap_stdout(sys.stdout, os.environ), wrap_stderr(sys.stderr, os.environ)
     try:
         with raising_interrupted():
             return _command(options, stdout, stderr)
@@ -132,12 +132,12 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
     from run_scenarios.collection.history import load_history
     from run_scenarios.collection.listing import format_case
     from run_scenarios.collection.select import select_cases
-    from run_scenarios.core.events import Findings
+    from run_scenarios.core.events import DiagnosticsFound
     from run_scenarios.report.console import ConsoleReport
 
     collection = collect(options.paths, options.define, allow_outside=options.allow_outside)
     errors = tuple(each for each in collection.findings if each.severity == "error")
-    ConsoleReport(stderr)(Findings(errors))
+    ConsoleReport(stderr)(DiagnosticsFound(errors))
     selection = select_cases(options, collection, builds_of(options, must_be_there=False), load_history(Path.cwd()))
     stderr.write(*(f"run-scenarios: {note}" for note in selection.notes))
     stdout.write(*(format_case(task, as_json=bool(options.json)) for task in selection.tasks))
@@ -155,14 +155,14 @@ def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) 
     from run_scenarios.collection.check_cache import checked_before
     from run_scenarios.collection.discover import describe_no_scenarios
     from run_scenarios.collection.qmp_check import collect_and_check, save_qmp_schema
-    from run_scenarios.core.events import Findings
+    from run_scenarios.core.events import DiagnosticsFound
 
     if options.save_qmp_schema:
         save_qmp_schema(options, options.save_qmp_schema)
         return Answer(0)
     checked = checked_before(options)
     collection, problem = collect_and_check(options, checked)
-    make_check_reports(stderr)(Findings(tuple(collection.findings)))
+    make_check_reports(stderr)(DiagnosticsFound(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
     else:
@@ -182,13 +182,13 @@ def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream)
     from run_scenarios.collection.qmp_check import collect_and_check
     from run_scenarios.collection.select import select_cases
     from run_scenarios.collection.sharding import load_durations
-    from run_scenarios.core.events import Findings, NothingToRun, Notice
+    from run_scenarios.core.events import DiagnosticsFound, NothingToRun, Notice
     from run_scenarios.execution.session import ExitStatus, run_selection
 
     history = load_history(Path.cwd())
     with reports(options, stdout, stderr, history.durations) as emit:
         collection, _ = collect_and_check(options)
-        emit(Findings(tuple(collection.findings)))
+        emit(DiagnosticsFound(tuple(collection.findings)))
         durations = load_durations(options.durations)
         selection = select_cases(options, collection, _builds_to_run_on(options, collection), history)
         for note in selection.notes:

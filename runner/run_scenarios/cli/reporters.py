@@ -13,9 +13,9 @@ from run_scenarios import __version__
 from run_scenarios.core.errors import SetupError, describe_os_error
 from run_scenarios.core.events import Emit, Event, RunAborted, StepFinished, StepStarted
 from run_scenarios.core.signals import Interrupted
-from run_scenarios.report.annotations import Annotations
+from run_scenarios.report.annotations import GitHubAnnotations
 from run_scenarios.report.console import ConsoleReport
-from run_scenarios.report.failure_file import StoryFiles
+from run_scenarios.report.failure_file import FailureFiles
 from run_scenarios.report.job_summary import JobSummary
 from run_scenarios.report.screen import Screen
 from run_scenarios.report.stream import LineStream
@@ -41,7 +41,7 @@ class Broadcast:
 
 def make_check_reports(stderr: LineStream) -> Broadcast:
     """Return the reports of a command that runs nothing: findings, for people and for GitHub."""
-    return Broadcast(ConsoleReport(stderr), Annotations(stderr))
+    return Broadcast(ConsoleReport(stderr), GitHubAnnotations(stderr))
 
 
 @contextlib.contextmanager
@@ -61,7 +61,13 @@ def reports(
         except EXTERNAL_ERRORS as error:
             TapReport(stdout)(RunAborted(describe_abort(error)))
             raise
-        watched: list[Emit] = [TapReport(tap), *others, ConsoleReport(stderr), Annotations(stderr), StoryFiles()]
+        watched: list[Emit] = [
+            TapReport(tap),
+            *others,
+            ConsoleReport(stderr),
+            GitHubAnnotations(stderr),
+            FailureFiles(),
+        ]
         asks = options.step or options.pause_on_failure
         if isinstance(stderr, Screen) and not asks and not (tap is stdout and stdout.is_terminal):
             from run_scenarios.report.progress import Progress

@@ -18,11 +18,11 @@ from run_scenarios.core.events import (
     CaseStarted,
     Event,
     Outcome,
-    Point,
     RunAborted,
     RunFinished,
     RunStarted,
     RunStopped,
+    TestPoint,
 )
 
 MAX_NAMES = 20_000
@@ -69,7 +69,7 @@ class HistoryRecorder:
         self._before = before
         self._file = durations_file
         self._others = durations
-        self._points: Sequence[Point] = ()
+        self._points: Sequence[TestPoint] = ()
         self._started: set[int] = set()
         self._failed: dict[str, bool] = {}
         self._durations: dict[str, float] = {}

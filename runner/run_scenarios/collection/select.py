@@ -27,7 +27,7 @@ from run_scenarios.collection.sharding import (
 )
 from run_scenarios.collection.variable_overrides import format_overrides
 from run_scenarios.core.diagnostics import did_you_mean
-from run_scenarios.core.events import Point
+from run_scenarios.core.events import TestPoint
 from run_scenarios.qemu.builds import Build
 from run_scenarios.scenario.model import InvalidFile
 from run_scenarios.scenario.plan import Case
@@ -71,11 +71,11 @@ class Selection:
     notes: tuple[str, ...] = ()
     qemus: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
-    further: tuple[Point, ...] = ()
+    further: tuple[TestPoint, ...] = ()
     expected: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[TestPoint, ...]:
         """Every line of the report."""
         return (*(_point_of_file(each) for each in self.bad), *(task.point for task in self.tasks), *self.further)
 
@@ -210,7 +210,7 @@ def _shuffled(candidates: list[Candidate], seed: str) -> list[Candidate]:
 
 def _tasks(rounds: Iterable[tuple[Candidate, str]], options: argparse.Namespace, first: int) -> list[Task]:
     # Rounds share what is the same in each, for there may be very many.
-    points: dict[Candidate, Point] = {}
+    points: dict[Candidate, TestPoint] = {}
     tasks = []
     for index, (each, shown) in enumerate(rounds, first):
         if each not in points:
@@ -220,9 +220,9 @@ def _tasks(rounds: Iterable[tuple[Candidate, str]], options: argparse.Namespace,
     return tasks
 
 
-def _point(candidate: Candidate, options: argparse.Namespace) -> Point:
+def _point(candidate: Candidate, options: argparse.Namespace) -> TestPoint:
     case = candidate.case
-    return Point(
+    return TestPoint(
         name=candidate.name,
         path=case.file.path,
         title=case.file.title,
@@ -239,6 +239,6 @@ def _rerun(candidate: Candidate, options: argparse.Namespace) -> str:
     return shlex.join(["run-scenarios", *candidate.build.arguments, *defined, *limit, candidate.case.selector])
 
 
-def _point_of_file(bad: InvalidFile) -> Point:
+def _point_of_file(bad: InvalidFile) -> TestPoint:
     where = f"invalid on QEMU {bad.label}" if bad.label else "invalid scenario file"
-    return Point(f"{bad.path} ({where})", bad.path, case=bad.path)
+    return TestPoint(f"{bad.path} ({where})", bad.path, case=bad.path)

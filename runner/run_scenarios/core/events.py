@@ -84,7 +84,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class TestPoint:
     """One line of the plan: a case, or a file that cannot be run.
 
     :param name: unique in the run, and the same in every run from the same directory.
@@ -105,7 +105,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Findings:
+class DiagnosticsFound:
     """What is wrong with the files, or doubtful; known before the run."""
 
     diagnostics: tuple[Diagnostic, ...]
@@ -136,7 +136,7 @@ class RunStarted:
     :param command: the command line, as a shell would take it.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[TestPoint, ...]
     workers: int = 1
     qemus: tuple[str, ...] = ()
     began: str = ""
@@ -174,7 +174,7 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class TrafficEntry:
     """A QMP message, a program that was started, or how one ended.
 
     :param at_s: seconds since the case began.
@@ -197,7 +197,7 @@ class StepFinished:
     :param began_s: seconds since the case began.
     :param traffic: the messages and tools of this step, oldest first, without those of steps within it; empty unless a
         report of the run wants them.
-    :param untold: how many more of them there were, which are not in `traffic`.
+    :param omitted: how many more of them there were, which are not in `traffic`.
     :param skipped: whether its `when` said that it was not to be run.
     """
 
@@ -208,8 +208,8 @@ class StepFinished:
     passed: bool
     began_s: float
     duration_s: float
-    traffic: tuple[Message, ...] = ()
-    untold: int = 0
+    traffic: tuple[TrafficEntry, ...] = ()
+    omitted: int = 0
     skipped: bool = False
 
 
@@ -263,7 +263,7 @@ class RunFinished:
 
 
 Event = (
-    Findings
+    DiagnosticsFound
     | Notice
     | NothingToRun
     | RunStarted

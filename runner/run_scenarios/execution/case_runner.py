@@ -32,10 +32,10 @@ from run_scenarios.execution.failure import (
 )
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.machine import Machine
-from run_scenarios.qemu.process import Child, Completed, Processes
+from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.qemu.trace import Trace
-from run_scenarios.qemu.workspace import Directories, Workspace
+from run_scenarios.qemu.workspace import CaseDirectories, Workspace
 from run_scenarios.scenario.confinement import link_outside
 from run_scenarios.scenario.plan import bind_modifier, bind_step
 from run_scenarios.scenario.task import Task
@@ -78,14 +78,14 @@ class _StepContext:
     machines: dict[str, Machine]
     servers: dict[str, Child]
     programs: Programs
-    processes: Processes
+    processes: ChildProcesses
     trace: Trace
     pauses: bool
 
     def describe_wait(self, what: str) -> None:
         self.run.waiting_for = what
 
-    async def tool(self, tool: str, *arguments: str) -> Completed:
+    async def tool(self, tool: str, *arguments: str) -> CompletedTool:
         self.describe_wait(f"{tool} {' '.join(arguments[:1])}")
         return await self.processes.run([self.programs[tool], *arguments])
 
@@ -121,7 +121,7 @@ class CaseRunner:
             reason = await self.unmet(self.task)
             if reason:
                 return Result(Outcome.SKIPPED, note=reason)
-            directories = self.settings.workspace.open(self.task.index)
+            directories = self.settings.workspace.create(self.task.index)
         except Exception as error:
             return self._broken(error)
         return await self._in_directories(directories)
@@ -138,7 +138,7 @@ class CaseRunner:
         for step in block.steps:
             await self._step(step, block.scope)
 
-    async def _in_directories(self, directories: Directories) -> Result:
+    async def _in_directories(self, directories: CaseDirectories) -> Result:
         result = Result(Outcome.INTERRUPTED)
         try:
             result = await self._traced(directories)
@@ -149,10 +149,10 @@ class CaseRunner:
             result = await _to_the_end(asyncio.to_thread(self._leave, directories, result))
         return result
 
-    async def _traced(self, directories: Directories) -> Result:
+    async def _traced(self, directories: CaseDirectories) -> Result:
         with closing(self._new_trace(directories)) as trace:
             self.trace, self.directories = trace, directories
-            self.processes = Processes(directories.work, trace, self.settings.guardian)
+            self.processes = ChildProcesses(directories.work, trace, self.settings.guardian)
             try:
                 result = self._conclude(*await self._attempt())
                 if result.failure and self._keeps(result) and result.outcome is not Outcome.UNEXPECTED_PASS:
@@ -160,25 +160,25 @@ class CaseRunner:
             finally:
                 await _to_the_end(self._clean_up())
             if not self._keeps(result):
-                trace.drop()
+                trace.discard()
         if trace.problem and not result.failure:
             return self._broken(SetupError(trace.problem))
         return result
 
-    def _new_trace(self, directories: Directories) -> Trace:
-        return Trace(directories.logs / "trace.jsonl", self.began, follows_steps=self.settings.records_traffic)
+    def _new_trace(self, directories: CaseDirectories) -> Trace:
+        return Trace(directories.logs / "trace.jsonl", self.began, record_step_traffic=self.settings.records_traffic)
 
     def _keeps(self, result: Result) -> bool:
         """What was changed so as to fail leaves nothing to look at."""
         was_changed = bool(self.task.case.file.changes)
-        return not was_changed and self.settings.workspace.keeps(failed=_has_failed(result))
+        return not was_changed and self.settings.workspace.must_keep(failed=_has_failed(result))
 
     async def _look_back(self, result: Result) -> Result:
         """Have what can still be asked and looked at kept; whatever goes wrong in that changes no result."""
         from run_scenarios.execution.postmortem import inspect_images, query_vms
 
         assert self.trace
-        self.trace.note("fail", None, make_fail_record(result))
+        self.trace.record("fail", None, make_fail_record(result))
         directories = self.directories
         with suppress(Exception):
             await query_vms(self.machines.values())
@@ -208,10 +208,10 @@ class CaseRunner:
         for deadline, when in deadlines.items():
             deadline.reschedule(None if when is None else when + paused)
         assert self.trace
-        self.trace.note("paused", None, round(paused, 3))
+        self.trace.record("paused", None, round(paused, 3))
         return paused
 
-    def _leave(self, directories: Directories, result: Result) -> Result:
+    def _leave(self, directories: CaseDirectories, result: Result) -> Result:
         if not self._keeps(result):
             self.settings.workspace.discard(directories)
             return result
@@ -220,7 +220,7 @@ class CaseRunner:
         with suppress(Exception):
             write_postmortem(directories.logs, self.task, result)
         try:
-            kept = self.settings.workspace.close(directories, self.task.point.name, failed=_has_failed(result))
+            kept = self.settings.workspace.finish(directories, self.task.point.name, failed=_has_failed(result))
         except SetupError as error:
             return self._broken(error)
         return replace(result, artifacts=kept)
@@ -243,7 +243,7 @@ class CaseRunner:
 
     async def _seen_with_deaths(self, outcome: Outcome, failure: Failure) -> tuple[Outcome, Failure]:
         """Add to a failure the VMs that died while no step looked: they may be the reason for it."""
-        deaths = [await machine.death() for machine in self.machines.values() if machine.is_lost]
+        deaths = [await machine.exit_error() for machine in self.machines.values() if machine.is_lost]
         for death in deaths:
             if isinstance(death, MachineDied):
                 signal = failure.signal or signal_name(death.status or 0)
@@ -254,18 +254,18 @@ class CaseRunner:
     async def _end_politely(self) -> None:
         """A QEMU that crashes once it is asked to end, or does not end, has failed all the same."""
         assert self.trace
-        self.trace.note("end", None, "SIGTERM")
+        self.trace.record("end", None, "SIGTERM")
         self.waiting_for = f"{' and '.join(self.processes.running)} to end after SIGTERM"
-        await self._within(STEP_TIMEOUT_S, self.processes.stop_all())
+        await self._within(STEP_TIMEOUT_S, self.processes.terminate_all())
         for machine in self.machines.values():
-            if machine.status not in ENDS_WHEN_ASKED and not machine.exit_expected:
-                raise await machine.death()
+            if machine.exitcode not in ENDS_WHEN_ASKED and not machine.exit_expected:
+                raise await machine.exit_error()
 
     async def _check_machines(self) -> None:
         """A QEMU that died, or hung up, while no step looked has failed all the same."""
         for machine in self.machines.values():
             if machine.is_lost or machine.has_crashed:
-                raise await machine.death()
+                raise await machine.exit_error()
 
     async def _step(self, step: Step, scope: Scope) -> None:
         self.number += 1
@@ -386,7 +386,7 @@ class CaseRunner:
     async def _clean_up(self) -> None:
         await self.processes.kill_all()
         for machine in self.machines.values():
-            await machine.close()
+            await machine.disconnect()
 
     def _broken(self, error: Exception) -> Result:
         return Result(Outcome.BROKEN, self._duration(), self._failure(error, None))
@@ -395,7 +395,7 @@ class CaseRunner:
         return describe_failure(
             error,
             self.blame or RunningStep(None, 0, (), None, self.task.case.scenario.span),
-            traffic=self.trace.last() if self.trace else (),
+            traffic=self.trace.last_messages() if self.trace else (),
             stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
             limit_s=limit,
         )

@@ -69,7 +69,7 @@ class Debugger:
 
 
 def _ways_in(machines: Iterable[Machine], work: Path) -> Sequence[str]:
-    shells = [f"  {_shell(work.parent, machine.name)}" for machine in machines if machine.status is None]
+    shells = [f"  {_shell(work.parent, machine.name)}" for machine in machines if machine.is_running]
     return [f"  directory: {work}", *(shells or ["  no VM runs"])]
 
 

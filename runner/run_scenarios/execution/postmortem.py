@@ -18,7 +18,7 @@ from run_scenarios.core.events import Outcome, Result
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.execution.reproduce import ScriptHeader, make_script
 from run_scenarios.qemu.machine import Machine
-from run_scenarios.qemu.process import Processes
+from run_scenarios.qemu.process import ChildProcesses
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.confinement import link_outside
 from run_scenarios.scenario.task import Task
@@ -44,7 +44,7 @@ async def query_vms(machines: Iterable[Machine]) -> None:
 
     One that is stopped, or waits for something itself, is not waited for.
     """
-    await asyncio.gather(*(_question(machine) for machine in machines if machine.status is None))
+    await asyncio.gather(*(_question(machine) for machine in machines if machine.is_running))
 
 
 async def _question(machine: Machine) -> None:
@@ -55,7 +55,7 @@ async def _question(machine: Machine) -> None:
                     await machine.query(command, **arguments)
 
 
-async def inspect_images(work: Path, logs: Path, programs: Programs, processes: Processes) -> None:
+async def inspect_images(work: Path, logs: Path, programs: Programs, processes: ChildProcesses) -> None:
     """Have qemu-img describe the first images of a case, and write what it says below `qemu-img/`.
 
     Nothing if a link leads out of the directory.
@@ -71,7 +71,7 @@ async def inspect_images(work: Path, logs: Path, programs: Programs, processes: 
                     done = await processes.run([programs["qemu-img"], *words, image])
                     file = logs / "qemu-img" / f"{image.replace('/', '+')}.{what}"
                     file.parent.mkdir(exist_ok=True)
-                    (file.with_name(f"{file.name}.json") if done.status == 0 else file).write_text(
+                    (file.with_name(f"{file.name}.json") if done.exitcode == 0 else file).write_text(
                         done.stdout + done.stderr, errors="surrogateescape"
                     )
 

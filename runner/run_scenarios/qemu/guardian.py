@@ -96,21 +96,21 @@ def _guard(reader: int, table: memoryview) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
     for directory in directories:
-        kill_those_of(Path(directory))
+        kill_processes_of(Path(directory))
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def kill_those_of(directory: Path, since: int = 0) -> None:
+def kill_processes_of(directory: Path, first_pid: int = 0) -> None:
     """Kill what works in a directory, or was started for it and has let go of its session, as daemons do.
 
     It waits until they have ended, but not forever for one that the kernel does not let go.
 
-    :param since: the number of a process that was started before any of those.
+    :param first_pid: the number of a process that was started before any of those.
     """
     place = os.fsencode(directory)
     for _ in range(MOST_SCANS):
         # What has been killed may have started another just before.
-        killed = [_killed(pid, place) for pid in _processes() if pid >= since and _is_of(pid, place)]
+        killed = [_killed(pid, place) for pid in _processes() if pid >= first_pid and _is_of(pid, place)]
         ended = [_has_ended(handle) for handle in killed if handle is not None]
         if not any(ended):
             return

@@ -30,7 +30,7 @@ from qemu.qmp.message import DeserializationError
 from run_scenarios.core.errors import CommandFailed, MachineDied, StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonObject, JsonValue
-from run_scenarios.qemu.process import Child, Processes
+from run_scenarios.qemu.process import Child, ChildProcesses
 from run_scenarios.qemu.trace import Trace
 
 EXIT_GRACE_S = 5.0
@@ -41,7 +41,7 @@ SHOWN_BYTES = 200
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 
-class _Session(QMPClient):
+class _QmpSession(QMPClient):
     """A QMP client that shows every message to a hook, and formats none for a log nobody reads."""
 
     def __init__(self, name: str, hook: Callable[[str, Message], None]) -> None:
@@ -82,24 +82,24 @@ class EventLog:
 
 
 class Machine:
-    """A running QEMU; `Machine.start` makes one."""
+    """A running QEMU; `Machine.launch` makes one."""
 
-    def __init__(self, name: str, child: Child, session: _Session, trace: Trace) -> None:
+    def __init__(self, name: str, child: Child, session: _QmpSession, trace: Trace) -> None:
         self.name = name
         self.events = EventLog()
         self.exit_expected = False
-        self.quit_sent = False
+        self.quit_issued = False
         self._child = child
         self._session = session
         self._trace = trace
-        self._news = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     @classmethod
-    async def start(
+    async def launch(
         cls,
         name: str,
         argv: Sequence[str],
-        processes: Processes,
+        processes: ChildProcesses,
         trace: Trace,
         logs: Path,
         *,
@@ -119,37 +119,42 @@ class Machine:
             shell = [f"socket,id=shell,path=../{name}.qmp,server=on,wait=off"] if listens else []
             monitors = _monitors([*shell, f"socket,id=qmp,fd={theirs.fileno()}"], daemon=daemon)
             child = processes.start([*argv, *monitors], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
-        session = _Session(name, lambda kind, message: machine._see(kind, message))
+        session = _QmpSession(name, lambda kind, message: machine._on_message(kind, message))
         machine = cls(name, child, session, trace)
         try:
             await machine._connect(ours)
         except BaseException:
-            await machine.close()
+            await machine.disconnect()
             raise
         return machine
 
     @property
-    def status(self) -> int | None:
+    def exitcode(self) -> int | None:
         """The exit status once it has ended, minus the signal's number if one killed it."""
-        return self._child.status
+        return self._child.exitcode
 
     @property
-    def has_ended_well(self) -> bool:
+    def is_running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self.exitcode is None
+
+    @property
+    def exited_as_expected(self) -> bool:
         """Whether it has ended because it was meant to."""
-        return self.status is not None and not self.has_crashed
+        return self.exitcode is not None and not self.has_crashed
 
     @property
     def has_crashed(self) -> bool:
         """Whether it has ended although nobody asked it to, or was asked to quit and did not end well."""
-        if self.status is None or self.exit_expected:
+        if self.exitcode is None or self.exit_expected:
             return False
-        return not (self.quit_sent and self.status == 0)
+        return not (self.quit_issued and self.exitcode == 0)
 
     @property
     def is_lost(self) -> bool:
-        """Whether it has ended or hung up although nobody asked it to; how, says `death`."""
+        """Whether it has ended or hung up although nobody asked it to; how, says `exit_error`."""
         hung_up = self._session.runstate != Runstate.RUNNING
-        return not (self.exit_expected or self.quit_sent) and (hung_up or self._child.has_ended)
+        return not (self.exit_expected or self.quit_issued) and (hung_up or self._child.has_exited)
 
     async def execute(self, message: JsonObject) -> JsonValue:
         """Send one QMP command as given, without an id, and return what it returns.
@@ -166,7 +171,7 @@ class Machine:
             command = message.get("execute", message.get("exec-oob"))
             raise CommandFailed(f"'{command}' failed with {error.error_class}: {reply['desc']}", reply) from None
         except (ExecInterruptedError, StateError, QMPError, OSError, EOFError):
-            raise await self.death() from None
+            raise await self.exit_error() from None
 
     async def query(self, command: str, **arguments: Any) -> Any:
         """Execute one of QEMU's queries for ourselves, and return what it returns.
@@ -177,7 +182,7 @@ class Machine:
         """
         return await self.execute({"execute": command, **({"arguments": arguments} if arguments else {})})
 
-    async def monitor_command(self, line: str) -> str:
+    async def hmp(self, line: str) -> str:
         """Run one line of the human monitor and return its output, with bare line ends.
 
         :raise CommandFailed: if QEMU answers with an error.
@@ -187,29 +192,29 @@ class Machine:
         message: JsonObject = {"execute": "human-monitor-command", "arguments": {"command-line": line}}
         return str(await self.execute(message)).replace("\r\n", "\n")
 
-    async def next_event(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
+    async def event_wait(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
         """Consume the first unconsumed event that is wanted, waiting for it if it has not come yet.
 
         :raise MachineDied: if QEMU dies first.
         :raise StepFailed: if it ends well first.
         """
         while True:
-            self._news.clear()
+            self._wakeup.clear()
             event = self.events.take(wanted)
             if event is not None:
-                self._trace.note("take", self.name, event)
+                self._trace.record("take", self.name, event)
                 return event
             if self._session.runstate != Runstate.RUNNING:
-                raise await self.death()
-            await self._news.wait()
+                raise await self.exit_error()
+            await self._wakeup.wait()
 
-    def new_output(self) -> tuple[str, str]:
+    def take_output(self) -> tuple[str, str]:
         """Return what QEMU has printed and complained of since this was last asked, each cut to its end.
 
         `qemu-io` in the human monitor prints there, not into its reply.
         """
         printed, complained = self._child.stdout.take(), self._child.stderr.take()
-        self._trace.note_output(self.name, printed, complained)
+        self._trace.record_output(self.name, printed, complained)
         return printed, complained
 
     def stderr_tail(self) -> str:
@@ -226,25 +231,25 @@ class Machine:
         self.exit_expected = True
         return await self._child.kill()
 
-    async def close(self) -> None:
-        """Close the session, whatever state it is in; the process is left to its `Processes`."""
+    async def disconnect(self) -> None:
+        """Close the session, whatever state it is in; the process is left to its `ChildProcesses`."""
         # Whatever its reader stumbled over on the wire, bytes that are no UTF-8 among it, comes out here.
         with contextlib.suppress(Exception):
             await self._session.disconnect()
 
-    def end(self) -> StepFailed:
+    def ended_error(self) -> StepFailed:
         """Return the error for what can no longer be asked of a QEMU that has ended well."""
-        return StepFailed(f"VM '{self.name}' has ended (status {self.status})", hint="launch it again")
+        return StepFailed(f"VM '{self.name}' has ended (status {self.exitcode})", hint="launch it again")
 
-    async def death(self) -> StepFailed:
+    async def exit_error(self) -> StepFailed:
         """Return the error that says how this QEMU ended, or was lost."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._child.wait(), EXIT_GRACE_S)
-        if self.status is None:
+        if self.exitcode is None:
             return MachineDied(f"VM '{self.name}' lost its QMP session and runs on: {await self._why_lost()}", None)
-        if self.has_ended_well:
-            return self.end()
-        return MachineDied(f"VM '{self.name}' {describe_status(self.status)}", self.status, hint=self.stderr_tail())
+        if self.exited_as_expected:
+            return self.ended_error()
+        return MachineDied(f"VM '{self.name}' {describe_status(self.exitcode)}", self.exitcode, hint=self.stderr_tail())
 
     async def _why_lost(self) -> str:
         """Return what ended the session; the library raises it as that is closed."""
@@ -260,8 +265,8 @@ class Machine:
         except (ConnectError, AssertionError):
             # The library asserts that it is still connected once it has connected; a QEMU may hang up in between.
             ours.close()
-            died = await self.death()
-            reply: dict[str, object] = {"status": self.status, "stderr": self.stderr_tail()}
+            died = await self.exit_error()
+            reply: dict[str, object] = {"status": self.exitcode, "stderr": self.stderr_tail()}
             self.exit_expected = True
             raise CommandFailed(f"{died.message} before it greeted us", reply, hint=died.hint) from None
         self._watcher = asyncio.create_task(self._watch_session())
@@ -269,15 +274,15 @@ class Machine:
     async def _watch_session(self) -> None:
         while self._session.runstate == Runstate.RUNNING:
             await self._session.runstate_changed()
-        self._news.set()
+        self._wakeup.set()
 
-    def _see(self, kind: str, message: Message) -> None:
+    def _on_message(self, kind: str, message: Message) -> None:
         text = _as_received(message) if kind == "recv" else ""
-        self._trace.record(kind, self.name, None if text else dict(message), text)
+        self._trace.record_traffic(kind, self.name, None if text else dict(message), text)
         if kind == "recv" and "event" in message:
             event: Any = dict(message)
             self.events.append(event)
-            self._news.set()
+            self._wakeup.set()
 
 
 def _as_received(message: Message) -> str:

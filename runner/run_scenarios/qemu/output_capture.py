@@ -18,7 +18,7 @@ LOG_LIMIT = 1 << 20
 TAIL_BYTES = 4096
 
 
-class Output:
+class OutputCapture:
     """One stream of a child, which writes it to `writer`.
 
     :param watch: tells when there is something to read.

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from run_scenarios.core.errors import SetupError, describe_os_error
 from run_scenarios.qemu.fd_watcher import Watch
-from run_scenarios.qemu.guardian import CASE_VARIABLE, Guardian, kill_those_of
-from run_scenarios.qemu.output_capture import Output
+from run_scenarios.qemu.guardian import CASE_VARIABLE, Guardian, kill_processes_of
+from run_scenarios.qemu.output_capture import OutputCapture
 from run_scenarios.qemu.trace import Trace
 
 
@@ -35,8 +35,8 @@ class Child:
         self,
         name: str,
         popen: subprocess.Popen[bytes],
-        stdout: Output,
-        stderr: Output,
+        stdout: OutputCapture,
+        stderr: OutputCapture,
         watch: Watch,
         note_end: Callable[[int], None],
     ) -> None:
@@ -52,12 +52,17 @@ class Child:
         watch.add(self._pidfd, self._reap)
 
     @property
-    def status(self) -> int | None:
+    def exitcode(self) -> int | None:
         """The exit status, minus the signal's number if one killed it, or None while it runs."""
         return self._ended.result() if self._ended.done() else None
 
     @property
-    def has_ended(self) -> bool:
+    def is_running(self) -> bool:
+        """Whether it has not been reaped yet."""
+        return self.exitcode is None
+
+    @property
+    def has_exited(self) -> bool:
         """Whether it has ended, even if its status is not here yet."""
         ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return self._ended.done() or os.waitid(os.P_PID, self.pid, ended) is not None
@@ -66,25 +71,25 @@ class Child:
         """Wait for the end of the child and return its `status`."""
         return await asyncio.shield(self._ended)
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the child and to whatever it started; nothing happens if it has ended."""
         if not self._ended.done():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
-    async def stop(self) -> int:
+    async def terminate(self) -> int:
         """Ask the child to end, with SIGTERM, and return its status once it has; that may be never."""
-        self.send(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
         return await self.wait()
 
     async def kill(self) -> int:
         """End the child with SIGKILL and return its status."""
-        self.send(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         return await self.wait()
 
     def _reap(self) -> None:
         # Whatever it started goes with it; until it is waited for, nobody else can have its number.
-        self.send(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         status = self._popen.wait()
         self._watch.remove(self._pidfd)
         os.close(self._pidfd)
@@ -95,11 +100,11 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Completed:
+class CompletedTool:
     """How a tool ended: its argv, status, and what it printed."""
 
     argv: tuple[str, ...]
-    status: int
+    exitcode: int
     stdout: str
     stderr: str
 
@@ -109,7 +114,7 @@ class Completed:
         return shlex.join(self.argv)
 
 
-class Processes:
+class ChildProcesses:
     """Starts the children of one case in its directory, and records them in its trace."""
 
     def __init__(self, directory: Path, trace: Trace, guardian: Guardian) -> None:
@@ -131,8 +136,10 @@ class Processes:
         :param log: where what it prints is kept, as `LOG.stdout` and `LOG.stderr`.
         :raise SetupError: if the program cannot be started.
         """
-        self._trace.record("exec", vm, list(argv))
-        stdout, stderr = (Output(self._watch, Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr"))
+        self._trace.record_traffic("exec", vm, list(argv))
+        stdout, stderr = (
+            OutputCapture(self._watch, Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr")
+        )
         try:
             popen = subprocess.Popen(
                 argv,
@@ -158,7 +165,7 @@ class Processes:
         self._first = self._first or popen.pid
         return child
 
-    async def run(self, argv: Sequence[str]) -> Completed:
+    async def run(self, argv: Sequence[str]) -> CompletedTool:
         """Run a tool to its end; it is killed if the waiting is cancelled.
 
         :raise SetupError: if the program cannot be started.
@@ -169,26 +176,26 @@ class Processes:
         finally:
             await child.kill()
             self._children.remove(child)
-        done = Completed(tuple(argv), status, child.stdout.take(), child.stderr.take())
-        self._trace.note_output(None, done.stdout, done.stderr)
+        done = CompletedTool(tuple(argv), status, child.stdout.take(), child.stderr.take())
+        self._trace.record_output(None, done.stdout, done.stderr)
         return done
 
-    async def stop_all(self) -> None:
+    async def terminate_all(self) -> None:
         """Ask every child that still runs to end, and wait until it has; that may be never."""
-        await asyncio.gather(*(child.stop() for child in self._children))
+        await asyncio.gather(*(child.terminate() for child in self._children))
 
     async def kill_all(self) -> None:
         """End every child that still runs, and what children have started and let go of; wait for the former."""
         await asyncio.gather(*(child.kill() for child in self._children))
         self._watch.close()
         if self._first:
-            kill_those_of(self._directory, since=self._first)
+            kill_processes_of(self._directory, first_pid=self._first)
 
     @property
     def running(self) -> list[str]:
         """The names of the children that run."""
-        return [child.name for child in self._children if child.status is None]
+        return [child.name for child in self._children if child.exitcode is None]
 
     def _note_end(self, pid: int, vm: str | None, status: int) -> None:
         self._guardian.forget_process(pid)
-        self._trace.record("exit", vm, status)
+        self._trace.record_traffic("exit", vm, status)

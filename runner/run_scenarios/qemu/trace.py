@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from run_scenarios.core.events import Message
+from run_scenarios.core.events import TrafficEntry
 
 LAST_SHOWN = 12
 FIELD_LIMIT = 600
@@ -54,23 +54,23 @@ class Trace:
     Most cases pass, and nobody reads what they did: their records are dropped before they are made text.
 
     :param began: when the case began, by the monotonic clock; now by default.
-    :param follows_steps: whether to remember what belongs to each step too.
+    :param record_step_traffic: whether to remember what belongs to each step too.
     """
 
-    def __init__(self, file: Path, began: float | None = None, *, follows_steps: bool = False) -> None:
+    def __init__(self, file: Path, began: float | None = None, *, record_step_traffic: bool = False) -> None:
         self.problem = ""
         """Why it is not complete, "" if it is."""
         self._room = TRACE_LIMIT
         self._is_over = False
         self._began = time.monotonic() if began is None else began
-        self._follows_steps = follows_steps
+        self._record_step_traffic = record_step_traffic
         self._steps: list[_Traffic] = []
         self._path = file
         self._file: IO[str] | None = None
         self._held: list[_Record] = []
         self._last: deque[_Record] = deque(maxlen=LAST_SHOWN)
 
-    def record(self, kind: str, vm: str | None, data: object, text: str = "") -> None:
+    def record_traffic(self, kind: str, vm: str | None, data: object, text: str = "") -> None:
         """Append one record.
 
         :param text: `data` as one line of JSON, if it is known already; then `data` itself is not looked at.
@@ -81,37 +81,37 @@ class Trace:
             self._steps[-1].add(record)
         self._hold(record)
 
-    def note(self, kind: str, vm: str | None, data: object) -> None:
+    def record(self, kind: str, vm: str | None, data: object) -> None:
         """Append a record of what was made of others, which no report of messages shows."""
         self._hold(_Record(time.monotonic() - self._began, kind, vm, data))
 
-    def note_output(self, vm: str | None, stdout: str, stderr: str) -> None:
+    def record_output(self, vm: str | None, stdout: str, stderr: str) -> None:
         """Append what was printed, each cut to its beginning, if anything was."""
         if stdout or stderr:
-            self.note("output", vm, {"stdout": stdout[:OUTPUT_LIMIT], "stderr": stderr[:OUTPUT_LIMIT]})
+            self.record("output", vm, {"stdout": stdout[:OUTPUT_LIMIT], "stderr": stderr[:OUTPUT_LIMIT]})
 
     def begin_step(self, step: Callable[[], object]) -> None:
         """Have what is recorded from now on belong to a step, until that ends or one within it begins.
 
         :param step: says what the trace is to tell of it, if it is written.
         """
-        self.note("step", None, step)
-        if self._follows_steps:
+        self.record("step", None, step)
+        if self._record_step_traffic:
             self._steps.append(_Traffic())
 
-    def end_step(self) -> tuple[tuple[Message, ...], int]:
+    def end_step(self) -> tuple[tuple[TrafficEntry, ...], int]:
         """Return the first messages of the step that began last, and how many more there were.
 
         Nothing if steps are not followed.
         """
         traffic = self._steps.pop() if self._steps else _Traffic()
-        return tuple(traffic.messages), traffic.untold
+        return tuple(traffic.messages), traffic.omitted
 
-    def last(self) -> tuple[str, ...]:
+    def last_messages(self) -> tuple[str, ...]:
         """Return the last records as text, oldest first, each cut to a readable length."""
         return tuple(map(_shown, self._last))
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Have nothing more written: nobody will read it."""
         self._is_over = True
 
@@ -168,15 +168,15 @@ class Trace:
 class _Traffic:
     """What was sent, received, started and ended during a step, as far as there is room."""
 
-    messages: list[Message] = field(default_factory=list)
-    untold: int = 0
+    messages: list[TrafficEntry] = field(default_factory=list)
+    omitted: int = 0
 
     def add(self, record: _Record) -> None:
         if len(self.messages) < TRAFFIC_LIMIT:
             text = _shortened(record, MESSAGE_LIMIT)
-            self.messages.append(Message(record.moment, record.vm or "", record.kind, text))
+            self.messages.append(TrafficEntry(record.moment, record.vm or "", record.kind, text))
         else:
-            self.untold += 1
+            self.omitted += 1
 
 
 def _shown(record: _Record) -> str:

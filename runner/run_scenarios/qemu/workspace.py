@@ -23,7 +23,7 @@ MAX_NAME = 150
 
 
 @dataclass(frozen=True)
-class Directories:
+class CaseDirectories:
     """Where a case works, and where its logs go."""
 
     work: Path
@@ -47,7 +47,7 @@ class Workspace:
         self._making_kept = threading.Lock()
         guardian.watch_directory(self._root)
 
-    def open(self, index: int) -> Directories:
+    def create(self, index: int) -> CaseDirectories:
         """Make the directories of the case with this index in the plan.
 
         :raise SetupError: if that is not possible.
@@ -58,9 +58,9 @@ class Workspace:
             (base / "logs").mkdir()
         except OSError as error:
             raise SetupError(f"cannot make {base}: {error.strerror}") from None
-        return Directories(base / "work", base / "logs")
+        return CaseDirectories(base / "work", base / "logs")
 
-    def close(self, directories: Directories, name: str, *, failed: bool) -> str:
+    def finish(self, directories: CaseDirectories, name: str, *, failed: bool) -> str:
         """Remove the directories of a case, and return where its artifacts are kept, "" if they are not.
 
         May be called in any thread.
@@ -69,7 +69,7 @@ class Workspace:
         """
         kept = ""
         try:
-            if self.keeps(failed=failed):
+            if self.must_keep(failed=failed):
                 kept = str(self._store(directories, name))
         except OSError as error:
             raise SetupError(f"cannot keep the artifacts of {name}: {error.strerror}") from None
@@ -77,20 +77,20 @@ class Workspace:
             self.discard(directories)
         return kept
 
-    def keeps(self, *, failed: bool) -> bool:
+    def must_keep(self, *, failed: bool) -> bool:
         """Whether the logs of a case are kept that failed, or did not."""
         return failed or self._artifacts is not None or self._keep
 
-    def discard(self, directories: Directories) -> None:
+    def discard(self, directories: CaseDirectories) -> None:
         """Remove the directories of a case, and keep nothing. May be called in any thread."""
         shutil.rmtree(directories.work.parent, ignore_errors=True)
 
     @property
-    def keeps_all(self) -> bool:
+    def keeps_artifacts_of_all(self) -> bool:
         """Whether the logs of every case are kept, and not only of those that failed."""
         return self._artifacts is not None
 
-    def receive(self, name: str, files: Mapping[str, bytes]) -> str:
+    def store_artifacts(self, name: str, files: Mapping[str, bytes]) -> str:
         """Keep the logs of a case that ran elsewhere, and return where.
 
         :param files: their contents, by path below the case's directory of artifacts.
@@ -117,7 +117,7 @@ class Workspace:
             raise SetupError(f"cannot remove {self._root}: look who keeps it, and remove it by hand")
         self._guardian.forget_directory(self._root)
 
-    def _store(self, directories: Directories, name: str) -> Path:
+    def _store(self, directories: CaseDirectories, name: str) -> Path:
         target = self._place() / _file_name(name)
         if target.exists():
             shutil.rmtree(target)

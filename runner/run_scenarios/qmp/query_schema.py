@@ -10,7 +10,7 @@ from run_scenarios.core.errors import RunnerError, SetupError
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.machine import Machine
-from run_scenarios.qemu.process import Processes
+from run_scenarios.qemu.process import ChildProcesses
 from run_scenarios.qemu.programs import PROBE_TIMEOUT_S, QUIET, Programs
 from run_scenarios.qemu.trace import Trace
 
@@ -26,14 +26,14 @@ async def query_schema(programs: Programs, guardian: Guardian, program: str) -> 
         directory = Path(name)
         guardian.watch_directory(directory)
         trace = Trace(directory / "trace.jsonl")
-        processes = Processes(directory, trace, guardian)
+        processes = ChildProcesses(directory, trace, guardian)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                machine = await Machine.start("probe", argv, processes, trace, directory, daemon=daemon)
+                machine = await Machine.launch("probe", argv, processes, trace, directory, daemon=daemon)
                 try:
                     return await _ask(machine)
                 finally:
-                    await machine.close()
+                    await machine.disconnect()
         except (RunnerError, TimeoutError) as error:
             raise SetupError(f"{argv[0]} cannot be asked what it can do: {error}") from None
         finally:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from run_scenarios.core.diagnostics import Diagnostic, printable
-from run_scenarios.core.events import CaseFinished, Event, Failure, Findings, RunStarted
+from run_scenarios.core.events import CaseFinished, DiagnosticsFound, Event, Failure, RunStarted
 from run_scenarios.report.stream import LineStream
 
 MAX_OF_A_KIND = 10
 
 
-class Annotations:
+class GitHubAnnotations:
     """Writes findings, and the failures of cases, as annotations; does nothing outside of GitHub's workflows.
 
     :param environment: `GITHUB_ACTIONS` is "true" in a workflow; files are named relative to `GITHUB_WORKSPACE`.
@@ -35,7 +35,7 @@ class Annotations:
     def __call__(self, event: Event) -> None:
         """Take an event; a file that cannot be run is among the findings."""
         match event:
-            case Findings():
+            case DiagnosticsFound():
                 for each in event.diagnostics:
                     self._write(each, each.code or "run-scenarios")
             case RunStarted():
@@ -46,10 +46,10 @@ class Annotations:
     def _write(self, finding: Diagnostic, title: str) -> None:
         if self._wanted and self._left[finding.severity]:
             self._left[finding.severity] -= 1
-            self._stream.write(annotation(finding, title, self._root))
+            self._stream.write(format_annotation(finding, title, self._root))
 
 
-def annotation(finding: Diagnostic, title: str, root: Path) -> str:
+def format_annotation(finding: Diagnostic, title: str, root: Path) -> str:
     """Return a finding as a workflow command.
 
     :param root: the top of the repository, which the file is named relative to if it is below.

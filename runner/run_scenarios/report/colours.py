@@ -23,23 +23,23 @@ SUMMARY_GOOD = re.compile(r"\d+ cases?: (?!.*(failed|not run))")
 FAILURE = re.compile(r"\S+:\d+:\d+: [a-z-]+: |failed:|rounds that failed:|\d+ cases?: |run-scenarios: error: ")
 
 
-def may_colour(environment: Mapping[str, str]) -> bool:
+def colours_allowed(environment: Mapping[str, str]) -> bool:
     """Tell whether the user lets a terminal have colours."""
     return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def must_colour(environment: Mapping[str, str]) -> bool:
+def colours_forced(environment: Mapping[str, str]) -> bool:
     """Tell whether the user wants colours where there is no terminal."""
     forced = (environment.get(name, "") for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
-    return may_colour(environment) and any(value not in ("", "0", "false") for value in forced)
+    return colours_allowed(environment) and any(value not in ("", "0", "false") for value in forced)
 
 
-def tap_line(line: str) -> str:
+def colour_tap_line(line: str) -> str:
     """Return a line of a TAP report in colours."""
     return next((_in(colour, line) for begins, colour in TAP if begins.match(line)), line)
 
 
-def message_line(line: str) -> str:
+def colour_message_line(line: str) -> str:
     """Return a line of what people read in colours."""
     if WARNING.match(line):
         return _in(YELLOW, line)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from run_scenarios.core.diagnostics import Diagnostic, excerpt
-from run_scenarios.core.events import CaseFinished, Event, Failure, Findings, Notice, Point, Result, RunStarted
+from run_scenarios.core.events import (
+    CaseFinished,
+    DiagnosticsFound,
+    Event,
+    Failure,
+    Notice,
+    Result,
+    RunStarted,
+    TestPoint,
+)
 from run_scenarios.report.stream import LineStream
 
 MAX_FINDINGS = 100
@@ -21,12 +30,12 @@ class ConsoleReport:
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
-        self._points: tuple[Point, ...] = ()
+        self._points: tuple[TestPoint, ...] = ()
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
         match event:
-            case Findings():
+            case DiagnosticsFound():
                 self._stream.write(*_rendered(event.diagnostics))
             case Notice():
                 self._stream.write(f"run-scenarios: {event.text}")
@@ -36,7 +45,7 @@ class ConsoleReport:
                 self._stream.write(describe_failure(self._points[event.index], event.result), "")
 
 
-def describe_failure(point: Point, result: Result, *, with_logs: bool = True) -> str:
+def describe_failure(point: TestPoint, result: Result, *, with_logs: bool = True) -> str:
     """Return the whole story of a failure, a paragraph of lines.
 
     :param with_logs: whether the last messages and QEMU's stderr are part of it.

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from run_scenarios.core.events import CaseFinished, Event, Point, RunStarted
+from run_scenarios.core.events import CaseFinished, Event, RunStarted, TestPoint
 from run_scenarios.report.console import describe_failure
 
 
-class StoryFiles:
+class FailureFiles:
     """Writes `failure.txt` into the artifacts of each case that failed: what standard error said of it.
 
     It is extra: where it cannot be written, the report has it all the same.
@@ -19,7 +19,7 @@ class StoryFiles:
     IGNORES_STEPS = True
 
     def __init__(self) -> None:
-        self._points: Sequence[Point] = ()
+        self._points: Sequence[TestPoint] = ()
 
     def __call__(self, event: Event) -> None:
         """Take an event."""

@@ -21,11 +21,10 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
+    DiagnosticsFound,
     Event,
-    Findings,
     NothingToRun,
     Outcome,
-    Point,
     Result,
     RunAborted,
     RunFinished,
@@ -33,8 +32,9 @@ from run_scenarios.core.events import (
     RunStopped,
     StepFinished,
     StepStarted,
+    TestPoint,
 )
-from run_scenarios.report.json_lines import failure_as_json, place
+from run_scenarios.report.json_lines import failure_to_json, span_to_json
 from run_scenarios.report.stream import LineStream
 
 PAGE = resources.files("run_scenarios.report") / "page"
@@ -54,7 +54,7 @@ class _Running:
     worker: int
     at_s: float
     steps: dict[int, Json] = field(default_factory=dict)
-    untold: int = 0
+    omitted: int = 0
 
 
 class HtmlReport:
@@ -77,7 +77,7 @@ class HtmlReport:
     def __call__(self, event: Event) -> None:
         """Take an event."""
         match event:
-            case Findings(diagnostics):
+            case DiagnosticsFound(diagnostics):
                 self._findings += map(_finding, diagnostics[:MAX_FINDINGS])
             case RunStarted(points):
                 self._started, self._missing = event, set(range(len(points)))
@@ -101,7 +101,7 @@ class HtmlReport:
         elif len(running.steps) < MAX_STEPS:
             running.steps[event.number] = _begun(event)
         else:
-            running.untold += 1
+            running.omitted += 1
 
     def _finish(self, index: int, result: Result) -> None:
         self._missing.discard(index)
@@ -117,9 +117,9 @@ class HtmlReport:
     def _packed(self, running: _Running, result: Result) -> str:
         """Return what is shown of a case once it is opened, in few characters."""
         about: Json = {
-            "failure": failure_as_json(result.failure) if result.failure else None,
+            "failure": failure_to_json(result.failure) if result.failure else None,
             "steps": list(running.steps.values()),
-            "untold": running.untold,
+            "untold": running.omitted,
         }
         if self._room < 0 and not result.failure:
             for step in running.steps.values():
@@ -179,7 +179,7 @@ def _json(value: Json) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _planned(index: int, point: Point) -> Json:
+def _planned(index: int, point: TestPoint) -> Json:
     case: Json = {"index": index, "name": point.name, "file": point.path}
     rest = {"case": point.case, "build": point.build, "title": point.title, "tags": point.tags, "rerun": point.rerun}
     return case | {key: value for key, value in rest.items() if value and value != point.name}
@@ -207,7 +207,7 @@ def _begun(event: StepStarted) -> Json:
 def _ended(event: StepFinished) -> Json:
     traffic = [(round(each.at_s, 4), each.vm, each.kind, each.text) for each in event.traffic]
     times = {"at": round(event.began_s, 4), "took": round(event.duration_s, 4)}
-    return {"skipped": event.skipped, **times, "traffic": traffic, "untold": event.untold}
+    return {"skipped": event.skipped, **times, "traffic": traffic, "untold": event.omitted}
 
 
 def _count(step: Json) -> int:
@@ -217,4 +217,4 @@ def _count(step: Json) -> int:
 
 
 def _finding(found: Diagnostic) -> Json:
-    return {"severity": found.severity, "code": found.code, "text": found.render(), **place(found.span)}
+    return {"severity": found.severity, "code": found.code, "text": found.render(), **span_to_json(found.span)}

@@ -19,12 +19,12 @@ from run_scenarios.core.events import (
     Failure,
     NothingToRun,
     Outcome,
-    Point,
     Result,
     RunAborted,
     RunFinished,
     RunStarted,
     RunStopped,
+    TestPoint,
 )
 
 # Less than the limit, for other commands of the step may write too.
@@ -69,9 +69,9 @@ class JobSummary:
             case RunFinished(seconds):
                 self._end(f"{seconds:.1f} s")
             case NothingToRun(reason) | RunStopped(reason) | RunAborted(reason):
-                self._end(f"**{escaped(reason)}**")
+                self._end(f"**{escape_markdown(reason)}**")
 
-    def _note(self, point: Point, result: Result) -> None:
+    def _note(self, point: TestPoint, result: Result) -> None:
         self._counts[WORDS.get(result.outcome, "failed")] += 1
         if result.outcome is Outcome.SKIPPED:
             self._skipped[result.note] += 1
@@ -94,7 +94,7 @@ class JobSummary:
         yield f"### {'❌' if failed or not total else '✅'} run-scenarios: {_counted(total, 'case')}"
         if shown:
             yield f"| {' | '.join(shown)} |\n|{' ---: |' * len(shown)}\n| {' | '.join(map(str, shown.values()))} |"
-        yield ", ".join([*map(escaped, self._started.qemus), last])
+        yield ", ".join([*map(escape_markdown, self._started.qemus), last])
 
     def _why_failed(self) -> Iterator[str]:
         yield from self._failures
@@ -105,18 +105,18 @@ class JobSummary:
     def _why_skipped(self) -> Iterator[str]:
         if not self._skipped:
             return
-        reasons = [f"- {count} × {escaped(reason)}" for reason, count in self._skipped.most_common(MAX_REASONS)]
+        reasons = [f"- {count} × {escape_markdown(reason)}" for reason, count in self._skipped.most_common(MAX_REASONS)]
         yield "#### Skipped\n\n" + "\n".join(reasons)
         if len(self._skipped) > MAX_REASONS:
             yield f"… for {_counted(len(self._skipped) - MAX_REASONS, 'reason')} more"
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return a text on one line that Markdown shows as it is."""
     return MARKDOWN.sub(r"\\\1", printable(text))
 
 
-def _told(point: Point, result: Result) -> Iterator[str]:
+def _told(point: TestPoint, result: Result) -> Iterator[str]:
     """Say why a case failed: folded up, but for the line that one reads first."""
     why = result.failure.diagnostic.message if result.failure else result.note
     yield f"<details><summary><b>{_html(point.name)}</b>: {_html(why)}</summary>\n"

@@ -13,13 +13,12 @@ from run_scenarios.core.diagnostics import Diagnostic, excerpt
 from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
+    DiagnosticsFound,
     Event,
     Failure,
-    Findings,
     MutantFinished,
     NothingToRun,
     Notice,
-    Point,
     Result,
     RunAborted,
     RunFinished,
@@ -27,6 +26,7 @@ from run_scenarios.core.events import (
     RunStopped,
     StepFinished,
     StepStarted,
+    TestPoint,
 )
 from run_scenarios.core.source import Span
 from run_scenarios.report.stream import LineStream
@@ -43,7 +43,7 @@ class JsonReport:
 
     def __init__(self, stream: LineStream, program: str) -> None:
         self._stream = stream
-        self._points: Sequence[Point] = ()
+        self._points: Sequence[TestPoint] = ()
         self._write({"event": "report", "format": FORMAT, "version": VERSION, "program": program})
 
     def __call__(self, event: Event) -> None:
@@ -58,7 +58,7 @@ class JsonReport:
 
     def _lines(self, event: Event) -> Iterator[Line]:
         match event:
-            case Findings(diagnostics):
+            case DiagnosticsFound(diagnostics):
                 yield from map(_finding, diagnostics)
             case RunStarted(points):
                 yield _run_started(event)
@@ -80,7 +80,7 @@ class JsonReport:
         return {"index": index, "name": self._points[index].name}
 
 
-def place(span: Span) -> dict[str, object]:
+def span_to_json(span: Span) -> dict[str, object]:
     """Return where something is, as the reports for programs have it."""
     return {"file": span.source.path, "line": span.line, "column": span.column}
 
@@ -101,7 +101,7 @@ def _of_the_run(event: Notice | NothingToRun | RunStopped | RunAborted | RunFini
 
 def _finding(found: Diagnostic) -> Line:
     about = {"severity": found.severity, "code": found.code, "message": found.message, "hint": found.hint}
-    return {"event": "finding", **about, **place(found.span)}
+    return {"event": "finding", **about, **span_to_json(found.span)}
 
 
 def _run_started(event: RunStarted) -> Line:
@@ -115,7 +115,7 @@ def _run_started(event: RunStarted) -> Line:
     }
 
 
-def _case_planned(index: int, point: Point) -> Line:
+def _case_planned(index: int, point: TestPoint) -> Line:
     return {
         "event": "case-planned",
         "index": index,
@@ -131,7 +131,7 @@ def _case_planned(index: int, point: Point) -> Line:
 
 def _step_started(event: StepStarted) -> Line:
     about = {"verb": event.verb, "name": event.name, "depth": event.depth}
-    return {"event": "step-started", "index": event.index, "step": event.number, **about, **place(event.span)}
+    return {"event": "step-started", "index": event.index, "step": event.number, **about, **span_to_json(event.span)}
 
 
 def _step_finished(event: StepFinished) -> Line:
@@ -143,7 +143,7 @@ def _step_finished(event: StepFinished) -> Line:
 def _mutant(event: MutantFinished) -> Line:
     trials = [{"name": name, "outcome": outcome} for name, outcome in event.trials]
     about = {"change": event.change, "verdict": event.verdict, "reason": event.reason, "trials": trials}
-    return {**about, **place(event.span)}
+    return {**about, **span_to_json(event.span)}
 
 
 def _result(result: Result) -> Mapping[str, object]:
@@ -153,17 +153,17 @@ def _result(result: Result) -> Mapping[str, object]:
         "duration_s": round(result.duration_s, 6),
         "note": result.note,
         "artifacts": result.artifacts,
-        "failure": failure_as_json(result.failure) if result.failure else None,
+        "failure": failure_to_json(result.failure) if result.failure else None,
     }
 
 
-def failure_as_json(failure: Failure) -> dict[str, object]:
+def failure_to_json(failure: Failure) -> dict[str, object]:
     """Return why a case did not pass."""
     found = failure.diagnostic
     return {
         "message": found.message,
         "hint": found.hint,
-        **place(found.span),
+        **span_to_json(found.span),
         "excerpt": excerpt(found.span, found.hint),
         "step": failure.step,
         "verb": failure.verb,
@@ -173,7 +173,7 @@ def failure_as_json(failure: Failure) -> dict[str, object]:
         "found": failure.found,
         "details": failure.details,
         "ran": failure.rendered,
-        "called_from": [place(span) for span in failure.stack],
+        "called_from": [span_to_json(span) for span in failure.stack],
         "last_messages": failure.traffic,
         "stderr": failure.stderr_tail,
         "signal": failure.signal,

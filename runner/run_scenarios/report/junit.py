@@ -22,12 +22,12 @@ from run_scenarios.core.events import (
     Event,
     NothingToRun,
     Outcome,
-    Point,
     Result,
     RunAborted,
     RunFinished,
     RunStarted,
     RunStopped,
+    TestPoint,
 )
 from run_scenarios.report.console import describe_failure
 from run_scenarios.report.stream import LineStream
@@ -91,7 +91,7 @@ class JUnitReport:
 
     def _alone(self, name: str, reason: str) -> None:
         """Have one case, which no file is behind, say what is wrong."""
-        self._started = RunStarted((Point(name, "run-scenarios"),))
+        self._started = RunStarted((TestPoint(name, "run-scenarios"),))
         self._suites = {"run-scenarios": _Suite()}
         self._take(0, Result(Outcome.BROKEN, note=reason))
 
@@ -164,24 +164,24 @@ class JUnitReport:
             yield _bytes(properties).decode()
 
 
-def class_of(path: str) -> str:
+def make_class_name(path: str) -> str:
     """Return the class of a scenario file's cases, whose packages are the directories: "scenarios.mirror"."""
     parts = PurePath(path).with_suffix("").parts
     return ".".join(part.replace(".", "_") for part in parts if part not in ("/", "..")) or path
 
 
-def name_of(point: Point) -> str:
+def make_case_name(point: TestPoint) -> str:
     """Return the name of a case within its class: "mirror[format=qcow2]"."""
     stem = PurePath(point.path).with_suffix("")
     return point.name.removeprefix(f"{stem.parent}/") if point.name.startswith(str(stem)) else point.name
 
 
-def _case(point: Point, result: Result) -> Element:
+def _case(point: TestPoint, result: Result) -> Element:
     case = Element(
         "testcase",
         {
-            "classname": _clean(class_of(point.path)),
-            "name": _clean(name_of(point)),
+            "classname": _clean(make_class_name(point.path)),
+            "name": _clean(make_case_name(point)),
             "time": _seconds(result.duration_s),
         },
     )
@@ -214,7 +214,7 @@ def _message(result: Result) -> str:
     return where + failure.diagnostic.message
 
 
-def _told(point: Point, result: Result) -> str:
+def _told(point: TestPoint, result: Result) -> str:
     return describe_failure(point, result, with_logs=False) if result.failure else _message(result)
 
 

@@ -16,12 +16,12 @@ from run_scenarios.core.events import (
     CaseStarted,
     Event,
     Outcome,
-    Point,
     RunAborted,
     RunFinished,
     RunStarted,
     RunStopped,
     StepStarted,
+    TestPoint,
 )
 from run_scenarios.report.screen import Screen
 
@@ -53,7 +53,7 @@ class Progress:
         self._screen = screen
         self._clock = clock
         self._left = _TimeLeft(expected)
-        self._points: Sequence[Point] = ()
+        self._points: Sequence[TestPoint] = ()
         self._workers = 1
         self._done = self._failed = self._skipped = 0
         self._running: dict[int, _Running] = {}
@@ -138,7 +138,7 @@ class _TimeLeft:
         self._unknown = 0
         self._average = _Average()
 
-    def wait_for(self, points: Sequence[Point]) -> None:
+    def wait_for(self, points: Sequence[TestPoint]) -> None:
         for point in points:
             self._add(point.case, 1)
             if point.case in self._expected:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from run_scenarios.report.stream import LineStream, unpainted
+from run_scenarios.report.stream import LineStream, leave_plain
 
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
 
@@ -24,7 +24,7 @@ class Screen(LineStream):
     def __init__(
         self,
         stream: IO[str],
-        paint: Callable[[str], str] = unpainted,
+        paint: Callable[[str], str] = leave_plain,
         size: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(stream, paint, is_terminal=True)
@@ -58,7 +58,7 @@ class Screen(LineStream):
         shown = self._status[: max(0, rows - 1)]
         self._drawn = len(shown)
         # The last column stays free: a character there makes some terminals go to the next line.
-        return "".join(f"{clipped(line, columns - 1)}{ERASE_LINE}\n" for line in shown)
+        return "".join(f"{clip(line, columns - 1)}{ERASE_LINE}\n" for line in shown)
 
     def _ask_size(self) -> tuple[int, int]:
         try:
@@ -69,7 +69,7 @@ class Screen(LineStream):
         return size.columns or 80, size.lines or 24
 
 
-def clipped(text: str, columns: int) -> str:
+def clip(text: str, columns: int) -> str:
     """Return a text that fills no more than so many columns, with "…" for what it lost; East Asian letters fill two."""
     room = columns
     for position, char in enumerate(text):

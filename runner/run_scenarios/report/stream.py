@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 
-def unpainted(line: str) -> str:
+def leave_plain(line: str) -> str:
     """Return a line as it is."""
     return line
 
@@ -21,7 +21,9 @@ class LineStream:
     :param is_terminal: whether a person sees it at once.
     """
 
-    def __init__(self, stream: IO[str], paint: Callable[[str], str] = unpainted, *, is_terminal: bool = False) -> None:
+    def __init__(
+        self, stream: IO[str], paint: Callable[[str], str] = leave_plain, *, is_terminal: bool = False
+    ) -> None:
         self._stream = stream
         self._paint = paint
         self.is_terminal = is_terminal

@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from run_scenarios.core.diagnostics import printable
-from run_scenarios.core.events import CaseFinished, Event, Outcome, Point, Result, RunFinished, RunStarted, RunStopped
+from run_scenarios.core.events import (
+    CaseFinished,
+    Event,
+    Outcome,
+    Result,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    TestPoint,
+)
 from run_scenarios.report.stream import LineStream
 
 MAX_LISTED = 20
@@ -23,7 +32,7 @@ class Summary:
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
-        self._points: Sequence[Point] = ()
+        self._points: Sequence[TestPoint] = ()
         self._qemus: tuple[str, ...] = ()
         self._counts: Counter[str] = Counter()
         self._failures: list[str] = []
@@ -43,7 +52,7 @@ class Summary:
             case RunStopped():
                 self._write(None)
 
-    def _note(self, point: Point, result: Result) -> None:
+    def _note(self, point: TestPoint, result: Result) -> None:
         outcome = result.outcome
         self._counts["failed" if outcome.is_failure else WORDS[outcome]] += 1
         if outcome is Outcome.SKIPPED:

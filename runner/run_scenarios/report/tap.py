@@ -15,11 +15,11 @@ from run_scenarios.core.events import (
     Failure,
     NothingToRun,
     Outcome,
-    Point,
     Result,
     RunAborted,
     RunStarted,
     RunStopped,
+    TestPoint,
 )
 from run_scenarios.report.stream import LineStream
 
@@ -38,7 +38,7 @@ class TapReport:
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
-        self._points: tuple[Point, ...] = ()
+        self._points: tuple[TestPoint, ...] = ()
         self._results: dict[int, Result] = {}
         self._printed = 0
         self._path = ""
@@ -62,7 +62,7 @@ class TapReport:
 
     def _nothing_to_run(self, reason: str, *, allowed: bool) -> None:
         if allowed:
-            self._stream.write("TAP version 13", f"1..0 # SKIP {plain(reason)}")
+            self._stream.write("TAP version 13", f"1..0 # SKIP {escape_tap(reason)}")
         else:
             self._begin(1)
             self._stream.write("not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios")))
@@ -83,7 +83,7 @@ class TapReport:
             return
         while self._printed < len(self._points):
             self._print(self._results.pop(self._printed, otherwise))
-        self._stream.write(f"Bail out! {plain(reason)}")
+        self._stream.write(f"Bail out! {escape_tap(reason)}")
         self._ended = True
 
     def _print_ready(self) -> None:
@@ -93,12 +93,12 @@ class TapReport:
     def _print(self, result: Result) -> None:
         point = self._points[self._printed]
         self._printed += 1
-        heading = [] if point.path == self._path else [f"# {plain(point.path)}"]
+        heading = [] if point.path == self._path else [f"# {escape_tap(point.path)}"]
         self._path = point.path
         self._stream.write(*heading, _point_line(self._printed, point, result), *_yaml(_block(point, result)))
 
 
-def plain(text: str) -> str:
+def escape_tap(text: str) -> str:
     """Return text fit for a point's name or a reason: what a consumer could misread is percent-encoded.
 
     Two texts never become the same one: what would be stripped or replaced is encoded too.
@@ -114,13 +114,13 @@ def _bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
-def _point_line(number: int, point: Point, result: Result) -> str:
-    line = f"{number} - {plain(point.name)}"
+def _point_line(number: int, point: TestPoint, result: Result) -> str:
+    line = f"{number} - {escape_tap(point.name)}"
     match result.outcome:
         case Outcome.SKIPPED:
-            return f"ok {line} # SKIP {plain(result.note)}"
+            return f"ok {line} # SKIP {escape_tap(result.note)}"
         case Outcome.KNOWN_FAILURE:
-            return f"not ok {line} # TODO {plain(result.note)}"
+            return f"not ok {line} # TODO {escape_tap(result.note)}"
         case outcome:
             return f"not ok {line}" if outcome.is_failure else f"ok {line}"
 
@@ -129,7 +129,7 @@ def _problem(message: str, reason: str) -> Block:
     return {"message": message, "severity": "fail", "reason": reason}
 
 
-def _block(point: Point, result: Result) -> Block:
+def _block(point: TestPoint, result: Result) -> Block:
     block: Block = {}
     if result.failure:
         severity = "fail" if result.outcome.is_failure else "todo"

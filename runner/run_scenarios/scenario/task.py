@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from run_scenarios.core.events import Point
+from run_scenarios.core.events import TestPoint
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.plan import Case
 
@@ -19,4 +19,4 @@ class Task:
     index: int
     case: Case
     programs: Programs
-    point: Point
+    point: TestPoint

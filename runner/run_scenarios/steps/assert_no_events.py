@@ -50,7 +50,7 @@ class AssertNoEvents(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         machine = find_vm(context)
-        if not machine.has_ended_well:
+        if not machine.exited_as_expected:
             await machine.query("query-version")
         events = machine.events.unconsumed(self._concerned)
         if events:

@@ -64,9 +64,9 @@ class CheckImage(Verb):
         done = await context.tool(
             "qemu-img", "check", "--output=json", "-f", self.image.format, *repair, self.image.file
         )
-        if done.status == NOT_SUPPORTED:
+        if done.exitcode == NOT_SUPPORTED:
             raise tool_error(done, "cannot check this format")
-        if done.status != CLEAN:
+        if done.exitcode != CLEAN:
             raise tool_error(done)
         report: JsonValue = parse_json(done)
         return report

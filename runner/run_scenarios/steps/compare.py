@@ -87,9 +87,9 @@ class Compare(Verb):
         strict = ["-s"] if self.strict else []
         formats = ["-f", self.first.format, "-F", self.second.format]
         done = await context.tool("qemu-img", "compare", *strict, *formats, self.first.file, self.second.file)
-        if done.status not in STATUSES.values():
+        if done.exitcode not in STATUSES.values():
             raise tool_error(done)
-        if done.status != STATUSES[self.outcome]:
+        if done.exitcode != STATUSES[self.outcome]:
             raise StepFailed(
                 f"'{self.first.file}' and '{self.second.file}' are not {self.outcome}",
                 wanted=self.outcome,

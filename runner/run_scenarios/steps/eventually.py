@@ -70,5 +70,5 @@ class Eventually(ControlFlowVerb):
                 if clock() + self.every_s > deadline:
                     failure.details = (*failure.details, f"tried {tries} time(s) within {self.within_s:g} s")
                     raise
-            context.trace.note("pause", None, self.every_s)
+            context.trace.record("pause", None, self.every_s)
             await asyncio.sleep(self.every_s)

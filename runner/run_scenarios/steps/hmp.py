@@ -46,7 +46,7 @@ class Hmp(Verb):
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
         context.describe_wait(f"the reply to '{self.line}'")
-        output = await machine.monitor_command(self.line)
+        output = await machine.hmp(self.line)
         if FAILURE.search(output):
             raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})
         return output

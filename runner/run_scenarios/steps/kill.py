@@ -31,7 +31,7 @@ class Kill(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        if machine.status is not None:
-            raise await machine.death()
+        if not machine.is_running:
+            raise await machine.exit_error()
         await machine.kill()
         return None

@@ -118,16 +118,16 @@ class Launch(Verb):
 
         name = context.vm_name
         previous = context.machines.get(name)
-        if previous and previous.status is None:
+        if previous and previous.is_running:
             raise StepFailed(f"VM '{name}' is running already", hint="name another one with the modifier 'vm'")
         if previous:
             if previous.has_crashed:
-                raise await previous.death()
-            await context.machines.pop(name).close()
+                raise await previous.exit_error()
+            await context.machines.pop(name).disconnect()
         context.describe_wait("QEMU's QMP greeting")
         daemon = self.program == "qemu-storage-daemon"
         argv = [context.programs[self.program], *([] if daemon else self._machine(context)), *self.options]
-        context.machines[name] = await Machine.start(
+        context.machines[name] = await Machine.launch(
             name, argv, context.processes, context.trace, context.logs, daemon=daemon, listens=context.pauses
         )
         return None

@@ -172,25 +172,25 @@ async def run_io_commands(context: Context, disk: IoTarget, commands: list[IoCom
 async def _on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
     words = [word for command in commands for word in ("-c", command.text)]
     done = await context.tool("qemu-io", "-f", image.format, *words, image.file)
-    if done.status < 0:
-        reply: dict[str, object] = {"status": done.status, "output": (done.stdout + done.stderr).strip()}
-        raise CommandFailed(f"qemu-io {describe_status(done.status)}", reply, hint=f"ran: {done.command}")
+    if done.exitcode < 0:
+        reply: dict[str, object] = {"status": done.exitcode, "output": (done.stdout + done.stderr).strip()}
+        raise CommandFailed(f"qemu-io {describe_status(done.exitcode)}", reply, hint=f"ran: {done.command}")
     rest = done.stdout
     for command in filter(lambda command: command.success, commands):
         before, found, rest = rest.partition(command.success)
         if not found or PATTERN_MISMATCH in before:
             raise _failed(command, image.file, done.stdout + done.stderr)
-    if done.status != 0:
+    if done.exitcode != 0:
         raise _failed(commands[-1], image.file, done.stdout + done.stderr)
     return done.stdout
 
 
 async def _on_device(context: Context, device: str, command: IoCommand) -> str:
     machine = require_vm(context)
-    machine.new_output()
+    machine.take_output()
     text = command.text.replace("\\", r"\\").replace('"', r"\"")
-    said = await machine.monitor_command(f'qemu-io {device} "{text}"')
-    printed, complained = machine.new_output()
+    said = await machine.hmp(f'qemu-io {device} "{text}"')
+    printed, complained = machine.take_output()
     failed = ERROR_OUTPUT.search(printed) or (complained and not command.success)
     if said or failed or command.success not in printed:
         raise _failed(command, device.removeprefix("-d "), said + printed + complained)

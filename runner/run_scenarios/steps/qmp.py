@@ -62,5 +62,5 @@ class Qmp(Verb):
         context.describe_wait(f"the reply to '{self.message.get('execute', self.message.get('exec-oob'))}'")
         result = await machine.execute(self.message)
         if self.message.get("execute") == "quit":
-            machine.quit_sent = True
+            machine.quit_issued = True
         return result

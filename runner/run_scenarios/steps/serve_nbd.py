@@ -150,12 +150,12 @@ class StopNbd(Verb):
         server = context.servers.pop(self.socket, None)
         if server is None:
             raise StepFailed(f"no server on '{self.socket}'", hint=f"there is: {', '.join(context.servers) or 'none'}")
-        if server.status is not None:
+        if server.exitcode is not None:
             raise StepFailed(
-                f"the server on '{self.socket}' {describe_status(server.status)} before it was stopped",
+                f"the server on '{self.socket}' {describe_status(server.exitcode)} before it was stopped",
                 hint=server.stderr.tail().split("\n")[-1],
             )
         context.describe_wait("qemu-nbd to end after SIGTERM")
-        await server.stop()
+        await server.terminate()
         (context.directory / self.socket).unlink(missing_ok=True)
         return None

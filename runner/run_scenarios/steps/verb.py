@@ -19,7 +19,7 @@ from run_scenarios.syntax.expressions import Variables
 if TYPE_CHECKING:
     # What a running step uses; it is not needed to check one.
     from run_scenarios.qemu.machine import Machine
-    from run_scenarios.qemu.process import Child, Completed, Processes
+    from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
     from run_scenarios.qemu.programs import Programs
     from run_scenarios.qemu.trace import Trace
 
@@ -126,7 +126,7 @@ class Context(Protocol):
     machines: dict[str, Machine]
     servers: dict[str, Child]
     programs: Programs
-    processes: Processes
+    processes: ChildProcesses
     trace: Trace
     vm_name: str
     pauses: bool
@@ -135,7 +135,7 @@ class Context(Protocol):
     def describe_wait(self, what: str) -> None:
         """Say what a time-out would now have waited for."""
 
-    async def tool(self, tool: str, *arguments: str) -> Completed:
+    async def tool(self, tool: str, *arguments: str) -> CompletedTool:
         """Run a tool of the QEMU under test to its end, whatever its status.
 
         :raise SetupError: if it was not found or cannot be started.
@@ -232,6 +232,6 @@ def require_vm(context: Context) -> Machine:
     :raise StepFailed: if it was not launched, or has ended as it should.
     """
     machine = find_vm(context)
-    if machine.has_ended_well:
-        raise machine.end()
+    if machine.exited_as_expected:
+        raise machine.ended_error()
     return machine

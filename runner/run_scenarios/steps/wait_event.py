@@ -68,7 +68,7 @@ class WaitEvent(Verb):
     async def run(self, context: Context) -> JsonValue:
         machine = find_vm(context)
         context.describe_wait(f"the event {self.name}")
-        event = await machine.next_event(self._chosen)
+        event = await machine.event_wait(self._chosen)
         if self.expect:
             require_match(self.expect, event, f"event {self.name}")
         return event

@@ -60,8 +60,8 @@ class WaitExit(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         machine = find_vm(context)
-        if machine.exit_expected and machine.status is not None:
-            raise machine.end()
+        if machine.exit_expected and not machine.is_running:
+            raise machine.ended_error()
         context.describe_wait("QEMU to end")
         status = await machine.wait_exit()
         if status != self.expected:

@@ -101,7 +101,7 @@ class WaitJob(Verb):
         while end.status != self.until:
             aim = "to end" if self.until == "null" else f"to be {self.until}"
             context.describe_wait(f"job '{self.id}' {aim} (last seen: {end.status or 'nothing'})")
-            end.add(await machine.next_event(self._concerned))
+            end.add(await machine.event_wait(self._concerned))
             if end.statuses == ["null"] and machine.events.unconsumed(self._is_creation):
                 end = _End()  # left behind by an earlier job of this id, dismissed after 'until: concluded'
             self._check_outcome(end)

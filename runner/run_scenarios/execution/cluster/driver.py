@@ -197,7 +197,7 @@ class RemoteCase:
         if not delivery.files:
             return delivery.result
         try:
-            kept = self.pool.settings.workspace.receive(self.task.point.name, delivery.files)
+            kept = self.pool.settings.workspace.store_artifacts(self.task.point.name, delivery.files)
         except SetupError as error:
             return self._broken(str(error)).result
         return replace(delivery.result, artifacts=kept)
@@ -253,5 +253,5 @@ class RemoteCase:
 
     def _parcel(self) -> CaseRequest:
         pool, task = self.pool, self.task
-        keeps_all, tells_traffic = pool.settings.workspace.keeps_all, pool.settings.records_traffic
+        keeps_all, tells_traffic = pool.settings.workspace.keeps_artifacts_of_all, pool.settings.records_traffic
         return CaseRequest(pool.run, task.index, task.case, task.point, pool.tools, keeps_all, tells_traffic)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
-from run_scenarios.core.events import Event, Point, Result
+from run_scenarios.core.events import Event, Result, TestPoint
 from run_scenarios.scenario.plan import Case
 
 LENGTH = struct.Struct("!Q")
@@ -32,7 +32,7 @@ class CaseRequest:
     run: str
     index: int
     case: Case
-    point: Point
+    point: TestPoint
     tools: Mapping[str, str]
     keep_logs: bool = False
     records_traffic: bool = False
