@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,8 @@ MAY_IMPORT = {
     "authoring": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
     "cli": PACKAGES,
 }
+FOR_TYPES_ONLY = {("steps.scope", "steps.verb")}
+"""Imports under TYPE_CHECKING: a step has a verb, which runs blocks of steps, so their types refer to each other."""
 AT_THE_ROOT = {"", "__main__", "pytest_plugin"}
 """The modules outside all packages; they may import any."""
 MAY_READ_THE_ENVIRONMENT = {
@@ -75,13 +77,21 @@ def package_of(module: str) -> str:
 
 def imports_of(name: str) -> set[str]:
     """Return the modules of the package that a module imports, at its top or within functions."""
+    return imports_in([MODULES[name]]) - {"", name}
+
+
+def imports_in(trees: Sequence[ast.AST]) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(MODULES[name]):
+    for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.ImportFrom) and package_of(node.module or "") == "run_scenarios":
             base = (node.module or "").partition(".")[2]
             names = [".".join(filter(None, (base, alias.name))) for alias in node.names]
             found |= {each if each in MODULES else base for each in names}
-    return found - {"", name}
+    return found
+
+
+def types_only(name: str) -> set[str]:
+    return {other for importer, other in FOR_TYPES_ONLY if importer == name}
 
 
 def uses(name: str, owner: str, attribute: str) -> bool:
@@ -118,11 +128,20 @@ def test_no_imports_form_a_cycle() -> None:
         if name in path:
             yield (*path[path.index(name) :], name)
         elif name not in done:
-            for other in sorted(imports_of(name) & MODULES.keys()):
+            for other in sorted(imports_of(name) & MODULES.keys() - types_only(name)):
                 yield from visit(other, (*path, name))
             done.add(name)
 
     assert not [cycle for name in MODULES for cycle in visit(name, ())]
+
+
+@pytest.mark.parametrize(("name", "other"), FOR_TYPES_ONLY)
+def test_an_import_for_types_only_is_not_executed(name: str, other: str) -> None:
+    executed = [
+        node for node in MODULES[name].body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+    ]
+    assert other in imports_of(name)
+    assert other not in imports_in(executed)
 
 
 def test_only_the_root_imports_the_command() -> None:

@@ -10,7 +10,7 @@ from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import Reader
 from run_scenarios.scenario.plan import MAX_CASES, MAX_REMEMBERED, MAX_STEPS, Case, bind_step, plan
-from run_scenarios.steps.verb import Scope
+from run_scenarios.steps.scope import Scope
 
 
 def planned(directory: Path, text: str) -> list[Case]:

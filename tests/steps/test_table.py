@@ -17,7 +17,7 @@ import yaml
 from run_scenarios.authoring.reference import extract_example
 from run_scenarios.scenario import confinement as confine
 from run_scenarios.steps import VERBS
-from run_scenarios.steps.verb import Verb
+from run_scenarios.steps.verb import ControlFlowVerb, Verb
 
 from tests.support.scenarios import RunSteps, write_scenario
 
@@ -93,6 +93,15 @@ def test_every_key_of_a_verb_is_described(verb: type[Verb]) -> None:
 def test_a_verb_that_names_no_files_takes_none(verb: type[Verb]) -> None:
     takes_some = verb.NAME in confine.VERBS or "x-case-file" in json.dumps([verb.SCHEMA, verb.SIBLING_KEYS])
     assert verb.OPENS_FILES or not takes_some
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_verb_defines_all_that_it_must(verb: type[Verb]) -> None:
+    assert hasattr(verb, "SCHEMA")
+    assert hasattr(verb, "MUTATORS")
+    for name in ("parse", "run"):
+        assert getattr(verb, name).__qualname__ != f"Verb.{name}"
+    assert not issubclass(verb, ControlFlowVerb) or verb.unfold is not ControlFlowVerb.unfold
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)

@@ -17,7 +17,8 @@ from pathlib import Path
 from run_scenarios.core.errors import UsageError
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import find_calls
-from run_scenarios.steps.verb import Procedure, Step
+from run_scenarios.steps.scope import Procedure
+from run_scenarios.steps.verb import Step
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ from run_scenarios.scenario.confinement import link_outside
 from run_scenarios.scenario.plan import bind_modifier, bind_step
 from run_scenarios.scenario.task import Task
 from run_scenarios.steps.argument_types import parse_seconds
-from run_scenarios.steps.verb import DEFAULT_VM, Block, Scope, Step
+from run_scenarios.steps.scope import Block, Scope
+from run_scenarios.steps.verb import DEFAULT_VM, ControlFlowVerb, Step
 from run_scenarios.syntax.matchers import require_match
 
 STEP_TIMEOUT_S = 60.0
@@ -85,7 +86,7 @@ class _StepContext:
     def describe_wait(self, what: str) -> None:
         self.run.waiting_for = what
 
-    async def tool(self, tool: str, *arguments: str) -> CompletedTool:
+    async def run_tool(self, tool: str, *arguments: str) -> CompletedTool:
         self.describe_wait(f"{tool} {' '.join(arguments[:1])}")
         return await self.processes.run([self.programs[tool], *arguments])
 
@@ -326,7 +327,7 @@ class CaseRunner:
         node = bind_modifier(step, "timeout", scope)
         if node is not None:
             return parse_seconds(node)
-        return None if step.verb.IS_CONTROL_FLOW else STEP_TIMEOUT_S
+        return None if issubclass(step.verb, ControlFlowVerb) else STEP_TIMEOUT_S
 
     async def _perform(self, step: Step, scope: Scope) -> JsonValue:
         bound = bind_step(step, scope)
@@ -358,7 +359,7 @@ class CaseRunner:
     def _nested(self, step: Step) -> Iterator[None]:
         """Have the steps within this one, if it runs any, say that it led to them."""
         outer = self.stack
-        if step.verb.IS_CONTROL_FLOW:
+        if issubclass(step.verb, ControlFlowVerb):
             self.stack = (*outer, step.span)
         try:
             yield

@@ -25,7 +25,8 @@ from run_scenarios.qmp.message_checker import (
 from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.scenario.model import Requirements, Scenario
 from run_scenarios.scenario.plan import VisitedStep
-from run_scenarios.steps.verb import Procedure, Step
+from run_scenarios.steps.scope import Procedure
+from run_scenarios.steps.verb import Step
 
 Schemas = Callable[[str, bool], QmpSchema | None]
 Unmet = Callable[[Requirements, QmpSchema], str]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import Entry, MappingNode, Node
 from run_scenarios.core.source import Source, Span
-from run_scenarios.steps.verb import Procedure, Step
+from run_scenarios.steps.scope import Procedure
+from run_scenarios.steps.verb import Step
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from run_scenarios.scenario.model import Change, FileText, InvalidFile, Library,
 from run_scenarios.scenario.step_parser import DiagnosticCollector, check_expressions, parse_steps, refuse_reserved_name
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.call import PARAMETER_TYPES, check_type
-from run_scenarios.steps.verb import Parameter, Procedure, Step
+from run_scenarios.steps.scope import Parameter, Procedure
+from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.expressions import expressions_in
 from run_scenarios.syntax.schema_validator import problems
 from run_scenarios.syntax.yaml_loader import load_text, read_source

@@ -36,7 +36,8 @@ from run_scenarios.scenario.parser import parse_again
 from run_scenarios.scenario.step_parser import DiagnosticCollector, check_argument, check_modifier, refuse_reserved_name
 from run_scenarios.steps.eventually import Eventually
 from run_scenarios.steps.for_each import ForEach
-from run_scenarios.steps.verb import DEFAULT_VM, Block, ControlFlowVerb, Procedure, Scope, Step, Verb
+from run_scenarios.steps.scope import Block, Procedure, Scope
+from run_scenarios.steps.verb import DEFAULT_VM, ControlFlowVerb, Step, Verb
 from run_scenarios.syntax.expressions import Variables, render
 from run_scenarios.syntax.matchers import describe, same
 
@@ -341,7 +342,7 @@ class _Walk:
         self._budget.left -= 1
         if self._budget.left < 0:
             raise _TooMany
-        if step.parsed is not None and not step.modifiers and not step.verb.IS_CONTROL_FLOW:
+        if step.parsed is not None and not step.modifiers and not issubclass(step.verb, ControlFlowVerb):
             # There is nothing left to be found.
             self.visits.append(VisitedStep(step, step.argument, step.parsed, NO_MODIFIERS, top, certain))
         else:

@@ -24,7 +24,8 @@ from run_scenarios.scenario.confinement import reaches_outside
 from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED_NAMES, list_allowed_modifiers
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import parse_seconds
-from run_scenarios.steps.verb import Procedure, Step, Verb
+from run_scenarios.steps.scope import Procedure
+from run_scenarios.steps.verb import Step, Verb
 from run_scenarios.syntax.expressions import expressions_in, template_of
 from run_scenarios.syntax.matchers import check_matcher
 from run_scenarios.syntax.schema_validator import problems
@@ -233,7 +234,7 @@ def _never_wrong(verb: type[Verb]) -> frozenset[str]:
 
 
 def _check_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> None:
-    if verb.HAS_BODY or not _never_wrong(verb).issuperset([each.key for each in parts.entries]):
+    if verb.HAS_BODY or not _never_wrong(verb).issuperset([each.key for each in parts.entries]):  # type: ignore[arg-type]
         _check_strange_keys(parts, verb, entry)
 
 

@@ -12,8 +12,8 @@ from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import UNKNOWN, Entry, JsonValue, MappingNode, Node, UnknownValue, to_json
 from run_scenarios.core.source import Span
 from run_scenarios.steps.argument_types import SIZE, TEXT, document, parse_text
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, Context, ControlFlowVerb, Parameter, Procedure, Scope, Step
+from run_scenarios.steps.scope import Block, Parameter, Procedure, Scope
+from run_scenarios.steps.verb import Context, ControlFlowVerb, Step
 from run_scenarios.syntax.expressions import render, size_in_bytes
 
 PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
@@ -41,7 +41,7 @@ class Call(ControlFlowVerb):
     """
 
     NAME = "call"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     RESULT = "what the procedure `returns`"
     SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "the procedure's name")
     SIBLING_KEYS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "the arguments"}}

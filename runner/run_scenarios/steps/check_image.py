@@ -61,7 +61,7 @@ class CheckImage(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         repair = ["-r", self.repair] if self.repair else []
-        done = await context.tool(
+        done = await context.run_tool(
             "qemu-img", "check", "--output=json", "-f", self.image.format, *repair, self.image.file
         )
         if done.exitcode == NOT_SUPPORTED:

@@ -86,7 +86,7 @@ class Compare(Verb):
     async def run(self, context: Context) -> JsonValue:
         strict = ["-s"] if self.strict else []
         formats = ["-f", self.first.format, "-F", self.second.format]
-        done = await context.tool("qemu-img", "compare", *strict, *formats, self.first.file, self.second.file)
+        done = await context.run_tool("qemu-img", "compare", *strict, *formats, self.first.file, self.second.file)
         if done.exitcode not in STATUSES.values():
             raise tool_error(done)
         if done.exitcode != STATUSES[self.outcome]:

@@ -17,7 +17,6 @@ from run_scenarios.steps.argument_types import (
     parse_image,
     parse_image_options,
 )
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
@@ -33,7 +32,7 @@ class ConvertImage(Verb):
     """
 
     NAME = "convert-image"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["source", "target"],

@@ -20,7 +20,6 @@ from run_scenarios.steps.argument_types import (
     parse_image_options,
     parse_size,
 )
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
@@ -38,7 +37,7 @@ class CreateImage(Verb):
     """
 
     NAME = "create-image"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import document, list_schema, object_schema
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_io_commands import (
     IO_FAILURE,
     IO_TARGET,
@@ -32,7 +31,7 @@ class Discard(Verb):
     """
 
     NAME = "discard"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     EFFECTS_KEY = "ranges"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(

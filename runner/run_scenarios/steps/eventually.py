@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import MachineDied, StepFailed
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import DURATION_SCHEMA, document, object_schema, parse_seconds
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, Context, ControlFlowVerb, Scope, Step
+from run_scenarios.steps.scope import Block, Scope
+from run_scenarios.steps.verb import Context, ControlFlowVerb, Step
 
 INTERVAL_S = 0.05
 
@@ -31,7 +31,7 @@ class Eventually(ControlFlowVerb):
     """
 
     NAME = "eventually"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     HAS_BODY = True
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["within"],

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import TEXT, document, object_schema
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_io_commands import (
     IO_FAILURE,
     IO_TARGET,
@@ -32,7 +31,7 @@ class Flush(Verb):
     """
 
     NAME = "flush"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [document(TEXT, "the drive or node, by id or node name"), object_schema([], **IO_TARGET)]

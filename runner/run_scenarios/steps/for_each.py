@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import UNKNOWN, JsonValue, MappingNode, SequenceNode, UnknownValue, to_json
 from run_scenarios.steps.argument_types import VARIABLE
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
-from run_scenarios.steps.verb import Block, ControlFlowVerb, Scope, Step
+from run_scenarios.steps.scope import Block, Scope
+from run_scenarios.steps.verb import ControlFlowVerb, Step
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ForEach(ControlFlowVerb):
     """
 
     NAME = "for-each"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     HAS_BODY = True
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",

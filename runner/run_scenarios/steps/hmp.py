@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import CommandFailed
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import TEXT, document, parse_text
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 FAILURE = re.compile(r"""^(Error: |unknown command: |Try "help |Device '.*' not found$)""", re.MULTILINE)
@@ -32,7 +31,7 @@ class Hmp(Verb):
     """
 
     NAME = "hmp"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     RESULT = "the text that the command printed into its reply"
     FAILS_WITH = "`{output}`: the text of the reply"
     SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "the line")

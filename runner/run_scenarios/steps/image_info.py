@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import IMAGE, Image, parse_image
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, parse_json, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
@@ -25,7 +24,7 @@ class ImageInfo(Verb):
     """
 
     NAME = "image-info"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     RESULT = "what `qemu-img info --output=json` prints"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = IMAGE

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import NOTHING
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
@@ -21,7 +20,7 @@ class Kill(Verb):
     """
 
     NAME = "kill"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 

@@ -21,7 +21,6 @@ from run_scenarios.steps.argument_types import (
     parse_object,
     parse_text,
 )
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb
 
 PROGRAMS = ("qemu", "qemu-storage-daemon")
@@ -67,7 +66,7 @@ class Launch(Verb):
     """
 
     NAME = "launch"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     FAILS_WITH = "`{status, stderr}` of a QEMU that ended before its QMP greeting"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [

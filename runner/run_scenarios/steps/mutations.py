@@ -53,7 +53,6 @@ class Mutation:
 
 Mutator = Callable[[str, Node], Iterator[Mutation]]
 """Yields the broken forms of a step, given its verb's name and its argument."""
-ASSERTS_NOTHING: tuple[Mutator, ...] = ()
 
 
 def mutate_keys(*keys: str) -> Mutator:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import list_schema, parse_argv
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
@@ -24,7 +23,7 @@ class QemuImg(Verb):
     """
 
     NAME = "qemu-img"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     RESULT = "`{stdout, stderr}`"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = list_schema({"type": ["string", "integer"]})

@@ -39,7 +39,7 @@ async def run_tool(context: Context, tool: str, *arguments: str) -> CompletedToo
     :raise CommandFailed: if its status is not 0.
     :raise SetupError: if it cannot be started.
     """
-    done = await context.tool(tool, *arguments)
+    done = await context.run_tool(tool, *arguments)
     if done.exitcode != 0:
         raise tool_error(done)
     return done

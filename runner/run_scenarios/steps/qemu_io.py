@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import TEXT, document, list_schema, object_schema, parse_argv
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_io_commands import (
     IO_FAILURE,
     IO_TARGET,
@@ -31,7 +30,7 @@ class QemuIo(Verb):
     """
 
     NAME = "qemu-io"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     RESULT = "all that the commands printed"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(

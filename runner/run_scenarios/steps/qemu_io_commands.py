@@ -171,7 +171,7 @@ async def run_io_commands(context: Context, disk: IoTarget, commands: list[IoCom
 
 async def _on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
     words = [word for command in commands for word in ("-c", command.text)]
-    done = await context.tool("qemu-io", "-f", image.format, *words, image.file)
+    done = await context.run_tool("qemu-io", "-f", image.format, *words, image.file)
     if done.exitcode < 0:
         reply: dict[str, object] = {"status": done.exitcode, "output": (done.stdout + done.stderr).strip()}
         raise CommandFailed(f"qemu-io {describe_status(done.exitcode)}", reply, hint=f"ran: {done.command}")

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.steps.argument_types import JSON_OBJECT, TEXT, document, object_schema
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
@@ -29,7 +28,7 @@ class Qmp(Verb):
     """
 
     NAME = "qmp"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     RESULT = "what the command returns"
     FAILS_WITH = "`{class, desc}` of QEMU's reply"
     SCHEMA: ClassVar[dict[str, Any]] = {

@@ -18,7 +18,6 @@ from run_scenarios.steps.argument_types import (
     parse_image,
     parse_image_file,
 )
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
@@ -36,7 +35,7 @@ class RebaseImage(Verb):
     """
 
     NAME = "rebase-image"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file", "backing"],

@@ -20,7 +20,6 @@ from run_scenarios.steps.argument_types import (
     parse_size,
     parse_text,
 )
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
 
@@ -36,7 +35,7 @@ class ResizeImage(Verb):
     """
 
     NAME = "resize-image"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file", "size"],

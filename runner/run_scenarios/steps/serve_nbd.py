@@ -26,7 +26,6 @@ from run_scenarios.steps.argument_types import (
     parse_image_file,
     parse_text,
 )
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class ServeNbd(Verb):
     """
 
     NAME = "serve-nbd"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],
         file=FILE,
@@ -137,7 +136,7 @@ class StopNbd(Verb):
     """
 
     NAME = "stop-nbd"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [{"type": "null"}, object_schema(["socket"], socket=FILE)]}
 
     socket: str

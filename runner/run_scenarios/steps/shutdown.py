@@ -9,7 +9,6 @@ from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import NOTHING
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
@@ -25,7 +24,7 @@ class Shutdown(Verb):
     """
 
     NAME = "shutdown"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = NOTHING
 

@@ -1,23 +1,21 @@
-"""What a step is, and what it may use. The verbs build on this; it imports no verb."""
+"""The base classes of verbs: a step as written, what a running step may use, and what a verb must define."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.frozen import unchecked_frozen_by_identity
-from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node, UnknownValue
+from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node
 from run_scenarios.core.source import Span
 from run_scenarios.steps.mutations import Mutator
-from run_scenarios.syntax.expressions import Variables
+from run_scenarios.steps.scope import Block, Scope
 
 if TYPE_CHECKING:
-    # What a running step uses; it is not needed to check one.
+    # Checking a scenario does not run it, and need not load these.
     from run_scenarios.qemu.machine import Machine
     from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
     from run_scenarios.qemu.programs import Programs
@@ -26,65 +24,17 @@ if TYPE_CHECKING:
 DEFAULT_VM = "vm"
 
 
-class Scope:
-    """The variables and procedures that a block of steps sees.
-
-    A block adds its own variables to it; the scope of a procedure starts with nothing but its arguments.
-    """
-
-    def __init__(self, variables: Variables, procedures: Mapping[str, Procedure]) -> None:
-        self.variables: dict[str, JsonValue | UnknownValue] = dict(variables)
-        self.procedures = procedures
-
-    def set(self, name: str, value: JsonValue | UnknownValue) -> None:
-        """Set a variable, or replace its value."""
-        self.variables[name] = value
-
-
-@dataclass(frozen=True)
-class Block:
-    """Steps to run one after the other in one scope."""
-
-    steps: Sequence[Step]
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One declared parameter of a procedure; `default` is None where an argument must be given."""
-
-    name: str
-    type: str
-    default: Node | None
-    span: Span
-
-
-@dataclass(frozen=True, eq=False)
-class Procedure:
-    """A named sequence of steps with declared parameters and a scope of its own.
-
-    :param visible: the procedures that its steps may call.
-    """
-
-    name: str
-    span: Span
-    parameters: Mapping[str, Parameter]
-    steps: Sequence[Step]
-    returns: Node | None
-    visible: Mapping[str, Procedure]
-
-
 @unchecked_frozen_by_identity
 class Step:
-    """One step as written: a verb, its argument, and the modifiers beside it.
+    """One step as written: its verb, the verb's argument, and the modifiers.
 
-    :param modifiers: all but `save`, by their key.
-    :param expressions: those of its argument and its modifiers.
-    :param names: the variables that its argument mentions, in order.
-    :param mentions: all that it mentions anywhere, in the steps of its block too.
+    :param modifiers: every modifier except `save`, by its key.
+    :param expressions: the expressions of its argument and its modifiers.
+    :param names: the variables that its argument uses, in order.
+    :param mentions: the variables that it uses anywhere, including in the steps of its block.
     :param confined: whether its files must stay in the case's directory.
     :param saved_at: where the name in `save` was written.
-    :param parsed: the verb, unless its argument has expressions.
+    :param parsed: the parsed argument, None if the argument has expressions.
     """
 
     verb: type[Verb]
@@ -102,22 +52,22 @@ class Step:
 
     @property
     def name(self) -> Node | None:
-        """What it is for, None if it does not say."""
+        """The step's title, None if it has none."""
         return self.modifiers.get("name")
 
     @property
     def error(self) -> Node | None:
-        """How it must fail, None if it must not."""
+        """The error the step must fail with, None if it must succeed."""
         return self.modifiers.get("error")
 
     @property
     def expect(self) -> Node | None:
-        """What its result must be, None if that does not matter."""
+        """The expected result, None if any result is accepted."""
         return self.modifiers.get("expect")
 
 
 class Context(Protocol):
-    """What the executor offers a running step."""
+    """What a running step may use."""
 
     directory: Path
     logs: Path
@@ -130,13 +80,13 @@ class Context(Protocol):
     trace: Trace
     vm_name: str
     pauses: bool
-    """Whether somebody may want to talk to the VMs beside us."""
+    """Whether a person may want to talk to the VMs while the run is paused."""
 
     def describe_wait(self, what: str) -> None:
-        """Say what a time-out would now have waited for."""
+        """Record what the step waits for, for the message of a timeout."""
 
-    async def tool(self, tool: str, *arguments: str) -> CompletedTool:
-        """Run a tool of the QEMU under test to its end, whatever its status.
+    async def run_tool(self, tool: str, *arguments: str) -> CompletedTool:
+        """Run a tool of the QEMU under test until it ends, with any status.
 
         :raise SetupError: if it was not found or cannot be started.
         """
@@ -148,62 +98,61 @@ class Context(Protocol):
         """
 
 
-class Verb(ABC):
-    """The argument of a step, typed, and what it does. The docstring of a verb is its reference documentation.
+class Verb:
+    """The parsed argument of a step, and the action. A verb's docstring is its reference documentation.
 
-    A verb is found under its `NAME`; its argument is checked against `SCHEMA` before `parse` sees it.
+    A verb is looked up by its `NAME`; its argument is checked against `SCHEMA` before `parse` is called.
+    Not an abstract base class: `issubclass` is asked of every step, and ABCMeta makes that five times as slow.
     """
 
     NAME: ClassVar[str]
     SCHEMA: ClassVar[dict[str, Any]]
     RESULT: ClassVar[str] = ""
-    """What `save` and `expect` get, in words; "" where the verb has no result."""
+    """The result that `save` and `expect` see, as text; "" if the verb has no result."""
     FAILS_WITH: ClassVar[str] = ""
-    """What `error` matches against, in words; "" where the verb cannot be expected to fail."""
+    """The value that `error` is matched against, as text; "" if the verb cannot be expected to fail."""
     MUTATORS: ClassVar[tuple[Mutator, ...]]
-    """What a step asserts by itself, without `expect` and `error`; `ASSERTS_NOTHING` is an answer too."""
+    """How `--audit` breaks each assertion in the argument; `()` if there is none."""
     OPENS_FILES: ClassVar[bool] = True
-    """Whether it may have a program open a file by its name; none has left a link out of the case's directory then."""
+    """Whether a program may open a file that the argument names; links out of the directory are then refused first."""
     EFFECTS_KEY: ClassVar[str] = ""
-    """The key of the list of what it does that something later must look at, item by item; "" if there is none."""
-    IS_CONTROL_FLOW: ClassVar[bool] = False
-    """Whether it is a `ControlFlowVerb`; asking for the class takes long, and there are many steps."""
+    """The key whose list items are writes that a later step must detect when `--audit` drops them; "" if none."""
     HAS_BODY: ClassVar[bool] = False
+    """Whether the key `steps` follows, with steps for the verb to run."""
     SIBLING_KEYS: ClassVar[dict[str, Any]] = {}
-    """Keys beside the verb that belong to its argument, with their schemas; then `parse` gets a mapping of them all."""
+    """Keys next to the verb that belong to its argument, with their schemas; `parse` then gets a mapping of all."""
 
     @classmethod
-    @abstractmethod
     def parse(cls, argument: Any) -> Self:
-        """Return the typed argument.
+        """Return the parsed argument.
 
-        :param argument: a rendered node that `SCHEMA` accepts; `Any`, for the schema is what narrows it.
-        :raise ScenarioError: for what a schema cannot say.
+        :param argument: a rendered node that `SCHEMA` accepts; typed `Any` because the schema has narrowed it.
+        :raise ScenarioError: for an error that a schema cannot express.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     async def run(self, context: Context) -> JsonValue:
-        """Do the step and return its result.
+        """Perform the step and return its result.
 
-        :raise StepFailed: if it does not do what it says.
+        :raise StepFailed: if the step does not do what it says.
         """
+        raise NotImplementedError
 
 
 class ControlFlowVerb(Verb):
     """A verb that runs other steps or sets variables.
 
-    Planning and running unfold it alike: planning with the values that are known by then.
+    The dry run and the run both call `unfold`; in the dry run, values may be unknown.
     """
 
-    IS_CONTROL_FLOW = True
     OPENS_FILES = False
 
-    @abstractmethod
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
-        """Yield what it runs, in order; and set in `scope` what it sets.
+        """Yield the blocks it runs, in order, and set the variables it sets in `scope`.
 
-        :raise ScenarioError: for a name that is not there.
+        :raise ScenarioError: for an unknown name.
         """
+        raise NotImplementedError
 
     async def run(self, context: Context) -> JsonValue:
         """Run the blocks one after the other."""
@@ -213,23 +162,23 @@ class ControlFlowVerb(Verb):
 
 
 def find_vm(context: Context) -> Machine:
-    """Return the VM that the step means, whether it runs or has ended.
+    """Return the VM that the step refers to, running or not.
 
-    :raise StepFailed: if it was not launched.
+    :raise StepFailed: if it was never launched.
     """
     name = context.vm_name
     machine = context.machines.get(name)
     if machine is None:
-        running = ", ".join(context.machines) or "none"
-        hint = did_you_mean(name, context.machines, f"launched so far: {running}")
+        launched = ", ".join(context.machines) or "none"
+        hint = did_you_mean(name, context.machines, f"launched so far: {launched}")
         raise StepFailed(f"VM '{name}' has not been launched", hint=hint)
     return machine
 
 
 def require_vm(context: Context) -> Machine:
-    """Return the running VM that the step means; one that has crashed too, for what is asked of it tells how.
+    """Return the VM that the step refers to, for a command; a crashed VM is returned too, and the command reports it.
 
-    :raise StepFailed: if it was not launched, or has ended as it should.
+    :raise StepFailed: if it was never launched, or has ended as expected.
     """
     machine = find_vm(context)
     if machine.exited_as_expected:

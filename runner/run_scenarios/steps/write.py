@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from run_scenarios.steps.argument_types import document, object_schema
-from run_scenarios.steps.mutations import ASSERTS_NOTHING
 from run_scenarios.steps.qemu_io_commands import IO_FAILURE, IO_TARGET, PATTERNS, PatternVerb
 
 
@@ -27,7 +26,7 @@ class Write(PatternVerb):
     """
 
     NAME = "write"
-    MUTATORS = ASSERTS_NOTHING
+    MUTATORS = ()
     EFFECTS_KEY = "patterns"
     DONE = "wrote"
     FAILS_WITH = IO_FAILURE
