@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 
 import yaml
-from run_scenarios.core.worker_pool import spread
+from run_scenarios.core.worker_pool import map_in_order
 
 
 def main() -> None:
     """Load each file below the directory once."""
     files = sorted(Path(sys.argv[1]).rglob("*.yaml"))
     gc.disable()
-    loaded = sum(spread(_load, files, len(os.sched_getaffinity(0))))
+    loaded = sum(map_in_order(_load, files, len(os.sched_getaffinity(0))))
     assert loaded == len(files), "each is a mapping"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from run_scenarios.cli import main as cli
 from run_scenarios.cli.reporters import Broadcast
-from run_scenarios.core.events import CaseFinished, Event, RunStarted, StepFinished, StepStarted
+from run_scenarios.core.events import CaseFinished, RunEvent, RunStarted, StepFinished, StepStarted
 from run_scenarios.execution import session as run
 from run_scenarios.execution.case_runner import CaseRunner
 from run_scenarios.qemu import machine as qemu
@@ -105,7 +105,7 @@ class Watcher:
 
     place: Path
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case RunStarted():

@@ -10,8 +10,8 @@ import hypothesis.strategies as st
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.scenario.file_schema import MODIFIERS
 from run_scenarios.steps import VERBS
-from run_scenarios.syntax.expressions import ENVIRONMENT
 from run_scenarios.syntax.matchers import OPERATORS
+from run_scenarios.syntax.render import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 NASTY = [

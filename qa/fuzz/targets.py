@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from run_scenarios.collection.collector import collect
 from run_scenarios.core.errors import RunnerError, ScenarioError, StepFailed
-from run_scenarios.core.events import CaseFinished, Event, Outcome, Result, RunAborted, RunStarted, TestPoint
+from run_scenarios.core.events import CaseFinished, Outcome, Result, RunAborted, RunEvent, RunStarted, TestPoint
 from run_scenarios.core.nodes import ExpressionNode, JsonObject, JsonValue, from_json, to_json
 from run_scenarios.core.source import Source, Span
 from run_scenarios.qemu.machine import Machine, _QmpSession
@@ -24,8 +24,8 @@ from run_scenarios.qemu.trace import Trace
 from run_scenarios.report.stream import LineStream
 from run_scenarios.report.tap import TapReport
 from run_scenarios.scenario.confinement import reaches_outside
-from run_scenarios.syntax.expressions import render
-from run_scenarios.syntax.matchers import check_matcher, mismatches
+from run_scenarios.syntax.matchers import check_matcher, find_mismatches
+from run_scenarios.syntax.render import render
 
 from tests.report.taplint import lint
 
@@ -51,7 +51,7 @@ def check_file(content: bytes) -> None:
     check_report([RunStarted(points), *invalid] if points else [])
 
 
-def check_report(events: list[Event]) -> None:
+def check_report(events: list[RunEvent]) -> None:
     """Report events as TAP, every line of which must be well-formed; a report that breaks off must be so too."""
     stream = io.StringIO()
     report = TapReport(LineStream(stream))
@@ -81,7 +81,7 @@ def check_match(expected: JsonValue, actual: JsonValue) -> None:
     node = from_json(expected, NOWHERE)
     with contextlib.suppress(ScenarioError, StepFailed):
         check_matcher(node)
-        for each in mismatches(node, actual):
+        for each in find_mismatches(node, actual):
             assert str(each)
 
 

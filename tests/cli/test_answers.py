@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_scenarios.core.cache import cache_file
+from run_scenarios.core.cache import locate_cache_file
 
 from tests.support.scenarios import RunSteps
 
@@ -59,7 +59,7 @@ def remove_the_scenario(suite: Path) -> None:
 
 
 def break_the_cache(suite: Path) -> None:
-    cache_file("answers", str(suite.parent)).write_text('{"x": ')
+    locate_cache_file("answers", str(suite.parent)).write_text('{"x": ')
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_few_answers_are_kept(suite: Path, run_command: RunSteps, monkeypatch: p
     monkeypatch.setattr("run_scenarios.cli.answers.MOST_KEPT", 2)
     for word in "abc":
         run_command("--list", "-k", word, "suite")
-    kept = cache_file("answers", str(suite.parent)).read_text()
+    kept = locate_cache_file("answers", str(suite.parent)).read_text()
     assert [f'\\"{word}\\"' in kept for word in "abc"] == [False, True, True]

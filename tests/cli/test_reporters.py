@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import run_scenarios.report
 from run_scenarios.cli.reporters import Broadcast
-from run_scenarios.core.events import CaseFinished, CaseStarted, Event, Outcome, Result, StepFinished, StepStarted
+from run_scenarios.core.events import CaseFinished, CaseStarted, Outcome, Result, RunEvent, StepFinished, StepStarted
 from run_scenarios.core.source import Source, Span
 
 from tests.report.taplint import lint
@@ -31,9 +31,9 @@ class Ignorant:
     IGNORES_STEPS = True
 
     def __init__(self) -> None:
-        self.seen: list[Event] = []
+        self.seen: list[RunEvent] = []
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         self.seen.append(event)
 
@@ -87,12 +87,15 @@ def test_a_report_that_cannot_be_written_is_known_before_anything_runs(
 
 
 def test_every_event_goes_to_every_report_but_those_of_steps_to_one_that_ignores_them() -> None:
-    seen: list[Event] = []
+    seen: list[RunEvent] = []
     ignorant = Ignorant()
     started, ended = CaseStarted(0, 0, 0.0), CaseFinished(0, Result(Outcome.PASSED))
-    steps: list[Event] = [StepStarted(0, 1, "launch", NOWHERE), StepFinished(0, 1, "launch", NOWHERE, True, 0.0, 0.1)]
+    steps: list[RunEvent] = [
+        StepStarted(0, 1, "launch", NOWHERE),
+        StepFinished(0, 1, "launch", NOWHERE, True, 0.0, 0.1),
+    ]
     broadcast = Broadcast(Broadcast(seen.append, ignorant), ignorant)
-    events: list[Event] = [started, *steps, ended]
+    events: list[RunEvent] = [started, *steps, ended]
     for event in events:
         broadcast(event)
     assert (seen, ignorant.seen) == (events, [started, started, ended, ended])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_scenarios.core.cache import cache_file
+from run_scenarios.core.cache import locate_cache_file
 
 from tests.support.scenarios import RunSteps
 
@@ -102,11 +102,11 @@ def another_version(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_json(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache_file("checked", str(suite.parent)).write_text('{"x": ')
+    locate_cache_file("checked", str(suite.parent)).write_text('{"x": ')
 
 
 def other_json(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = cache_file("checked", str(suite.parent))
+    file = locate_cache_file("checked", str(suite.parent))
     file.write_text(json.dumps({**json.loads(file.read_text()), "right": 5}))
 
 
@@ -135,5 +135,5 @@ def test_a_file_that_is_gone_is_forgotten(suite: Path, run_command: RunSteps) ->
     (suite / "imports.yaml").unlink()
     (suite / "new.yaml").write_text(ALONE)
     run_command("--check", "suite")
-    kept = json.loads(cache_file("checked", str(suite.parent)).read_text())["right"]
+    kept = json.loads(locate_cache_file("checked", str(suite.parent)).read_text())["right"]
     assert sorted(kept) == [str(suite / "alone.yaml"), str(suite / "new.yaml")]

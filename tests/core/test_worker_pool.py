@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_scenarios.core.worker_pool import BATCH, spread
+from run_scenarios.core.worker_pool import BATCH, map_in_order
 
 
 def children() -> str:
@@ -20,7 +20,7 @@ def children() -> str:
 @pytest.mark.parametrize("count", [0, 1, BATCH, 3 * BATCH + 1, 10 * BATCH])
 def test_results_come_in_order_from_several_processes(count: int) -> None:
     before = children()
-    results = list(spread(lambda item: (item, os.getpid()), range(count), 3))
+    results = list(map_in_order(lambda item: (item, os.getpid()), range(count), 3))
     assert [item for item, _ in results] == list(range(count))
     assert len({pid for _, pid in results} - {os.getpid()}) == min(3, -(-count // BATCH))
     assert children() == before
@@ -28,17 +28,17 @@ def test_results_come_in_order_from_several_processes(count: int) -> None:
 
 def test_what_fails_in_a_process_is_told_here() -> None:
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        list(spread(lambda item: 1 // (item - 60), range(100), 2))
+        list(map_in_order(lambda item: 1 // (item - 60), range(100), 2))
 
 
 def test_a_process_that_is_killed_is_no_silence() -> None:
     with pytest.raises(RuntimeError, match="has ended before its work was done"):
-        list(spread(lambda item: os.kill(os.getpid(), signal.SIGKILL), range(100), 2))
+        list(map_in_order(lambda item: os.kill(os.getpid(), signal.SIGKILL), range(100), 2))
 
 
 def test_nothing_is_left_when_nobody_wants_the_rest() -> None:
     before = children()
-    results = spread(lambda item: "x" * 100_000, range(1000), 2)
+    results = map_in_order(lambda item: "x" * 100_000, range(1000), 2)
     next(results)
     assert children() != before
     results.close()  # type: ignore[attr-defined]

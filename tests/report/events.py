@@ -10,10 +10,10 @@ from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
     Emit,
-    Event,
     Failure,
     Outcome,
     Result,
+    RunEvent,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -39,7 +39,7 @@ def plan(*names: str) -> RunStarted:
     return RunStarted(tuple(map(point, names)), 2, ("QEMU 10.0.2",), "2026-01-31T12:00:00+00:00", "run-scenarios dir")
 
 
-def fed(make: Callable[[LineStream], Emit], *events: Event) -> str:
+def fed(make: Callable[[LineStream], Emit], *events: RunEvent) -> str:
     """Return what a report of these events is."""
     stream = io.StringIO()
     report = make(LineStream(stream))
@@ -69,7 +69,7 @@ def hostile_failure(text: str) -> Failure:
     )
 
 
-def events_of_outcomes(text: str = "it broke") -> Iterator[Event]:
+def events_of_outcomes(text: str = "it broke") -> Iterator[RunEvent]:
     """Yield a run with one case for each outcome, whose texts are all this one."""
     outcomes = tuple(Outcome)
     yield plan(*(f"dir/a[n={each.reason}]" for each in outcomes))

@@ -12,10 +12,10 @@ import pytest
 from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
-    Event,
     NothingToRun,
     Outcome,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -102,7 +102,7 @@ def opened(chromium: Chrome, tmp_path: Path) -> Iterator[Open]:
     assert complaints_of(chromium) == []
 
 
-def page_of(*events: Event) -> str:
+def page_of(*events: RunEvent) -> str:
     """Return the page of these events."""
     return fed(lambda stream: HtmlReport(stream, "1.0"), *events)
 
@@ -256,7 +256,7 @@ def test_its_policy_lets_nothing_run_but_its_own_script(chromium: Chrome, tmp_pa
         ((NothingToRun("no files", allowed=True),), "nothing ran", "no files"),
     ],
 )
-def test_a_run_without_an_end_says_why(opened: Open, events: tuple[Event, ...], title: str, said: str) -> None:
+def test_a_run_without_an_end_says_why(opened: Open, events: tuple[RunEvent, ...], title: str, said: str) -> None:
     page = opened(page_of(*events))
     assert page.texts(".verdict strong") == [title]
     assert page.texts(".stopped") == [said]
@@ -274,7 +274,7 @@ def test_a_case_that_did_not_run_and_a_step_that_did_not_end_are_shown(opened: O
 def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
     """Of traffic that cannot be packed well, some is left out; never that of a failure."""
     random = Random(7)
-    events: list[Event] = [plan(*(f"case{number}" for number in range(1000)))]
+    events: list[RunEvent] = [plan(*(f"case{number}" for number in range(1000)))]
     for index in range(1000):
         events += [CaseStarted(index, 0, index)]
         for number in range(1, 11):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from run_scenarios.core.events import CaseFinished, Event, NothingToRun, Outcome, Result, RunFinished, RunStopped
+from run_scenarios.core.events import CaseFinished, NothingToRun, Outcome, Result, RunEvent, RunFinished, RunStopped
 from run_scenarios.report.job_summary import MAX_BYTES, MAX_FAILURES, JobSummary, escape_markdown
 
 from tests.report.events import FAILED, PASSED, events_of_outcomes, hostile_failure, plan
@@ -15,7 +15,7 @@ from tests.support.command import FAILS, PASSES, SKIPS
 from tests.support.scenarios import RunSteps
 
 
-def summary_of(file: Path, *events: Event) -> str:
+def summary_of(file: Path, *events: RunEvent) -> str:
     """Return what is appended for these events."""
     file.unlink(missing_ok=True)
     report = JobSummary({"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(file)})

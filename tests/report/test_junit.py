@@ -11,11 +11,11 @@ import pytest
 from junitparser import JUnitXml
 from run_scenarios.core.events import (
     CaseFinished,
-    Event,
     NothingToRun,
     Outcome,
     Result,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -40,7 +40,7 @@ def checked(report: str) -> ET.Element:
     return ET.fromstring(report)
 
 
-def report_of(*events: Event) -> ET.Element:
+def report_of(*events: RunEvent) -> ET.Element:
     """Return the root of the report of these events."""
     return checked(fed(lambda stream: JUnitReport(stream, io.BytesIO()), *events))
 
@@ -111,7 +111,7 @@ def test_a_suite_is_a_file_and_its_cases_are_in_the_order_of_the_plan() -> None:
     ("end", "kind"),
     [(RunStopped("interrupted by SIGTERM"), "skipped"), (RunAborted("no space"), "error")],
 )
-def test_a_run_that_breaks_off_says_so_of_every_case_left(end: Event, kind: str) -> None:
+def test_a_run_that_breaks_off_says_so_of_every_case_left(end: RunEvent, kind: str) -> None:
     root = report_of(plan("a", "b"), CaseFinished(1, PASSED), end, RunFinished(1))
     assert kinds(root) == {"a": kind, "b": ""}
     (told,) = root.iter(kind)

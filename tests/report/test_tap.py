@@ -11,12 +11,12 @@ import pytest
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import (
     CaseFinished,
-    Event,
     Failure,
     NothingToRun,
     Outcome,
     Result,
     RunAborted,
+    RunEvent,
     RunStarted,
     RunStopped,
     TestPoint,
@@ -39,7 +39,7 @@ def points(*names: str) -> RunStarted:
     return RunStarted(tuple(TestPoint(name, "a.yaml") for name in names))
 
 
-def report_of(*events: Event, check: bool = True) -> str:
+def report_of(*events: RunEvent, check: bool = True) -> str:
     """Return the report of these events; it is checked to be in our subset of TAP."""
     stream = io.StringIO()
     report = TapReport(LineStream(stream))

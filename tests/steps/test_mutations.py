@@ -9,7 +9,7 @@ from run_scenarios.core.nodes import Entry as MappingEntry
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node, from_json, make_mapping, to_json
 from run_scenarios.core.source import Source, Span
 from run_scenarios.steps.mutations import NO_SUCH_VALUE, mutate_expectation, replace_text, wrap_expression
-from run_scenarios.syntax.matchers import check_matcher, mismatches
+from run_scenarios.syntax.matchers import check_matcher, find_mismatches
 
 HERE = Span(Source("a.yaml", "x"), 1, 1)
 BROKEN: JsonValue = {"$exact": NO_SUCH_VALUE}
@@ -68,10 +68,10 @@ def test_each_part_is_broken_by_itself(expected: JsonValue, parts: list[JsonValu
     ],
 )
 def test_what_matches_does_not_match_once_it_is_broken(expected: JsonValue, actual: Any) -> None:
-    assert not mismatches(node(expected), actual)
+    assert not find_mismatches(node(expected), actual)
     for _, each, _ in mutate_expectation(node(expected)):
         check_matcher(each)
-        assert mismatches(each, actual)
+        assert find_mismatches(each, actual)
 
 
 @pytest.mark.parametrize(

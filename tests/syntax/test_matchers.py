@@ -8,7 +8,15 @@ import pytest
 from run_scenarios.core.errors import ScenarioError, StepFailed
 from run_scenarios.core.nodes import Node
 from run_scenarios.core.source import Source
-from run_scenarios.syntax.matchers import MISSING, OPERATORS, check_matcher, describe, mismatches, require_match, same
+from run_scenarios.syntax.matchers import (
+    MISSING,
+    OPERATORS,
+    check_matcher,
+    describe_value,
+    find_mismatches,
+    is_identical,
+    require_match,
+)
 from run_scenarios.syntax.yaml_loader import load_text
 
 
@@ -94,14 +102,14 @@ DIFFERS: list[tuple[str, Any, str]] = [
 def test_what_matches(expected: str, actual: object) -> None:
     node = matcher(expected)
     check_matcher(node)
-    assert mismatches(node, actual) == []  # type: ignore[arg-type]
+    assert find_mismatches(node, actual) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("expected", "actual", "said"), DIFFERS)
 def test_what_differs(expected: str, actual: object, said: str) -> None:
     node = matcher(expected)
     check_matcher(node)
-    assert said in "\n".join(map(str, mismatches(node, actual)))  # type: ignore[arg-type]
+    assert said in "\n".join(map(str, find_mismatches(node, actual)))  # type: ignore[arg-type]
 
 
 def test_every_operator_is_tried_both_ways() -> None:
@@ -111,14 +119,14 @@ def test_every_operator_is_tried_both_ways() -> None:
 
 
 def test_every_difference_is_found() -> None:
-    found = mismatches(matcher("{a: 1, b: [2, 3], c: {d: 4}}"), {"a": 0, "b": [2, 0], "c": {}})
+    found = find_mismatches(matcher("{a: 1, b: [2, 3], c: {d: 4}}"), {"a": 0, "b": [2, 0], "c": {}})
     assert [each.path for each in found] == ["a", "b[1]", "c.d"]
 
 
 def test_a_missing_value_matches_nothing_but_absence() -> None:
-    assert mismatches(matcher("{$absent: true}"), MISSING) == []
+    assert find_mismatches(matcher("{$absent: true}"), MISSING) == []
     for text in ("1", "null", "{}", "[]", "{$any: true}", "{$regex: ''}", "{$gt: 0}", "{$length: {$ge: 0}}"):
-        assert mismatches(matcher(text), MISSING), text
+        assert find_mismatches(matcher(text), MISSING), text
 
 
 def test_a_failure_points_at_the_first_difference() -> None:
@@ -162,11 +170,11 @@ def test_an_operand_that_is_not_known_yet_is_not_refused() -> None:
 
 
 def test_same_is_strict_however_deep() -> None:
-    assert same({"a": [1, None]}, {"a": [1, None]})
-    assert not same({"a": [1]}, {"a": [True]})
-    assert not same({"a": 1}, {"a": 1, "b": 1})
-    assert not same([1], [1, 1])
+    assert is_identical({"a": [1, None]}, {"a": [1, None]})
+    assert not is_identical({"a": [1]}, {"a": [True]})
+    assert not is_identical({"a": 1}, {"a": 1, "b": 1})
+    assert not is_identical([1], [1, 1])
 
 
 def test_a_long_value_is_cut() -> None:
-    assert describe("x" * 1000).endswith("… (1002 characters) (string)")
+    assert describe_value("x" * 1000).endswith("… (1002 characters) (string)")

@@ -8,7 +8,7 @@ import pytest
 from run_scenarios.core.errors import ScenarioError
 from run_scenarios.core.nodes import UNKNOWN, ExpressionNode, UnknownNode, from_json, to_json, to_partial
 from run_scenarios.core.source import Source, Span
-from run_scenarios.syntax.expressions import render, size_in_bytes
+from run_scenarios.syntax.render import parse_byte_size, render
 from run_scenarios.syntax.yaml_loader import load_text
 
 
@@ -152,10 +152,10 @@ def test_values_cannot_nest_for_ever() -> None:
     ],
 )
 def test_a_size_is_binary(text: str, size: int) -> None:
-    assert size_in_bytes(text) == size
+    assert parse_byte_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "k", "-1", "1.3k", "64Z", "1 MBit", "8E", "9" * 5000, "0x10", "1e3"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a|is more than"):
-        size_in_bytes(text)
+        parse_byte_size(text)

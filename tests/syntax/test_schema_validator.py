@@ -22,15 +22,15 @@ from run_scenarios.steps.argument_types import (
     list_schema,
     object_schema,
 )
-from run_scenarios.syntax.file_names import local_problem
-from run_scenarios.syntax.schema_errors import explained
-from run_scenarios.syntax.schema_validator import accepts, problems
+from run_scenarios.syntax.file_names import find_name_problem
+from run_scenarios.syntax.schema_errors import explain_schema_errors
+from run_scenarios.syntax.schema_validator import find_schema_errors, is_accepted
 from run_scenarios.syntax.yaml_loader import load_text
 
 
 def found(text: str, schema: dict[str, Any], *, confined: bool = True) -> list[str]:
     node = load_text(Source("a.yaml", text))
-    return [each.render() for each in problems(node, schema, "the thing", confined=confined)]
+    return [each.render() for each in find_schema_errors(node, schema, "the thing", confined=confined)]
 
 
 THING = object_schema(
@@ -92,12 +92,12 @@ def test_thousands_of_unknown_keys_are_not_all_explained() -> None:
 
 @pytest.mark.parametrize("name", ["/a", "../a", "a/../../b", "..", "nbd:x", "json:{}", "file:a", "a+b:c", "//a"])
 def test_a_name_that_leads_outside(name: str) -> None:
-    assert local_problem(name)
+    assert find_name_problem(name)
 
 
 @pytest.mark.parametrize("name", ["a", "./a", "./nbd:a", "a/b", "..a", "a..", "a/nbd:x", "ä ö"])
 def test_a_name_that_stays_inside(name: str) -> None:
-    assert not local_problem(name)
+    assert not find_name_problem(name)
 
 
 def test_a_scenario_may_allow_outside_paths_but_not_options() -> None:
@@ -174,8 +174,10 @@ def test_what_the_compiled_check_accepts_is_what_jsonschema_accepts(confined: bo
         for _ in range(40):
             value = likely(schema, chance)
             node = as_node(value)
-            judged = accepts(node, schema, confined=confined)
-            assert judged == (not explained(node, schema, "it", confined=confined)) or holds_a_whole_float(value), value
+            judged = is_accepted(node, schema, confined=confined)
+            assert judged == (not explain_schema_errors(node, schema, "it", confined=confined)) or holds_a_whole_float(
+                value
+            ), value
             accepted[judged] += 1
     assert min(accepted.values()) > 3000
 
@@ -190,6 +192,6 @@ def holds_a_whole_float(value: Any) -> bool:
 @pytest.mark.parametrize("schema", [{"const": 1}, {"properties": {"a": {"multipleOf": 2}}}])
 def test_a_keyword_that_is_not_compiled_is_left_to_jsonschema(schema: dict[str, Any]) -> None:
     good, bad = (1, 2) if "const" in schema else ({"a": 4}, {"a": 5})
-    assert not accepts(as_node(good), schema)
-    assert problems(as_node(good), schema, "it") == []
-    assert problems(as_node(bad), schema, "it") != []
+    assert not is_accepted(as_node(good), schema)
+    assert find_schema_errors(as_node(good), schema, "it") == []
+    assert find_schema_errors(as_node(bad), schema, "it") != []

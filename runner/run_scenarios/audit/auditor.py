@@ -21,12 +21,12 @@ from run_scenarios.core.events import (
     CaseFinished,
     DiagnosticsFound,
     Emit,
-    Event,
     Failure,
     MutantFinished,
     Notice,
     Outcome,
     Result,
+    RunEvent,
     TestPoint,
 )
 from run_scenarios.core.signals import Interrupted
@@ -95,7 +95,7 @@ class Auditor:
         self._number = itertools.count(first + len(points))
         self._running: dict[int, tuple[_File, MutantRuns, str]] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         index = getattr(event, "index", -1)
         if index < len(self.selection.points):

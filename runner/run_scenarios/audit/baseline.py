@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from run_scenarios.core.events import CaseFinished, Event, Outcome, Result, StepFinished
+from run_scenarios.core.events import CaseFinished, Outcome, Result, RunEvent, StepFinished
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.task import Task
 
@@ -16,7 +16,7 @@ class Baseline:
         self._ran: dict[Span, set[int]] = {}
         self._results: dict[int, Result] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case StepFinished() if not event.skipped:

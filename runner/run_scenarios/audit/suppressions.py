@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Source
-from run_scenarios.syntax.comments import comments
+from run_scenarios.syntax.comments import find_comments
 
 
 class Suppressions:
     """The comments of a file."""
 
     def __init__(self, source: Source) -> None:
-        self._comments = list(comments(source, "audit"))
+        self._comments = list(find_comments(source, "audit"))
         self._reasons = {each.line: each.text for each in self._comments if each.text}
 
     def reason(self, line: int) -> str:

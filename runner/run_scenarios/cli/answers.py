@@ -16,7 +16,7 @@ from pathlib import Path
 
 from run_scenarios.collection.cache_key import NO_CACHE, Json, basis_of, digest_of, may_keep
 from run_scenarios.collection.discover import discover
-from run_scenarios.core.cache import cache_file, write_whole
+from run_scenarios.core.cache import locate_cache_file, write_json_atomically
 from run_scenarios.report.stream import LineStream
 
 MOST_KEPT, MOST_READ = 20, 1000
@@ -97,8 +97,8 @@ def _kept() -> dict[str, Json]:
 
 def _keep(question: str, given: Json) -> None:
     others = [(asked, each) for asked, each in _kept().items() if asked != question]
-    write_whole(_file(), dict([*others[1 - MOST_KEPT :], (question, given)]))
+    write_json_atomically(_file(), dict([*others[1 - MOST_KEPT :], (question, given)]))
 
 
 def _file() -> Path:
-    return cache_file("answers", str(Path.cwd()))
+    return locate_cache_file("answers", str(Path.cwd()))

@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     possible, or a bug of ours; 5 nothing to run; 128+N stopped by signal N.
     """
     options = parse_options(arguments)
-    from run_scenarios.core.signals import Interrupted, raising_interrupted
+    from run_scenarios.core.signals import Interrupted, raise_on_stop_signals
     from run_scenarios.report.terminal import wrap_stderr, wrap_stdout
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
     stdout, stderr = wrap_stdout(sys.stdout, os.environ), wrap_stderr(sys.stderr, os.environ)
     try:
-        with raising_interrupted():
+        with raise_on_stop_signals():
             return _command(options, stdout, stderr)
     except Interrupted as stop:
         return stop.exit_status

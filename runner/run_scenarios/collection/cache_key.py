@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from run_scenarios.core.cache import is_script, version_of
+from run_scenarios.core.cache import fingerprint_file, is_script
 from run_scenarios.core.errors import SetupError
 from run_scenarios.qemu.builds import builds_of
 
@@ -60,11 +60,11 @@ def _programs(options: argparse.Namespace) -> Iterable[str]:
 def _program(path: str) -> Json:
     if is_script(path):
         raise LookupError("what a script starts may change while the script does not")
-    return version_of(path)
+    return fingerprint_file(path)
 
 
 def _code() -> Json:
     """Return what changes when this package is installed or edited, or a package that it uses is."""
     modules = [str(file) for file in Path(__file__).parents[1].rglob("*.py")]
     installed = [each for each in sys.path if each.endswith("-packages")]
-    return [sys.version, *map(version_of, sorted([*modules, *installed]))]
+    return [sys.version, *map(fingerprint_file, sorted([*modules, *installed]))]

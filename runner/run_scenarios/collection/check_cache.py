@@ -14,7 +14,7 @@ from pathlib import Path
 from run_scenarios.collection.cache_key import NO_CACHE, Json, basis_of, digest_of, may_keep
 from run_scenarios.collection.check_file import CheckedFile
 from run_scenarios.collection.discover import FoundFile
-from run_scenarios.core.cache import cache_file, write_whole
+from run_scenarios.core.cache import locate_cache_file, write_json_atomically
 
 
 class Checked:
@@ -49,7 +49,7 @@ class Checked:
         if self._basis and self._learnt:
             with contextlib.suppress(*NO_CACHE):
                 right = {path: dict(read) for path, read in self._right.items() if Path(path).exists()}
-                write_whole(_file(), {"basis": self._basis, "right": right})
+                write_json_atomically(_file(), {"basis": self._basis, "right": right})
 
     def _digest_of(self, path: str) -> str:
         if path not in self._digests:
@@ -78,4 +78,4 @@ def _key(file: FoundFile) -> str:
 
 
 def _file() -> Path:
-    return cache_file("checked", str(Path.cwd()))
+    return locate_cache_file("checked", str(Path.cwd()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from run_scenarios.collection.discover import FoundFile
 from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
 from run_scenarios.core.errors import ScenarioError, scenario_error
-from run_scenarios.core.limits import TooMuch, bounded
+from run_scenarios.core.limits import LimitExceeded, limit_resources
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.source import Source, Span
 from run_scenarios.lint import lint_library, lint_scenario
@@ -43,10 +43,10 @@ def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpChecker]
     :param given: values of variables that take the place of the scenario's own.
     """
     try:
-        with bounded("checking this file", MAX_FILE_CPU_S):
+        with limit_resources("checking this file", MAX_FILE_CPU_S):
             read = reader.read(file.path, file.shown_as)
             looked_at = _library(read, file) if isinstance(read, Library) else _look_at(read, file, given)
-    except TooMuch as error:
+    except LimitExceeded as error:
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
         return CheckedFile({(file.shown_as, ""): (whole,)})
     match read:

@@ -19,7 +19,7 @@ from run_scenarios.collection.discover import FoundFile, discover
 from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import JsonObject
-from run_scenarios.core.worker_pool import spread
+from run_scenarios.core.worker_pool import map_in_order
 from run_scenarios.qemu.builds import Build
 from run_scenarios.qmp.step_checker import QmpChecker
 from run_scenarios.scenario.model import InvalidFile
@@ -135,7 +135,7 @@ def _examined(
         return map(work, files)
     for check in checks.values():
         check.prepare()
-    return spread(work, files, processes)
+    return map_in_order(work, files, processes)
 
 
 @contextmanager

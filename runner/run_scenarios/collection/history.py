@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from run_scenarios.core.cache import cache_file, write_whole
+from run_scenarios.core.cache import locate_cache_file, write_json_atomically
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
-    Event,
     Outcome,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -45,7 +45,7 @@ class History:
 def load_history(directory: Path) -> History:
     """Return what is known of the runs in a working directory; nothing, if that cannot be read."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
-        kept = json.loads(cache_file("runs", str(directory)).read_text(encoding="utf-8"))
+        kept = json.loads(locate_cache_file("runs", str(directory)).read_text(encoding="utf-8"))
         durations = {str(name): float(seconds) for name, seconds in kept["durations"].items()}
         return History(frozenset(map(str, kept["failed"])), durations)
     return History()
@@ -74,7 +74,7 @@ class HistoryRecorder:
         self._failed: dict[str, bool] = {}
         self._durations: dict[str, float] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event.
 
         :raise SetupError: if the file for the durations cannot be written.
@@ -104,7 +104,7 @@ class HistoryRecorder:
         latest = dict(list(durations.items())[-MAX_NAMES:])
         with contextlib.suppress(OSError, RuntimeError):
             content = {"directory": str(self._directory), "failed": sorted(failed), "durations": latest}
-            write_whole(cache_file("runs", str(self._directory)), content)
+            write_json_atomically(locate_cache_file("runs", str(self._directory)), content)
         self._failed.clear()
         if self._file:
             self._save(self._file)

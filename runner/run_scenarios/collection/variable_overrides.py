@@ -10,7 +10,7 @@ from run_scenarios.core.errors import ScenarioError, UsageError
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.core.source import Source
 from run_scenarios.scenario.plan import Case
-from run_scenarios.syntax.matchers import describe, same
+from run_scenarios.syntax.matchers import describe_value, is_identical
 from run_scenarios.syntax.yaml_loader import load_text
 
 
@@ -56,7 +56,7 @@ class VariableOverrides:
             self._variables |= case.variables.keys()
             for name, value in case.dimensions.items():
                 self._note(name, value)
-            if all(same(self.values.get(name, value), value) for name, value in case.dimensions.items()):
+            if all(is_identical(self.values.get(name, value), value) for name, value in case.dimensions.items()):
                 left.append(case)
         return left
 
@@ -69,9 +69,9 @@ class VariableOverrides:
             known = self._dimensions.get(name, [])
             if name not in self._variables and not known:
                 raise UsageError(self._unknown(name))
-            if name not in self._variables and not any(same(value, each) for each in known):
-                listed = ", ".join(map(describe, known))
-                raise UsageError(f"-D {name}: no case has the value {describe(value)}; values: {listed}")
+            if name not in self._variables and not any(is_identical(value, each) for each in known):
+                listed = ", ".join(map(describe_value, known))
+                raise UsageError(f"-D {name}: no case has the value {describe_value(value)}; values: {listed}")
 
     def _unknown(self, name: str) -> str:
         every = sorted(self._variables | self._dimensions.keys())
@@ -80,7 +80,7 @@ class VariableOverrides:
 
     def _note(self, name: str, value: JsonValue) -> None:
         known = self._dimensions.setdefault(name, [])
-        if not any(same(value, each) for each in known):
+        if not any(is_identical(value, each) for each in known):
             known.append(value)
 
 

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 
-def cache_file(kind: str, path: str) -> Path:
+def locate_cache_file(kind: str, path: str) -> Path:
     """Return the file for what is remembered of a path: one per path, so that the new takes the place of the old.
 
     :raise RuntimeError: if there is no home directory.
@@ -23,7 +23,7 @@ def cache_file(kind: str, path: str) -> Path:
     return base / "run-scenarios" / f"{kind}-{Path(path).name}-{digest}.json"
 
 
-def version_of(path: str) -> list[str | int]:
+def fingerprint_file(path: str) -> list[str | int]:
     """Return what is another value once a file has changed, as JSON gives it back.
 
     :raise OSError: if it is not there.
@@ -41,7 +41,7 @@ def is_script(path: str) -> bool:
         return program.read(2) == b"#!"
 
 
-def write_whole(file: Path, content: object) -> None:
+def write_json_atomically(file: Path, content: object) -> None:
     """Write a file as JSON, whole or not at all, and make its directory.
 
     :raise OSError: if that is not possible.

@@ -34,14 +34,14 @@ class Diagnostic:
     def render(self) -> str:
         """Return the finding as a compiler would print it: the place, the source line, a caret, the hint."""
         code = f"[{self.code}]" if self.code else ""
-        head = f"{self.span}: {self.severity}{code}: {printable(self.message)}"
-        return "\n".join([head, *excerpt(self.span, self.hint)])
+        head = f"{self.span}: {self.severity}{code}: {escape_unprintable(self.message)}"
+        return "\n".join([head, *format_excerpt(self.span, self.hint)])
 
 
-def excerpt(span: Span, hint: str = "") -> list[str]:
+def format_excerpt(span: Span, hint: str = "") -> list[str]:
     """Return the source line of `span` and a caret line below it with `hint`; just the hint if the line is empty."""
     text, column = _cropped(span.source.line(span.line), span.column)
-    hint = printable(hint)
+    hint = escape_unprintable(hint)
     if not text.strip():
         return [f"      = {hint}"] if hint else []
     tabs_kept = "".join("\t" if char == "\t" else " " for char in text[: column - 1])
@@ -59,13 +59,13 @@ def _cropped(text: str, column: int) -> tuple[str, int]:
     return (shown if len(shown) <= MAX_EXCERPT + 1 else f"{shown[:MAX_EXCERPT]}…"), column
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Return a text on one line, no longer than `MAX_MESSAGE`, with what no terminal should be sent as escapes."""
     text = text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
+def find_closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that a misspelt one must mean, None if there is none like it."""
     import difflib
 
@@ -74,5 +74,5 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return "did you mean 'x'?" for the closest known word, else `otherwise`."""
-    close = closest(word, known)
+    close = find_closest(word, known)
     return f"did you mean '{close}'?" if close else otherwise

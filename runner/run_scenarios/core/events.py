@@ -262,7 +262,7 @@ class RunFinished:
     duration_s: float
 
 
-Event = (
+RunEvent = (
     DiagnosticsFound
     | Notice
     | NothingToRun
@@ -276,4 +276,4 @@ Event = (
     | RunAborted
     | RunFinished
 )
-Emit = Callable[[Event], None]
+Emit = Callable[[RunEvent], None]

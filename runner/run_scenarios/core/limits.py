@@ -14,12 +14,12 @@ MEMORY = 100 << 20
 STATM = Path("/proc/self/statm")
 
 
-class TooMuch(RunnerError):
+class LimitExceeded(RunnerError):
     """A computation was stopped."""
 
 
 @contextmanager
-def bounded(what: str, cpu_s: float) -> Iterator[None]:
+def limit_resources(what: str, cpu_s: float) -> Iterator[None]:
     """Run a block that may need so many seconds of processor time, and 100 MiB more of memory than there is in use.
 
     Only for the main thread, and for what starts no process: it would inherit the bound. A loaded machine changes
@@ -31,7 +31,7 @@ def bounded(what: str, cpu_s: float) -> Iterator[None]:
     """
 
     def stop(*_: object) -> None:
-        raise TooMuch(f"{what} takes more than {cpu_s:g} s")
+        raise LimitExceeded(f"{what} takes more than {cpu_s:g} s")
 
     handler = signal.signal(signal.SIGVTALRM, stop)
     left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s)
@@ -39,7 +39,7 @@ def bounded(what: str, cpu_s: float) -> Iterator[None]:
         with _little_memory():
             yield
     except MemoryError:
-        raise TooMuch(f"{what} takes more than {MEMORY >> 20} MiB") from None
+        raise LimitExceeded(f"{what} takes more than {MEMORY >> 20} MiB") from None
     finally:
         spent = cpu_s - signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
         signal.signal(signal.SIGVTALRM, handler)

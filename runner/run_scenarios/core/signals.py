@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
@@ -23,12 +23,12 @@ class Interrupted(BaseException):
 
 
 @contextlib.contextmanager
-def raising_interrupted() -> Iterator[None]:
+def raise_on_stop_signals() -> Iterator[None]:
     """Have a stopping signal raise `Interrupted`, and put the handlers back in the end.
 
     A signal that whoever started us had ignored, as nohup does, stays ignored.
     """
-    before = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     for number in _heeded():
         signal.signal(number, _raise)
     try:
@@ -38,7 +38,7 @@ def raising_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def asked_to_stop() -> asyncio.Future[Interrupted]:
+def watch_stop_signals() -> asyncio.Future[Interrupted]:
     """Return a future that the first stopping signal completes while this loop runs; further ones change nothing."""
     import asyncio
 
@@ -54,14 +54,14 @@ def asked_to_stop() -> asyncio.Future[Interrupted]:
     return stop
 
 
-def ignore_signals() -> None:
+def ignore_stop_signals() -> None:
     """Let no signal cut short what is left to do."""
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _heeded() -> list[signal.Signals]:
-    return [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    return [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ BATCH = 25
 LENGTH = struct.Struct("Q")
 
 
-def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
+def map_in_order(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
     """Yield what `work` makes of each item, in order.
 
     :param work: what it returns is pickled.

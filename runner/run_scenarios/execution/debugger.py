@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from run_scenarios.core.diagnostics import excerpt, printable
+from run_scenarios.core.diagnostics import escape_unprintable, format_excerpt
 from run_scenarios.core.events import Emit, Failure, Notice
 from run_scenarios.execution.failure import RunningStep, literal_text
 from run_scenarios.qemu.machine import Machine
@@ -42,9 +42,13 @@ class Debugger:
         name = literal_text(blame.step.name)
         title = f"step {blame.number} ({blame.verb}){f': {name}' if name else ''}"
         self._say(
-            f"{blame.span}: {printable(title)}",
-            *excerpt(blame.span),
-            *([f"  runs: {printable(blame.rendered)}"] if blame.step.argument.dynamic and blame.rendered else []),
+            f"{blame.span}: {escape_unprintable(title)}",
+            *format_excerpt(blame.span),
+            *(
+                [f"  runs: {escape_unprintable(blame.rendered)}"]
+                if blame.step.argument.dynamic and blame.rendered
+                else []
+            ),
             *_ways_in(machines, work),
             "Enter goes on, c goes on to the end, q ends the run",
         )
@@ -57,10 +61,10 @@ class Debugger:
         """Say what failed and how to look at it, and wait for Enter."""
         span = failure.diagnostic.span
         self._say(
-            f"{span}: {printable(failure.diagnostic.message)}",
-            *excerpt(span, failure.diagnostic.hint),
+            f"{span}: {escape_unprintable(failure.diagnostic.message)}",
+            *format_excerpt(span, failure.diagnostic.hint),
             *_ways_in(machines, work),
-            f"{printable(case)} is paused; Enter goes on, Ctrl-C ends the run",
+            f"{escape_unprintable(case)} is paused; Enter goes on, Ctrl-C ends the run",
         )
         await _typed_line()
 

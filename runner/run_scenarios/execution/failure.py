@@ -20,7 +20,7 @@ from run_scenarios.core.exit_status import signal_name
 from run_scenarios.core.nodes import JsonObject, JsonValue, Node, to_json, to_partial
 from run_scenarios.core.source import Span
 from run_scenarios.steps.verb import Step
-from run_scenarios.syntax.matchers import describe, require_match
+from run_scenarios.syntax.matchers import describe_value, require_match
 
 
 class StepTimedOut(RunnerError):
@@ -98,7 +98,7 @@ def unexpected_success_error(verb: str, result: JsonValue, error: Node) -> StepF
         f"'{verb}' succeeded, though it must fail",
         span=error.span,
         wanted=json.dumps(to_json(error)),
-        found=describe(result),
+        found=describe_value(result),
     )
 
 

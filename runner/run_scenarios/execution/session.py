@@ -16,8 +16,8 @@ from pathlib import Path
 
 from run_scenarios.collection.select import Selection
 from run_scenarios.core.errors import SetupError
-from run_scenarios.core.events import CaseFinished, Emit, Event, Failure, Outcome, Result, RunFinished, RunStarted
-from run_scenarios.core.signals import Interrupted, asked_to_stop, ignore_signals, raising_interrupted
+from run_scenarios.core.events import CaseFinished, Emit, Failure, Outcome, Result, RunEvent, RunFinished, RunStarted
+from run_scenarios.core.signals import Interrupted, ignore_stop_signals, raise_on_stop_signals, watch_stop_signals
 from run_scenarios.execution.case_runner import Settings
 from run_scenarios.execution.debugger import Debugger
 from run_scenarios.execution.scheduler import LocalPool, Pool, run_tasks
@@ -37,7 +37,7 @@ class ExitStatus:
     def __init__(self) -> None:
         self.code = 0
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         if isinstance(event, CaseFinished):
             self.code = max(self.code, event.result.outcome.exit_status)
@@ -75,7 +75,7 @@ def run_selection(
             stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))
         finally:
             # What is left is short, and would be left lying about.
-            ignore_signals()
+            ignore_stop_signals()
         emit(RunFinished(time.monotonic() - began))
     return stopped
 
@@ -94,14 +94,14 @@ def run_single_task(task: Task, settings: Settings) -> Result:
     """
     results: list[Result] = []
 
-    def note(event: Event) -> None:
+    def note(event: RunEvent) -> None:
         if isinstance(event, CaseFinished):
             results.append(event.result)
 
     async def alone() -> Interrupted | None:
-        return await run_tasks((task,), LocalPool(settings, note), note, asked_to_stop())
+        return await run_tasks((task,), LocalPool(settings, note), note, watch_stop_signals())
 
-    with raising_interrupted():
+    with raise_on_stop_signals():
         stopped = asyncio.run(alone())
     if stopped:
         raise stopped
@@ -128,7 +128,7 @@ async def _execute(
     options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit, afterwards: Afterwards
 ) -> Interrupted | None:
     failures_left = 1 - len(selection.bad) if options.fail_fast else None
-    stop = asked_to_stop()
+    stop = watch_stop_signals()
     async with _pool(options, selection.tasks, settings, emit) as pool:
         tasks = choose_start_order(selection.tasks, selection.expected, pool.slots)
         stopped = await run_tasks(tasks, pool, emit, stop, failures_left)

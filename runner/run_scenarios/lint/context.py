@@ -13,7 +13,7 @@ from run_scenarios.scenario.plan import VisitedSteps
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.set_ import Set
 from run_scenarios.steps.verb import Step
-from run_scenarios.syntax.expressions import names_in
+from run_scenarios.syntax.render import find_variable_names
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LintContext:
         """Each step with a name that it sets and that nothing reads before it is gone."""
         found: list[tuple[Step, str]] = []
         for procedure in self.procedures:
-            found += _unread(procedure.steps, names_in(procedure.returns) if procedure.returns else set())
+            found += _unread(procedure.steps, find_variable_names(procedure.returns) if procedure.returns else set())
         return (*found, *(_unread(self.scenario.steps, set()) if self.scenario else ()))
 
 

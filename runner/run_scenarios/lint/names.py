@@ -11,7 +11,7 @@ from run_scenarios.core.nodes import MappingNode
 from run_scenarios.lint.context import Finding, LintContext, is_expected_to_be_used
 from run_scenarios.scenario.parser import find_calls
 from run_scenarios.steps.verb import Step
-from run_scenarios.syntax.expressions import expressions_in, names_in
+from run_scenarios.syntax.render import find_expressions, find_variable_names
 
 GONE = "nothing reads it before it is set again, or its block ends"
 
@@ -20,7 +20,7 @@ def unquoted_expression(subject: LintContext) -> Iterator[Finding]:
     """Yield the expressions in plain text, as far as YAML took them for text; the loader refuses the others."""
     returns = [each.returns for each in subject.procedures if each.returns is not None]
     in_steps = (each for step in subject.steps for each in step.expressions)
-    for expression in (*in_steps, *(each for node in returns for each in expressions_in(node))):
+    for expression in (*in_steps, *(each for node in returns for each in find_expressions(node))):
         if not expression.quoted:
             yield Finding(expression.span, "an expression without quotes", 'write "…{{ … }}…"')
 
@@ -59,7 +59,7 @@ def _declared_unused(subject: LintContext) -> Iterator[Finding]:
 def parameter_unused(subject: LintContext) -> Iterator[Finding]:
     """Yield the parameters that their procedure does not read."""
     for procedure in subject.procedures:
-        used = _names(procedure.steps) | (names_in(procedure.returns) if procedure.returns else set())
+        used = _names(procedure.steps) | (find_variable_names(procedure.returns) if procedure.returns else set())
         for parameter in procedure.parameters.values():
             if is_expected_to_be_used(parameter.name) and parameter.name not in used:
                 message = f"the parameter '{parameter.name}' of '{procedure.name}' is never used"

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
 from run_scenarios.core.source import Source
 from run_scenarios.lint.rules import BY_CODE, NO_REASON, NOT_NEEDED, UNKNOWN_CODE
-from run_scenarios.syntax.comments import Comment, comments
+from run_scenarios.syntax.comments import MarkedComment, find_comments
 
 
 @dataclass(frozen=True)
 class Suppression:
     """What one comment silences, and why."""
 
-    comment: Comment
+    comment: MarkedComment
     code: str
     reason: str
 
@@ -26,12 +26,12 @@ class Suppression:
 
 def apply_suppressions(source: Source, findings: list[Diagnostic]) -> list[Diagnostic]:
     """Return the findings in a file that no comment there silences, and what is wrong with the comments."""
-    silences = [_silence(comment) for comment in comments(source, "lint")]
+    silences = [_silence(comment) for comment in find_comments(source, "lint")]
     kept = [each for each in findings if not any(one.covers(each) for one in silences)]
     return [*kept, *(wrong for one in silences for wrong in _wrong(one, findings))]
 
 
-def _silence(comment: Comment) -> Suppression:
+def _silence(comment: MarkedComment) -> Suppression:
     code, *rest = comment.text.split(maxsplit=1) or [""]
     return Suppression(comment, code, "".join(rest))
 

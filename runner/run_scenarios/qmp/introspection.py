@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from run_scenarios.core.cache import cache_file, is_script, version_of, write_whole
+from run_scenarios.core.cache import fingerprint_file, is_script, locate_cache_file, write_json_atomically
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.nodes import JsonObject, JsonValue
 from run_scenarios.qemu.programs import Programs
@@ -97,8 +97,8 @@ def load_cached_schema(programs: Programs, program: str) -> QmpSchema | None:
     """
     path = programs[program]
     try:
-        file = cache_file("qmp", path)
-        return _kept(program, file, tuple(version_of(str(file))), tuple(_identity(path)))
+        file = locate_cache_file("qmp", path)
+        return _kept(program, file, tuple(fingerprint_file(str(file))), tuple(_identity(path)))
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, InvalidSchema):
         return None
 
@@ -158,8 +158,8 @@ def _parse(program: str, answer: JsonValue, origin: str) -> QmpSchema:
 def _keep(path: str, answer: JsonObject) -> None:
     with contextlib.suppress(OSError, RuntimeError):
         if not is_script(path):
-            write_whole(cache_file("qmp", path), {"identity": _identity(path), **answer})
+            write_json_atomically(locate_cache_file("qmp", path), {"identity": _identity(path), **answer})
 
 
 def _identity(path: str) -> list[str | int]:
-    return version_of(str(Path(path).resolve()))
+    return fingerprint_file(str(Path(path).resolve()))

@@ -27,8 +27,8 @@ from run_scenarios.qmp.schema import (
     Object,
     QmpSchema,
 )
-from run_scenarios.syntax.expressions import size_in_bytes
 from run_scenarios.syntax.matchers import OPERATORS
+from run_scenarios.syntax.render import parse_byte_size
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -301,7 +301,7 @@ def _mend(wanted: str, node: Node) -> str:
         return f"write {'true' if value in ('on', 'yes') else 'false'}"
     if wanted == "an integer" and isinstance(value, str):
         try:
-            return f"QMP takes plain numbers: write {size_in_bytes(value)}"
+            return f"QMP takes plain numbers: write {parse_byte_size(value)}"
         except ValueError:
             return ""
     return ""

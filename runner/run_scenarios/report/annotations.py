@@ -10,8 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from run_scenarios.core.diagnostics import Diagnostic, printable
-from run_scenarios.core.events import CaseFinished, DiagnosticsFound, Event, Failure, RunStarted
+from run_scenarios.core.diagnostics import Diagnostic, escape_unprintable
+from run_scenarios.core.events import CaseFinished, DiagnosticsFound, Failure, RunEvent, RunStarted
 from run_scenarios.report.stream import LineStream
 
 MAX_OF_A_KIND = 10
@@ -32,7 +32,7 @@ class GitHubAnnotations:
         self._left = {"error": MAX_OF_A_KIND, "warning": MAX_OF_A_KIND}
         self._points: tuple[str, ...] = ()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event; a file that cannot be run is among the findings."""
         match event:
             case DiagnosticsFound():
@@ -58,7 +58,7 @@ def format_annotation(finding: Diagnostic, title: str, root: Path) -> str:
     file = str(path.relative_to(root) if path.is_relative_to(root) else path)
     properties = {"file": file, "line": str(span.line), "col": str(span.column), "title": title}
     listed = ",".join(f"{key}={_escaped_property(value)}" for key, value in properties.items())
-    message = "\n".join(printable(part) for part in (finding.message, finding.hint) if part)
+    message = "\n".join(escape_unprintable(part) for part in (finding.message, finding.hint) if part)
     return f"::{finding.severity} {listed}::{_escaped(message)}"
 
 

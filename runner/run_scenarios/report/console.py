@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from run_scenarios.core.diagnostics import Diagnostic, excerpt
+from run_scenarios.core.diagnostics import Diagnostic, format_excerpt
 from run_scenarios.core.events import (
     CaseFinished,
     DiagnosticsFound,
-    Event,
     Failure,
     Notice,
     Result,
+    RunEvent,
     RunStarted,
     TestPoint,
 )
@@ -32,7 +32,7 @@ class ConsoleReport:
         self._stream = stream
         self._points: tuple[TestPoint, ...] = ()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case DiagnosticsFound():
@@ -54,7 +54,7 @@ def describe_failure(point: TestPoint, result: Result, *, with_logs: bool = True
     failure = result.failure
     diagnostic = failure.diagnostic
     word = "known failure" if not result.outcome.is_failure else result.outcome.reason
-    lines = [f"{diagnostic.span}: {word}: {diagnostic.message}", *excerpt(diagnostic.span, diagnostic.hint)]
+    lines = [f"{diagnostic.span}: {word}: {diagnostic.message}", *format_excerpt(diagnostic.span, diagnostic.hint)]
     lines += [f"  case: {point.name}", *_story(failure), *(_logs(failure) if with_logs else [])]
     if result.artifacts:
         lines.append(f"  artifacts: {result.artifacts}")

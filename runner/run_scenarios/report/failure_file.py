@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from run_scenarios.core.events import CaseFinished, Event, RunStarted, TestPoint
+from run_scenarios.core.events import CaseFinished, RunEvent, RunStarted, TestPoint
 from run_scenarios.report.console import describe_failure
 
 
@@ -21,7 +21,7 @@ class FailureFiles:
     def __init__(self) -> None:
         self._points: Sequence[TestPoint] = ()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case RunStarted():

@@ -22,11 +22,11 @@ from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
     DiagnosticsFound,
-    Event,
     NothingToRun,
     Outcome,
     Result,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -74,7 +74,7 @@ class HtmlReport:
         head, _, self._tail = _page().partition(DATA_GOES_HERE)
         self._stream.write(head)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case DiagnosticsFound(diagnostics):

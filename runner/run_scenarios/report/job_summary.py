@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from run_scenarios.core.diagnostics import excerpt, printable
+from run_scenarios.core.diagnostics import escape_unprintable, format_excerpt
 from run_scenarios.core.events import (
     CaseFinished,
-    Event,
     Failure,
     NothingToRun,
     Outcome,
     Result,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -56,7 +56,7 @@ class JobSummary:
         self._skipped: Counter[str] = Counter()
         self._ended = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event.
 
         :raise OSError: if the file cannot be written.
@@ -113,7 +113,7 @@ class JobSummary:
 
 def escape_markdown(text: str) -> str:
     """Return a text on one line that Markdown shows as it is."""
-    return MARKDOWN.sub(r"\\\1", printable(text))
+    return MARKDOWN.sub(r"\\\1", escape_unprintable(text))
 
 
 def _told(point: TestPoint, result: Result) -> Iterator[str]:
@@ -129,17 +129,19 @@ def _told(point: TestPoint, result: Result) -> Iterator[str]:
 
 def _story(failure: Failure) -> list[str]:
     found = failure.diagnostic
-    lines = [f"{found.span}: {printable(found.message)}", *excerpt(found.span, found.hint)]
+    lines = [f"{found.span}: {escape_unprintable(found.message)}", *format_excerpt(found.span, found.hint)]
     if failure.step:
-        lines.append(f"step {failure.step} ({failure.verb})" + (f": {printable(failure.name)}" if failure.name else ""))
+        lines.append(
+            f"step {failure.step} ({failure.verb})" + (f": {escape_unprintable(failure.name)}" if failure.name else "")
+        )
     if failure.wanted:
-        lines += [f"expected: {printable(failure.wanted)}", f"found:    {printable(failure.found)}"]
+        lines += [f"expected: {escape_unprintable(failure.wanted)}", f"found:    {escape_unprintable(failure.found)}"]
     return lines
 
 
 def _html(text: str) -> str:
     # GitHub reads Markdown within the tag too.
-    return MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", printable(text))
+    return MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", escape_unprintable(text))
 
 
 def _fenced(lines: Sequence[str]) -> str:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from run_scenarios.core.diagnostics import Diagnostic, excerpt
+from run_scenarios.core.diagnostics import Diagnostic, format_excerpt
 from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
     DiagnosticsFound,
-    Event,
     Failure,
     MutantFinished,
     NothingToRun,
     Notice,
     Result,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -46,7 +46,7 @@ class JsonReport:
         self._points: Sequence[TestPoint] = ()
         self._write({"event": "report", "format": FORMAT, "version": VERSION, "program": program})
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         if isinstance(event, RunStarted):
             self._points = event.points
@@ -56,7 +56,7 @@ class JsonReport:
     def _write(self, line: Line) -> None:
         self._stream.write(json.dumps(line))
 
-    def _lines(self, event: Event) -> Iterator[Line]:
+    def _lines(self, event: RunEvent) -> Iterator[Line]:
         match event:
             case DiagnosticsFound(diagnostics):
                 yield from map(_finding, diagnostics)
@@ -164,7 +164,7 @@ def failure_to_json(failure: Failure) -> dict[str, object]:
         "message": found.message,
         "hint": found.hint,
         **span_to_json(found.span),
-        "excerpt": excerpt(found.span, found.hint),
+        "excerpt": format_excerpt(found.span, found.hint),
         "step": failure.step,
         "verb": failure.verb,
         "name": failure.name,

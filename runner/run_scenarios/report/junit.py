@@ -19,11 +19,11 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from run_scenarios.core.events import (
     CaseFinished,
-    Event,
     NothingToRun,
     Outcome,
     Result,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -63,7 +63,7 @@ class JUnitReport:
         self._suites: dict[str, _Suite] = {}
         self._ended = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case RunStarted():

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from run_scenarios.core.diagnostics import printable
+from run_scenarios.core.diagnostics import escape_unprintable
 from run_scenarios.core.events import (
     CaseFinished,
     CaseStarted,
-    Event,
     Outcome,
     RunAborted,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -60,7 +60,7 @@ class Progress:
         self._timer: asyncio.TimerHandle | None = None
         self._drawn_at = float("-inf")
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case RunStarted():
@@ -68,10 +68,10 @@ class Progress:
                 self._left.wait_for(event.points)
             case CaseStarted(index):
                 point = self._points[index]
-                self._running[index] = _Running(printable(point.name), point.case, self._clock())
+                self._running[index] = _Running(escape_unprintable(point.name), point.case, self._clock())
             case StepStarted(index) if index in self._running:
                 name = f": {event.name}" if event.name else ""
-                self._running[index].step = printable(f"step {event.number} {event.verb}{name}")
+                self._running[index].step = escape_unprintable(f"step {event.number} {event.verb}{name}")
             case CaseFinished():
                 self._finish(event)
             case RunFinished() | RunStopped() | RunAborted():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from run_scenarios.core.diagnostics import printable
+from run_scenarios.core.diagnostics import escape_unprintable
 from run_scenarios.core.events import (
     CaseFinished,
-    Event,
     Outcome,
     Result,
+    RunEvent,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -40,7 +40,7 @@ class Summary:
         self._rounds: Counter[str] = Counter()
         self._failed_rounds: Counter[str] = Counter()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case RunStarted():
@@ -96,7 +96,7 @@ def _listed(title: str, lines: Sequence[str], total: int) -> Iterator[str]:
     if not lines:
         return
     yield f"{title}:"
-    yield from (f"  {printable(line)}" for line in lines[:MAX_LISTED])
+    yield from (f"  {escape_unprintable(line)}" for line in lines[:MAX_LISTED])
     if total > MAX_LISTED:
         yield f"  … and {total - MAX_LISTED} more"
 

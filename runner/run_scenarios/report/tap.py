@@ -11,12 +11,12 @@ import re
 
 from run_scenarios.core.events import (
     CaseFinished,
-    Event,
     Failure,
     NothingToRun,
     Outcome,
     Result,
     RunAborted,
+    RunEvent,
     RunStarted,
     RunStopped,
     TestPoint,
@@ -44,7 +44,7 @@ class TapReport:
         self._path = ""
         self._ended = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event."""
         match event:
             case RunStarted():

@@ -30,7 +30,7 @@ from run_scenarios.scenario.allow_lists import (
     OBJECT_PATHS,
     OPTIONS,
 )
-from run_scenarios.syntax.file_names import LOCAL_HINT, PLAIN_NAME, local_problem
+from run_scenarios.syntax.file_names import LOCAL_HINT, PLAIN_NAME, find_name_problem
 
 KIND_HINT = "a scenario stays in the case's own directory; to leave it, see --allow-outside"
 # The protocols that a relative name can follow, and that then stay in the directory. Nothing is percent-encoded.
@@ -160,7 +160,7 @@ def _unless_known(name: str, known: Iterable[str], what: str, place: Place) -> F
 
 def _text(text: str, place: Place) -> Findings:
     local = LOCAL.fullmatch(text)
-    problem = local_problem(next(filter(None, local.groups())) if local else text)
+    problem = find_name_problem(next(filter(None, local.groups())) if local else text)
     if problem:
         yield Diagnostic(Span(*place), problem, LOCAL_HINT)
 

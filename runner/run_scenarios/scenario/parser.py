@@ -30,8 +30,8 @@ from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.call import PARAMETER_TYPES, check_type
 from run_scenarios.steps.scope import Parameter, Procedure
 from run_scenarios.steps.verb import Step
-from run_scenarios.syntax.expressions import expressions_in
-from run_scenarios.syntax.schema_validator import problems
+from run_scenarios.syntax.render import find_expressions
+from run_scenarios.syntax.schema_validator import find_schema_errors
 from run_scenarios.syntax.yaml_loader import load_text, read_source
 
 MAX_CALLS = 50
@@ -76,7 +76,7 @@ class Reader:
 
     def _scenario(self, root: MappingNode, path: Path, shown_as: str) -> Scenario:
         found = DiagnosticCollector()
-        found.extend(problems(root, SCENARIO, "the scenario"))
+        found.extend(find_schema_errors(root, SCENARIO, "the scenario"))
         _refuse_expressions(root, found)
         _check_variables(root, found)
         library = Library()
@@ -105,7 +105,7 @@ class Reader:
         root = _root(self._load(path, shown_as))
         _refuse_scenario(root)
         found = DiagnosticCollector()
-        found.extend(problems(root, LIBRARY, "the file of procedures"))
+        found.extend(find_schema_errors(root, LIBRARY, "the file of procedures"))
         _refuse_expressions(root, found)
         library = Library(texts={_absolute(path): self._texts[_absolute(path)]})
         with found:
@@ -225,7 +225,7 @@ def _refuse_scenario(root: MappingNode) -> None:
 def _refuse_expressions(root: MappingNode, found: DiagnosticCollector) -> None:
     """Refuse expressions where they would be read before any variable is known."""
     for entry in _read_early(root):
-        for expression in expressions_in(entry.value):
+        for expression in find_expressions(entry.value):
             found.extend([Diagnostic(expression.span, f"an expression within '{entry.key}'", "write the value out")])
 
 

@@ -38,8 +38,8 @@ from run_scenarios.steps.eventually import Eventually
 from run_scenarios.steps.for_each import ForEach
 from run_scenarios.steps.scope import Block, Procedure, Scope
 from run_scenarios.steps.verb import DEFAULT_VM, ControlFlowVerb, Step, Verb
-from run_scenarios.syntax.expressions import Variables, render
-from run_scenarios.syntax.matchers import describe, same
+from run_scenarios.syntax.matchers import describe_value, is_identical
+from run_scenarios.syntax.render import Variables, render
 
 MAX_CASES = 2_000
 MAX_STEPS = 50_000
@@ -404,7 +404,7 @@ def _cases(scenario: Scenario, given: Mapping[str, JsonValue]) -> list[Case]:
 
 
 def _shown(value: JsonValue) -> str:
-    return value if isinstance(value, str) else describe(value).split(" (")[0]
+    return value if isinstance(value, str) else describe_value(value).split(" (")[0]
 
 
 _Row = tuple[JsonObject, Span]
@@ -459,7 +459,7 @@ def _repeated(entry: Entry) -> Iterator[Diagnostic]:
     for item in entry.value if isinstance(entry.value, SequenceNode) else ():
         value = to_json(item)
         if (type(value), value) in seen:
-            yield Diagnostic(item.span, f"{describe(value)} stands twice in '{entry.key}'", "remove one")
+            yield Diagnostic(item.span, f"{describe_value(value)} stands twice in '{entry.key}'", "remove one")
         seen.add((type(value), value))
 
 
@@ -487,7 +487,7 @@ def _exclude(rows: list[_Row], excluded: list[MappingNode], found: DiagnosticCol
         if not pattern:
             found.extend([Diagnostic(node.span, "this excludes every combination", "say which, not only why")])
             continue
-        left = [row for row in rows if not all(same(value, row[0][key]) for key, value in pattern.items())]
+        left = [row for row in rows if not all(is_identical(value, row[0][key]) for key, value in pattern.items())]
         if len(left) == len(rows):
             found.extend([Diagnostic(node.span, "this excludes no combination", "compare the values and their types")])
         rows = left

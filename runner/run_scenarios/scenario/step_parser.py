@@ -26,9 +26,9 @@ from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.verb import Step, Verb
-from run_scenarios.syntax.expressions import expressions_in, template_of
 from run_scenarios.syntax.matchers import check_matcher
-from run_scenarios.syntax.schema_validator import problems
+from run_scenarios.syntax.render import find_expressions, get_template
+from run_scenarios.syntax.schema_validator import find_schema_errors
 
 MAX_FINDINGS = 500
 NOTHING: frozenset[str] = frozenset()
@@ -112,8 +112,8 @@ def _mentioned(
     argument: Node, modifiers: Iterable[Node], body: Iterable[Step], found: DiagnosticCollector
 ) -> tuple[tuple[ExpressionNode, ...], tuple[str, ...], frozenset[str]]:
     """Return the expressions of a step, the variables in its argument, and those anywhere in it."""
-    in_argument = tuple(expressions_in(argument)) if argument.dynamic else ()
-    beside = [each for node in modifiers if node.dynamic for each in expressions_in(node)]
+    in_argument = tuple(find_expressions(argument)) if argument.dynamic else ()
+    beside = [each for node in modifiers if node.dynamic for each in find_expressions(node)]
     names = _names_of(in_argument, found) if in_argument else NOTHING
     below = [step.mentions for step in body]
     mentions = names.union(_names_of(beside, found), *below) if beside or below else names
@@ -125,7 +125,7 @@ def _names_of(expressions: Iterable[ExpressionNode], found: DiagnosticCollector)
     names: set[str] = set()
     for expression in expressions:
         with found:
-            names |= template_of(expression).names
+            names |= get_template(expression).names
     return frozenset(names)
 
 
@@ -134,7 +134,7 @@ def check_modifier(name: str, value: Node) -> None:
 
     :raise ScenarioError: for everything wrong with it.
     """
-    wrong = problems(value, MODIFIERS[name], f"'{name}'")
+    wrong = find_schema_errors(value, MODIFIERS[name], f"'{name}'")
     if wrong:
         raise ScenarioError(*wrong)
     if name in ("error", "expect"):
@@ -144,7 +144,7 @@ def check_modifier(name: str, value: Node) -> None:
 
 
 def _refuse_bare(node: ScalarNode, verb: type[Verb]) -> None:
-    if problems(ScalarNode(node.place, None), verb.SCHEMA, ""):
+    if find_schema_errors(ScalarNode(node.place, None), verb.SCHEMA, ""):
         keys = ", ".join(_keys(verb))
         raise scenario_error(
             node.span, f"'{verb.NAME}' needs an argument", f"keys: {keys}" if keys else f"- {verb.NAME}: …"
@@ -178,14 +178,14 @@ def check_argument(verb: type[Verb], argument: Node, *, confined: bool) -> list[
     """
     outside = reaches_outside(verb.NAME, argument) if confined else []
     if not verb.SIBLING_KEYS:
-        refused = problems(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
+        refused = find_schema_errors(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
         return list(dict.fromkeys([*refused, *outside])) if outside else refused
     assert isinstance(argument, MappingNode)
     schemas = {verb.NAME: verb.SCHEMA, **verb.SIBLING_KEYS}
     return [
         each
         for part in argument
-        for each in problems(part.value, schemas[part.key], f"'{part.key}'", confined=confined)
+        for each in find_schema_errors(part.value, schemas[part.key], f"'{part.key}'", confined=confined)
     ]
 
 
@@ -303,4 +303,4 @@ def _save(node: Node) -> str:
 
 def check_expressions(node: Node, found: DiagnosticCollector) -> None:
     """Find bad syntax in the expressions of a node."""
-    _names_of(expressions_in(node), found)
+    _names_of(find_expressions(node), found)

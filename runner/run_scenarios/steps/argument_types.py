@@ -11,8 +11,8 @@ from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.frozen import unchecked_frozen
 from run_scenarios.core.nodes import JsonObject, MappingNode, Node, ScalarNode, SequenceNode, to_json
-from run_scenarios.syntax.expressions import MAX_SIZE, size_in_bytes
 from run_scenarios.syntax.matchers import check_matcher
+from run_scenarios.syntax.render import MAX_SIZE, parse_byte_size
 
 FORMATS = ["bochs", "cloop", "dmg", "luks", "parallels", "qcow", "qcow2", "qed", "raw", "vdi", "vhdx", "vmdk", "vpc"]
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".img": "raw", ".vhd": "vpc"}
@@ -115,7 +115,7 @@ def parse_size(node: Node) -> Size:
 
 @lru_cache(maxsize=4096)
 def _size(text: str) -> Size:
-    size = size_in_bytes(text)
+    size = parse_byte_size(text)
     return Size(size, text if TOOL_SIZE.fullmatch(text) else str(size))
 
 

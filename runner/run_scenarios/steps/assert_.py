@@ -11,7 +11,7 @@ from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, t
 from run_scenarios.steps.argument_types import MATCHER, document, object_schema, parse_matcher
 from run_scenarios.steps.mutations import Mutation, mutate_keys
 from run_scenarios.steps.verb import Context, Verb
-from run_scenarios.syntax.matchers import describe, require_match
+from run_scenarios.syntax.matchers import describe_value, require_match
 
 
 def _untrue(verb: str, argument: Node) -> Iterator[Mutation]:
@@ -63,5 +63,5 @@ class Assert(Verb):
         if self.expect is not None:
             require_match(self.expect, self.value, "the value")
         elif self.value is not True:
-            raise StepFailed("the assertion is false", wanted="true", found=describe(self.value))
+            raise StepFailed("the assertion is false", wanted="true", found=describe_value(self.value))
         return None

@@ -32,7 +32,7 @@ from run_scenarios.steps.argument_types import (
 from run_scenarios.steps.mutations import Mutation, drop_each_item, mutate_keys, replace_key
 from run_scenarios.steps.qemu_io_commands import RANGE, Range, parse_range
 from run_scenarios.steps.verb import Context, Verb, require_vm
-from run_scenarios.syntax.matchers import describe, require_match
+from run_scenarios.syntax.matchers import describe_value, require_match
 
 if TYPE_CHECKING:
     from run_scenarios.qemu.machine import Machine
@@ -133,7 +133,9 @@ class AssertBitmap(Verb):
         bitmap = _named(self.name, bitmaps)
         if not self.exists:
             if bitmap is not None:
-                raise StepFailed(f"'{self.node}' has a bitmap '{self.name}'", wanted="none", found=describe(bitmap))
+                raise StepFailed(
+                    f"'{self.node}' has a bitmap '{self.name}'", wanted="none", found=describe_value(bitmap)
+                )
             return None
         if bitmap is None:
             raise StepFailed(
@@ -164,9 +166,9 @@ class AssertBitmap(Verb):
                 f"bitmap '{self.name}' of '{self.node}' has {bitmap['count']} dirty bytes instead of {wanted}",
                 span=self.dirty_span,
                 wanted=f"{wanted} ({ranges} at a granularity of {granularity})",
-                found=describe(bitmap["count"]),
+                found=describe_value(bitmap["count"]),
                 path="count",
-                details=(f"bitmap: {describe(bitmap)}",),
+                details=(f"bitmap: {describe_value(bitmap)}",),
             )
 
 

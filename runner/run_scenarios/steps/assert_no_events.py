@@ -10,7 +10,7 @@ from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, t
 from run_scenarios.steps.argument_types import MATCHER, TEXT, document, object_schema, parse_matcher, parse_text
 from run_scenarios.steps.mutations import replace_with_failure
 from run_scenarios.steps.verb import Context, Verb, find_vm
-from run_scenarios.syntax.matchers import describe, mismatches
+from run_scenarios.syntax.matchers import describe_value, find_mismatches
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class AssertNoEvents(Verb):
             raise StepFailed(
                 f"{len(events)} unconsumed event(s), the first is {events[0]['event']}",
                 wanted="no event",
-                found=describe(events[0]),
-                details=tuple(describe(event) for event in events),
+                found=describe_value(events[0]),
+                details=tuple(describe_value(event) for event in events),
             )
         return None
 
     def _concerned(self, event: JsonObject) -> bool:
         named = not self.name or event["event"] == self.name
-        return named and (self.match is None or not mismatches(self.match, event))
+        return named and (self.match is None or not find_mismatches(self.match, event))

@@ -10,7 +10,7 @@ from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import NOTHING
 from run_scenarios.steps.mutations import replace_with_failure
 from run_scenarios.steps.verb import Context, Verb, require_vm
-from run_scenarios.syntax.matchers import describe
+from run_scenarios.syntax.matchers import describe_value
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class AssertNoJobs(Verb):
         jobs = await require_vm(context).query("query-jobs")
         if jobs:
             names = ", ".join(f"{job['id']} ({job['status']})" for job in jobs)
-            raise StepFailed(f"there are jobs: {names}", wanted="[]", found=describe(jobs))
+            raise StepFailed(f"there are jobs: {names}", wanted="[]", found=describe_value(jobs))
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from run_scenarios.core.diagnostics import Diagnostic, closest, did_you_mean
+from run_scenarios.core.diagnostics import Diagnostic, did_you_mean, find_closest
 from run_scenarios.core.errors import ScenarioError, scenario_error
 from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import UNKNOWN, Entry, JsonValue, MappingNode, Node, UnknownValue, to_json
@@ -14,7 +14,7 @@ from run_scenarios.core.source import Span
 from run_scenarios.steps.argument_types import SIZE, TEXT, document, parse_text
 from run_scenarios.steps.scope import Block, Parameter, Procedure, Scope
 from run_scenarios.steps.verb import Context, ControlFlowVerb, Step
-from run_scenarios.syntax.expressions import render, size_in_bytes
+from run_scenarios.syntax.render import parse_byte_size, render
 
 PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -84,7 +84,7 @@ class Call(ControlFlowVerb):
         given = {entry.key: entry.value for entry in entries}
         strange = [entry for entry in entries if entry.key not in procedure.parameters]
         wrong = [self._strange(entry, procedure) for entry in strange]
-        misspelt = {closest(entry.key, procedure.parameters) for entry in strange}
+        misspelt = {find_closest(entry.key, procedure.parameters) for entry in strange}
         values: dict[str, JsonValue | UnknownValue] = {}
         for parameter in procedure.parameters.values():
             if parameter.name in misspelt:
@@ -129,6 +129,6 @@ def check_type(value: JsonValue, kind: str, span: Span, what: str) -> None:
 
 def _is_size(value: JsonValue) -> bool:
     try:
-        return size_in_bytes(str(value)) >= 0
+        return parse_byte_size(str(value)) >= 0
     except ValueError:
         return False

@@ -22,7 +22,7 @@ from run_scenarios.core.nodes import (
     replace_at_path,
 )
 from run_scenarios.core.source import Span
-from run_scenarios.syntax.matchers import mismatches
+from run_scenarios.syntax.matchers import find_mismatches
 
 NO_SUCH_VALUE = "broken by --audit, this is nowhere"
 IN_PARTS = ("$contains", "$exact", "$unordered")
@@ -142,7 +142,7 @@ def _cannot_fail(expected: Node) -> str:
     if isinstance(expected, ScalarNode | SequenceNode) or expected.dynamic or _is_beyond_samples(expected):
         return ""
     for kind, samples in SAMPLES.items():
-        if not any(mismatches(expected, sample) for sample in samples):
+        if not any(find_mismatches(expected, sample) for sample in samples):
             return f"any {kind} will do"
     return ""
 

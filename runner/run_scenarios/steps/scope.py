@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from run_scenarios.core.nodes import JsonValue, Node, UnknownValue
 from run_scenarios.core.source import Span
-from run_scenarios.syntax.expressions import Variables
+from run_scenarios.syntax.render import Variables
 
 if TYPE_CHECKING:
     from run_scenarios.steps.verb import Step

@@ -10,7 +10,7 @@ from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, f
 from run_scenarios.steps.argument_types import MATCHER, TEXT, document, object_schema, parse_matcher, parse_text
 from run_scenarios.steps.mutations import Mutation, expand_short_form, mutate_expectation, mutate_keys, replace_key
 from run_scenarios.steps.verb import Context, Verb, find_vm
-from run_scenarios.syntax.matchers import mismatches, require_match
+from run_scenarios.syntax.matchers import find_mismatches, require_match
 
 
 def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Mutation]:
@@ -74,4 +74,4 @@ class WaitEvent(Verb):
         return event
 
     def _chosen(self, event: JsonObject) -> bool:
-        return event["event"] == self.name and (self.match is None or not mismatches(self.match, event))
+        return event["event"] == self.name and (self.match is None or not find_mismatches(self.match, event))

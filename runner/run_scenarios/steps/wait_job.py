@@ -19,7 +19,7 @@ from run_scenarios.steps.argument_types import (
 )
 from run_scenarios.steps.mutations import Mutation, expand_short_form, mutate_keys, replace_key, replace_text
 from run_scenarios.steps.verb import Context, Verb, require_vm
-from run_scenarios.syntax.matchers import describe, require_match
+from run_scenarios.syntax.matchers import describe_value, require_match
 
 if TYPE_CHECKING:
     from run_scenarios.qemu.machine import Machine
@@ -166,7 +166,7 @@ class WaitJob(Verb):
         stops = machine.events.unconsumed(self._is_stop)
         if stops:
             raise StepFailed(
-                f"job '{self.id}' was stopped by an I/O error", wanted=self.outcome, found=describe(stops[0])
+                f"job '{self.id}' was stopped by an I/O error", wanted=self.outcome, found=describe_value(stops[0])
             )
 
     async def _must_be_dismissed(self, machine: Machine) -> None:
@@ -201,7 +201,7 @@ class WaitJob(Verb):
                 f"job '{self.id}' {_past(end.outcome)}{said}; {wanted}",
                 wanted=self.outcome,
                 found=f"{end.outcome}{said}",
-                details=(describe(end.result()),),
+                details=(describe_value(end.result()),),
             )
         if self.error is not None:
             require_match(self.error, end.error, f"job '{self.id}' failed with another error")

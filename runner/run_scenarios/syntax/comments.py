@@ -17,7 +17,7 @@ ALONE = re.compile(r"\s*(#|$)")
 
 
 @dataclass(frozen=True)
-class Comment:
+class MarkedComment:
     """One such comment.
 
     :param text: what stands behind the word.
@@ -29,7 +29,7 @@ class Comment:
     line: int
 
 
-def comments(source: Source, word: str) -> Iterator[Comment]:
+def find_comments(source: Source, word: str) -> Iterator[MarkedComment]:
     """Yield the comments of a file that begin with this word, the first of each line."""
     if f"{word}:" not in source.text:
         return
@@ -42,7 +42,7 @@ def comments(source: Source, word: str) -> Iterator[Comment]:
                 continue
             about = number if not ALONE.match(line) else _next_line(lines, number)
             span = Span(source, number, found.start() + 1, len(line) - found.start())
-            yield Comment(span, line[found.end() :].strip(), about)
+            yield MarkedComment(span, line[found.end() :].strip(), about)
             break
 
 

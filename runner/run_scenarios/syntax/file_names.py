@@ -10,7 +10,7 @@ PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 LOCAL_HINT = "files live in the case's own directory: use a plain relative name; to leave it, see --allow-outside"
 
 
-def local_problem(name: str) -> str:
+def find_name_problem(name: str) -> str:
     """Return what is wrong with a file name that should stay in the case's directory, "" if nothing is."""
     if name.startswith("/"):
         return f"'{name}' is an absolute path"

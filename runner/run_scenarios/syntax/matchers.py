@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import StepFailed, scenario_error
 from run_scenarios.core.json_types import type_name
-from run_scenarios.core.limits import TooMuch, bounded
+from run_scenarios.core.limits import LimitExceeded, limit_resources
 from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, SequenceNode, to_json
 from run_scenarios.core.source import Span
 
@@ -27,12 +27,12 @@ OPPOSITES = {
 }
 
 
-class Missing:
+class MissingKey:
     """What stands in the place of a key that is not there."""
 
 
-MISSING = Missing()
-Actual = JsonValue | Missing
+MISSING = MissingKey()
+Actual = JsonValue | MissingKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Mismatch:
         return f"{place}expected {self.wanted}, found {self.found}"
 
 
-def mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mismatch]:
+def find_mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mismatch]:
     """Return every difference between what is expected and what there is; none means it matches.
 
     :param expected: a rendered node that `check_matcher` accepts.
@@ -62,9 +62,9 @@ def mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mismatch]
     if isinstance(expected, SequenceNode):
         return _match_list(expected, actual, path)
     wanted = to_json(expected)
-    if same(wanted, actual):
+    if is_identical(wanted, actual):
         return []
-    return [Mismatch(path, expected.span, describe(wanted), describe(actual))]
+    return [Mismatch(path, expected.span, describe_value(wanted), describe_value(actual))]
 
 
 def require_match(expected: Node, actual: JsonValue, what: str) -> None:
@@ -73,7 +73,7 @@ def require_match(expected: Node, actual: JsonValue, what: str) -> None:
     :param what: how the message calls the value.
     :raise StepFailed: if it does not, with every difference, at the place of the first.
     """
-    differences = mismatches(expected, actual)
+    differences = find_mismatches(expected, actual)
     if differences:
         first = differences[0]
         raise StepFailed(
@@ -82,7 +82,7 @@ def require_match(expected: Node, actual: JsonValue, what: str) -> None:
             wanted=first.wanted,
             found=first.found,
             path=first.path,
-            details=(*map(str, differences), f"{what}: {describe(actual)}"),
+            details=(*map(str, differences), f"{what}: {describe_value(actual)}"),
         )
 
 
@@ -103,20 +103,20 @@ def check_matcher(expected: Node) -> None:
                 check_matcher(entry.value)
 
 
-def same(one: object, other: object) -> bool:
+def is_identical(one: object, other: object) -> bool:
     """Tell whether two bare values are equal in value and type, however deep: 1 is neither true nor 1.0."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(is_identical(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(is_identical, one, other))
     return one == other
 
 
-def describe(value: Actual) -> str:
+def describe_value(value: Actual) -> str:
     """Return a value as JSON, cut to a readable length, with its type where a scalar's could be in doubt."""
-    if isinstance(value, Missing):
+    if isinstance(value, MissingKey):
         return "nothing (no such key)"
     text = json.dumps(value, ensure_ascii=False)
     text = text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
@@ -152,15 +152,15 @@ def _join(path: str, part: str | int) -> str:
 
 def _match_mapping(expected: MappingNode, actual: Actual, path: str) -> list[Mismatch]:
     if not isinstance(actual, dict):
-        return [Mismatch(path, expected.span, "a mapping", describe(actual))]
+        return [Mismatch(path, expected.span, "a mapping", describe_value(actual))]
     found = []
     for entry in expected:
         value: Actual = actual.get(entry.key, MISSING)
         below = _join(path, entry.key)
-        if isinstance(value, Missing) and not _may_be_absent(entry.value):
-            found.append(Mismatch(below, entry.span, _wanted(entry.value), describe(value)))
+        if isinstance(value, MissingKey) and not _may_be_absent(entry.value):
+            found.append(Mismatch(below, entry.span, _wanted(entry.value), describe_value(value)))
         else:
-            found += mismatches(entry.value, value, below)
+            found += find_mismatches(entry.value, value, below)
     return found
 
 
@@ -169,18 +169,18 @@ def _may_be_absent(expected: Node) -> bool:
 
 
 def _wanted(expected: Node) -> str:
-    return describe(to_json(expected))
+    return describe_value(to_json(expected))
 
 
 def _match_list(expected: SequenceNode, actual: Actual, path: str) -> list[Mismatch]:
     if not isinstance(actual, list):
-        return [Mismatch(path, expected.span, "a list", describe(actual))]
+        return [Mismatch(path, expected.span, "a list", describe_value(actual))]
     found = []
     for index, (item, value) in enumerate(zip(expected, actual, strict=False)):
-        found += mismatches(item, value, _join(path, index))
+        found += find_mismatches(item, value, _join(path, index))
     if len(expected.items) != len(actual):
         wanted = f"{len(expected.items)} items"
-        found.append(Mismatch(path, expected.span, wanted, f"{len(actual)}: {describe(actual)}"))
+        found.append(Mismatch(path, expected.span, wanted, f"{len(actual)}: {describe_value(actual)}"))
     return found
 
 
@@ -194,7 +194,7 @@ class Operator:
 
 
 def _one(matches: bool, operand: Node, actual: Actual, path: str, phrase: str) -> list[Mismatch]:
-    return [] if matches else [Mismatch(path, operand.span, f"{phrase} {_wanted(operand)}", describe(actual))]
+    return [] if matches else [Mismatch(path, operand.span, f"{phrase} {_wanted(operand)}", describe_value(actual))]
 
 
 def _ordered(phrase: str, holds: Callable[[float, float], bool]) -> Operator:
@@ -236,9 +236,9 @@ def _check_regex(operand: Node, name: str) -> None:
     if not isinstance(operand, ScalarNode) or not isinstance(operand.value, str):
         raise scenario_error(operand.span, f"'{name}' takes a string, not {type_name(to_json(operand))}")
     try:
-        with bounded("it", REGEX_S):
+        with limit_resources("it", REGEX_S):
             re.compile(operand.value)
-    except (re.error, RecursionError, OverflowError, TooMuch) as error:
+    except (re.error, RecursionError, OverflowError, LimitExceeded) as error:
         raise scenario_error(operand.span, f"bad regular expression: {error}") from None
 
 
@@ -247,7 +247,7 @@ def _check_length(operand: Node, name: str) -> None:
     if isinstance(operand, MappingNode) and _operator(operand):
         check_matcher(operand)
     elif not is_length or to_json(operand) < 0:  # type: ignore[operator]
-        found = describe(to_json(operand))
+        found = describe_value(to_json(operand))
         raise scenario_error(operand.span, f"'{name}' takes a whole number or an operator, not {found}", "{$gt: 0}")
 
 
@@ -276,9 +276,9 @@ def _children(node: Node) -> tuple[Node, ...]:
 def _regex(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     pattern = str(to_json(operand))
     try:
-        with bounded(f"the regular expression {describe(pattern)}", REGEX_S):
+        with limit_resources(f"the regular expression {describe_value(pattern)}", REGEX_S):
             matches = isinstance(actual, str) and re.search(pattern, actual) is not None
-    except TooMuch as error:
+    except LimitExceeded as error:
         raise StepFailed(
             str(error), span=operand.span, hint="do not repeat what repeats itself, as in '(a+)+'"
         ) from None
@@ -289,54 +289,54 @@ def _contains(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     wanted = to_json(operand)
     if isinstance(actual, str):
         return _one(isinstance(wanted, str) and wanted in actual, operand, actual, path, "text containing")
-    matches = isinstance(actual, list) and any(not mismatches(operand, item) for item in actual)
+    matches = isinstance(actual, list) and any(not find_mismatches(operand, item) for item in actual)
     return _one(matches, operand, actual, path, "a list containing")
 
 
 def _differs(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    return _one(not same(to_json(operand), actual), operand, actual, path, "anything but")
+    return _one(not is_identical(to_json(operand), actual), operand, actual, path, "anything but")
 
 
 def _exact(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    return _one(same(to_json(operand), actual), operand, actual, path, "exactly")
+    return _one(is_identical(to_json(operand), actual), operand, actual, path, "exactly")
 
 
 def _any(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    present = not isinstance(actual, Missing)
-    return [] if present else [Mismatch(path, operand.span, "anything", describe(actual))]
+    present = not isinstance(actual, MissingKey)
+    return [] if present else [Mismatch(path, operand.span, "anything", describe_value(actual))]
 
 
 def _absent(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    absent = isinstance(actual, Missing)
-    return [] if absent else [Mismatch(path, operand.span, "no such key", describe(actual))]
+    absent = isinstance(actual, MissingKey)
+    return [] if absent else [Mismatch(path, operand.span, "no such key", describe_value(actual))]
 
 
 def _length(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     if not isinstance(actual, str | list | dict):
-        return [Mismatch(path, operand.span, "something with a length", describe(actual))]
-    return mismatches(operand, len(actual), f"length of {path or 'the value'}")
+        return [Mismatch(path, operand.span, "something with a length", describe_value(actual))]
+    return find_mismatches(operand, len(actual), f"length of {path or 'the value'}")
 
 
 def _unordered(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     assert isinstance(operand, SequenceNode)
     if not isinstance(actual, list):
-        return [Mismatch(path, operand.span, "a list", describe(actual))]
+        return [Mismatch(path, operand.span, "a list", describe_value(actual))]
     left = list(actual)
     for item in operand:
-        hit = next((index for index, value in enumerate(left) if not mismatches(item, value)), None)
+        hit = next((index for index, value in enumerate(left) if not find_mismatches(item, value)), None)
         if hit is None:
-            return [Mismatch(path, item.span, f"an item {_wanted(item)}", describe(left))]
+            return [Mismatch(path, item.span, f"an item {_wanted(item)}", describe_value(left))]
         del left[hit]
-    return [] if not left else [Mismatch(path, operand.span, "no further items", describe(left))]
+    return [] if not left else [Mismatch(path, operand.span, "no further items", describe_value(left))]
 
 
 def _not(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    return _one(bool(mismatches(operand, actual, path)), operand, actual, path, "anything that does not match")
+    return _one(bool(find_mismatches(operand, actual, path)), operand, actual, path, "anything that does not match")
 
 
 def _one_of(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     assert isinstance(operand, SequenceNode)
-    return _one(any(not mismatches(item, actual, path) for item in operand), operand, actual, path, "one of")
+    return _one(any(not find_mismatches(item, actual, path) for item in operand), operand, actual, path, "one of")
 
 
 OPERATORS: dict[str, Operator] = {

@@ -15,11 +15,11 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from run_scenarios.core.diagnostics import Diagnostic, closest, did_you_mean
+from run_scenarios.core.diagnostics import Diagnostic, did_you_mean, find_closest
 from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import UNKNOWN, ExpressionNode, Node, ScalarNode, UnknownNode, find_at_path, to_partial
 from run_scenarios.core.source import Span
-from run_scenarios.syntax.file_names import LOCAL_HINT, local_problem
+from run_scenarios.syntax.file_names import LOCAL_HINT, find_name_problem
 
 TYPES = {
     "string": "a string",
@@ -44,7 +44,7 @@ LIMITS = {
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
 
-def explained(node: Node, schema: dict[str, Any], what: str, *, confined: bool) -> list[Diagnostic]:
+def explain_schema_errors(node: Node, schema: dict[str, Any], what: str, *, confined: bool) -> list[Diagnostic]:
     """Return everything in `node` that `schema` refuses."""
     validator = _validator(_Key(schema), confined)
     return [found for error in validator.iter_errors(to_partial(node)) for found in _explain(error, node, what)]
@@ -72,7 +72,7 @@ def _unless_unknown(keyword: Keyword) -> Keyword:
 
 
 def _case_file(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    problem = local_problem(instance) if isinstance(instance, str) else ""
+    problem = find_name_problem(instance) if isinstance(instance, str) else ""
     if problem:
         yield ValidationError(problem)
 
@@ -141,7 +141,7 @@ def _explain_missing_key(error: Any, node: Node, path: tuple[str | int, ...], wh
     found = re.match(r"'(.*)' is a required property", error.message)
     missing, known = found[1] if found else "?", error.schema.get("properties", {})
     closed = error.schema.get("additionalProperties") is False
-    if closed and any(missing == closest(key, known) for key in error.instance if key not in known):
+    if closed and any(missing == find_closest(key, known) for key in error.instance if key not in known):
         return  # The misspelt key is reported already.
     says = known.get(missing, {}).get("description")
     span, _ = find_at_path(node, path)

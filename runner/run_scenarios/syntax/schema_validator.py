@@ -17,7 +17,7 @@ from typing import Any
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from run_scenarios.syntax.file_names import PLAIN_NAME, local_problem
+from run_scenarios.syntax.file_names import PLAIN_NAME, find_name_problem
 
 SCALAR_TYPES = (str, int, float, bool, type(None))
 SILENT = frozenset({"title", "description"})
@@ -27,21 +27,21 @@ Accepts = Callable[[Any], bool]
 _compiled: dict[tuple[int, bool], tuple[Accepts, Schema]] = {}
 
 
-def problems(node: Node, schema: Schema, what: str, *, confined: bool = True) -> list[Diagnostic]:
+def find_schema_errors(node: Node, schema: Schema, what: str, *, confined: bool = True) -> list[Diagnostic]:
     """Return everything in `node` that `schema` refuses, each at the exact key or value.
 
     :param schema: a constant, for what is compiled from it is kept.
     :param what: how messages call the value as a whole.
     :param confined: whether a file must stay in the case's directory.
     """
-    if accepts(node, schema, confined=confined):
+    if is_accepted(node, schema, confined=confined):
         return []
-    from run_scenarios.syntax.schema_errors import explained
+    from run_scenarios.syntax.schema_errors import explain_schema_errors
 
-    return explained(node, schema, what, confined=confined)
+    return explain_schema_errors(node, schema, what, confined=confined)
 
 
-def accepts(node: Node, schema: Schema, *, confined: bool = True) -> bool:
+def is_accepted(node: Node, schema: Schema, *, confined: bool = True) -> bool:
     """Tell whether `schema` is known to accept a node."""
     key = (id(schema), confined)
     known = _compiled.get(key)
@@ -194,7 +194,7 @@ def _is_file(confined: bool) -> Accepts:
     def accepted(name: str) -> bool:
         if PLAIN_NAME.fullmatch(name):
             return True
-        return not name.startswith("-") and not (confined and local_problem(name))
+        return not name.startswith("-") and not (confined and find_name_problem(name))
 
     return accepted
 

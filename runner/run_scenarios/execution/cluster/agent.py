@@ -18,7 +18,7 @@ from typing import IO
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import RunnerError
-from run_scenarios.core.events import Event, Failure, Outcome, Result
+from run_scenarios.core.events import Failure, Outcome, Result, RunEvent
 from run_scenarios.execution.case_runner import CaseRunner, Settings
 from run_scenarios.execution.cluster.messages import CaseRequest, CaseResponse, StopRun, receive, send
 from run_scenarios.execution.scheduler import RequirementChecker
@@ -107,7 +107,7 @@ class _CaseServer:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _serve(self, parcel: CaseRequest, place: Path) -> None:
-        events: list[Event] = []
+        events: list[RunEvent] = []
         try:
             result = await self._run(parcel, place, events)
             kept = result.artifacts and (result.outcome.is_failure or parcel.keep_logs)
@@ -118,7 +118,7 @@ class _CaseServer:
             shutil.rmtree(place, ignore_errors=True)
         send(self._output, CaseResponse(parcel.run, parcel.index, replace(result, artifacts=""), tuple(events), files))
 
-    async def _run(self, parcel: CaseRequest, place: Path, events: list[Event]) -> Result:
+    async def _run(self, parcel: CaseRequest, place: Path, events: list[RunEvent]) -> Result:
         build = self._build(parcel)
         wrong = await build.mistakes(parcel.case, self._guardian)
         if wrong:

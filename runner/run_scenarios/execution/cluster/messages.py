@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
-from run_scenarios.core.events import Event, Result, TestPoint
+from run_scenarios.core.events import Result, RunEvent, TestPoint
 from run_scenarios.scenario.plan import Case
 
 LENGTH = struct.Struct("!Q")
@@ -48,7 +48,7 @@ class CaseResponse:
     run: str
     index: int
     result: Result
-    events: tuple[Event, ...] = ()
+    events: tuple[RunEvent, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 

@@ -94,7 +94,7 @@ KEPT_FILTERS = [
 ]
 
 
-def size_in_bytes(text: str) -> int:
+def parse_byte_size(text: str) -> int:
     """Return the bytes in `512`, `64k`, `1.5M` or `64KiB`; suffixes are powers of 1024, as in qemu-img's manual.
 
     :raise ValueError: for anything else, and for a fraction of a byte.
@@ -115,7 +115,7 @@ def size_in_bytes(text: str) -> int:
 def _bytes(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return size_in_bytes(str(value))
+    return parse_byte_size(str(value))
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -271,7 +271,7 @@ class Template:
 
 
 @lru_cache(maxsize=4096)
-def compile_text(text: str) -> Template:
+def compile_template(text: str) -> Template:
     """Compile a string that holds at least one `{{ … }}`.
 
     :raise jinja2.TemplateError: for bad syntax, an unknown filter, a call, an expression too long or too deep.
@@ -326,13 +326,13 @@ def _whole_expression(text: str) -> str | None:
     return None
 
 
-def template_of(node: ExpressionNode) -> Template:
+def get_template(node: ExpressionNode) -> Template:
     """Return the compiled template of a node.
 
     :raise ScenarioError: for bad syntax, with the position of the value.
     """
     try:
-        return compile_text(node.text)
+        return compile_template(node.text)
     except jinja2.TemplateError as error:
         said = str(error.message).replace("end of print statement", "}}").rstrip(".")
         raise scenario_error(node.span, f"bad expression: {said}", _syntax_hint(said)) from None
@@ -348,7 +348,7 @@ def _syntax_hint(said: str) -> str:
     return SYNTAX_HINTS.get(found[1], "") if found else ""
 
 
-def expressions_in(node: Node) -> Iterator[ExpressionNode]:
+def find_expressions(node: Node) -> Iterator[ExpressionNode]:
     """Yield every expression in a node, however deep."""
     if not node.dynamic:
         return
@@ -357,19 +357,19 @@ def expressions_in(node: Node) -> Iterator[ExpressionNode]:
     elif isinstance(node, SequenceNode):
         for item in node:
             if item.dynamic:
-                yield from expressions_in(item)
+                yield from find_expressions(item)
     elif isinstance(node, MappingNode):
         for entry in node:
             if entry.value.dynamic:
-                yield from expressions_in(entry.value)
+                yield from find_expressions(entry.value)
 
 
-def names_in(node: Node) -> set[str]:
+def find_variable_names(node: Node) -> set[str]:
     """Return the variables that the expressions in a node mention.
 
     :raise ScenarioError: for bad syntax, with the position of the value.
     """
-    return {name for expression in expressions_in(node) for name in template_of(expression).names}
+    return {name for expression in find_expressions(node) for name in get_template(expression).names}
 
 
 def render(node: Node, variables: Variables) -> Node:
@@ -418,10 +418,10 @@ class _Renderer:
         return value
 
     def _value(self, node: ExpressionNode) -> Node | _Omitted:
-        template = template_of(node)
+        template = get_template(node)
         if template.alone and (bare := self._bare(template.alone)) is not None:
             return ScalarNode(node.place, bare)
-        check_names(template.names, self._variables, node.span)
+        check_variables_are_set(template.names, self._variables, node.span)
         values = {name: self._variables[name] for name in template.names}
         if any(isinstance(value, UnknownValue) for value in values.values()):
             return UnknownNode(node.place)
@@ -480,7 +480,7 @@ def _key_of(key: object) -> str:
     return key
 
 
-def check_names(names: frozenset[str], known: Variables, span: Span) -> None:
+def check_variables_are_set(names: frozenset[str], known: Variables, span: Span) -> None:
     """Check that every name is one of the known ones.
 
     :raise ScenarioError: for the first that is not.
