@@ -43,7 +43,7 @@ def check_file(content: bytes) -> None:
     for finding in collection.findings:
         assert finding.render()
     assert len(collection.bad) <= 1
-    assert all(case.scenario.steps for case in collection.cases)
+    assert all(case.load().steps for case in collection.cases)
     assert bool(collection.bad) == any(each.severity == "error" for each in collection.findings)
     names = [*(each.path for each in collection.bad), *(case.selector for case in collection.cases)]
     points = tuple(TestPoint(name, "case.yaml") for name in names)

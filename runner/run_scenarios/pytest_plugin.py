@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from run_scenarios.core.events import Result
     from run_scenarios.execution.case_runner import Settings
     from run_scenarios.qmp.step_checker import QmpChecker
-    from run_scenarios.scenario.task import Task
+    from run_scenarios.scenario.case import Task
 
 HEAD = 1 << 16
 """How much of a file must show whether it is a scenario, in bytes."""
@@ -164,7 +164,7 @@ class ScenarioItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the scenario begins."""
-        return self.path, self.task.case.scenario.span.line - 1, self.task.point.name
+        return self.path, self.task.case.load().span.line - 1, self.task.point.name
 
 
 class _Front:

@@ -10,7 +10,7 @@ import pytest
 from run_scenarios.collection import collector as module
 from run_scenarios.collection.collector import Collection, collect
 from run_scenarios.core.nodes import to_partial
-from run_scenarios.scenario.plan import Case
+from run_scenarios.scenario.case import Case
 from run_scenarios.steps.verb import Step
 
 TOP = Path(__file__).parents[2]
@@ -46,8 +46,8 @@ def written(steps: tuple[Step, ...]) -> list[object]:
 
 def test_a_case_needs_no_file_once_it_was_read(files: Path) -> None:
     cases = collect(["scenarios"]).cases
-    before = [written(case.scenario.steps) for case in cases]
+    before = [written(case.load().steps) for case in cases]
     travelled: list[Case] = pickle.loads(pickle.dumps(cases))
     shutil.rmtree(files / "scenarios")
-    assert [written(case.scenario.steps) for case in travelled] == before
-    assert all(case.scenario.procedures for case in travelled if "incremental-backup" in case.file.path)
+    assert [written(case.load().steps) for case in travelled] == before
+    assert all(case.load().procedures for case in travelled if "incremental-backup" in case.file.path)

@@ -8,10 +8,11 @@ import pytest
 from run_scenarios.core.events import TestPoint
 from run_scenarios.execution.start_order import choose_start_order
 from run_scenarios.qemu.programs import Programs
+from run_scenarios.scenario.case import Task
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import plan
-from run_scenarios.scenario.task import Task
+
+from tests.support.scenarios import plan_cases
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def tasks(tmp_path: Path) -> list[Task]:
     (tmp_path / "a.yaml").write_text("scenario: a\nsteps: [launch]\n")
     scenario = Reader().read(tmp_path / "a.yaml", "a.yaml")
     assert isinstance(scenario, Scenario)
-    (case,) = plan(scenario)
+    (case,) = plan_cases(scenario)
     return [
         Task(index, case, Programs({}), TestPoint(name, "a.yaml", case=name)) for index, name in enumerate("abcdefgh")
     ]

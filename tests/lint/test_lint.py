@@ -16,12 +16,12 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import ScenarioError
 from run_scenarios.lint import lint_library, lint_scenario
 from run_scenarios.lint.rules import BY_CODE, RULES, Rule
+from run_scenarios.scenario.dry_run import dry_run, dry_run_procedures
 from run_scenarios.scenario.model import InvalidFile, Library
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import dry_run, dry_run_procedures, plan
 from run_scenarios.steps import VERBS
 
-from tests.support.scenarios import RunSteps, write_scenario
+from tests.support.scenarios import RunSteps, plan_cases, write_scenario
 
 LINT = Path(__file__).parent
 TOP = Path(__file__).parents[2]
@@ -40,8 +40,8 @@ def findings(file: Path) -> list[Diagnostic]:
     assert not isinstance(read, InvalidFile), "\n".join(each.render() for each in read.diagnostics)
     if isinstance(read, Library):
         return lint_library(read, dry_run_procedures(read.own.values())[1])
-    plan(read)
-    return lint_scenario(read, dry_run(read).walks)
+    plan_cases(read)
+    return lint_scenario(read, dry_run(read).visited)
 
 
 def shown(found: list[Diagnostic]) -> str:

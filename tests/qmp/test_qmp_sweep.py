@@ -26,9 +26,9 @@ from run_scenarios.qmp.query_schema import query_schema
 from run_scenarios.qmp.requirements import find_unmet_requirement
 from run_scenarios.qmp.schema import QmpSchema, parse_schema
 from run_scenarios.qmp.step_checker import QmpChecker
+from run_scenarios.scenario.dry_run import VisitedStep, dry_run
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import parse_again
-from run_scenarios.scenario.plan import VisitedStep, dry_run
 
 from tests.support.scenarios import RunSteps
 
@@ -90,7 +90,7 @@ def visited(qemu: Qemu) -> list[Visited]:
         scenario = parse_again(file)
         if find_unmet_requirement(scenario.requires, qemu.programs, qemu.schema):
             continue
-        for visit in (visit for walk in dry_run(scenario).walks for visit in walk):
+        for visit in (visit for walk in dry_run(scenario).visited for visit in walk):
             each = Visited(scenario, visit)
             if visit.step.verb.NAME in ("qmp", "wait-event") and each not in seen:
                 seen.append(each)

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from run_scenarios.core.errors import ScenarioError
+from run_scenarios.scenario.case import Case
+from run_scenarios.scenario.dry_run import dry_run
+from run_scenarios.scenario.model import Scenario
 
 POINT = re.compile(r"(not )?ok (\d+) - (.*?)(?: # (SKIP|TODO) (.*))?$")
 
@@ -66,6 +70,17 @@ class Run:
 
 
 RunSteps = Callable[..., Run]
+
+
+def plan_cases(scenario: Scenario) -> list[Case]:
+    """Return the cases of a scenario.
+
+    :raise ScenarioError: with everything that a dry run finds.
+    """
+    found = dry_run(scenario)
+    if found.diagnostics:
+        raise ScenarioError(*found.diagnostics)
+    return found.cases
 
 
 def write_scenario(directory: Path, steps: str, head: str = "") -> Path:

@@ -32,7 +32,7 @@ from run_scenarios.core.events import (
 from run_scenarios.core.signals import Interrupted
 from run_scenarios.core.source import Source
 from run_scenarios.execution.session import Execute, run_selection
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 LEAST_CAP_S, CAP_FACTOR = 30.0, 10.0
 """How long a changed case may take: so many times as long as it does unchanged, but not too little."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from run_scenarios.core.events import CaseFinished, Outcome, Result, RunEvent, StepFinished
 from run_scenarios.core.source import Span
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 
 class Baseline:

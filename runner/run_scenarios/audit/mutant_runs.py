@@ -8,7 +8,7 @@ from enum import Enum
 from run_scenarios.audit.mutants import Mutant
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import Outcome, Result
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED)
 EXCUSE = "mend it, or say why that is as it should be: # audit: the reason"

@@ -13,9 +13,10 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.source import Source, Span
 from run_scenarios.lint import lint_library, lint_scenario
 from run_scenarios.qmp.step_checker import QmpChecker
+from run_scenarios.scenario.case import Case
+from run_scenarios.scenario.dry_run import DryRun, VisitedSteps, dry_run, dry_run_procedures
 from run_scenarios.scenario.model import FileText, InvalidFile, Library, Scenario
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import Case, DryRun, VisitedSteps, dry_run, dry_run_procedures
 
 MAX_FILE_CPU_S = 1.0
 
@@ -90,9 +91,9 @@ def _look_at(read: Scenario | InvalidFile, file: FoundFile, given: JsonObject) -
     walks: Sequence[VisitedSteps] = ()
     try:
         planned = dry_run(read, given)
-        walks = planned.walks
-        if planned.found:
-            return _LookedAt(CheckedFile({(read.path, ""): tuple(planned.found)}), walks)
+        walks = planned.visited
+        if planned.diagnostics:
+            return _LookedAt(CheckedFile({(read.path, ""): tuple(planned.diagnostics)}), walks)
         warnings = tuple(lint_scenario(read, walks))
         return _LookedAt(CheckedFile(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
     except ScenarioError as error:

@@ -22,9 +22,9 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.worker_pool import map_in_order
 from run_scenarios.qemu.builds import Build
 from run_scenarios.qmp.step_checker import QmpChecker
+from run_scenarios.scenario.case import Case
 from run_scenarios.scenario.model import InvalidFile
 from run_scenarios.scenario.parser import Reader
-from run_scenarios.scenario.plan import Case
 
 NO_CHECKS: Mapping[str, QmpChecker] = MappingProxyType({})
 WORTH_A_PROCESS = 150

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from run_scenarios.scenario.plan import Case
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Case, Task
 
 
 def format_case(task: Task, *, as_json: bool) -> str:

@@ -29,9 +29,8 @@ from run_scenarios.collection.variable_overrides import format_overrides
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.events import TestPoint
 from run_scenarios.qemu.builds import Build
+from run_scenarios.scenario.case import Case, Task
 from run_scenarios.scenario.model import InvalidFile
-from run_scenarios.scenario.plan import Case
-from run_scenarios.scenario.task import Task
 
 MAX_LISTED = 5
 
@@ -178,7 +177,7 @@ class _Filters:
         self._keep(lambda each: each.name in history.failed, why + " of")
 
     def by_shard(self, shard: Shard, durations: dict[str, float]) -> None:
-        weights = estimate_weights({each.name: count_steps(each.case.scenario) for each in self.left}, durations)
+        weights = estimate_weights({each.name: count_steps(each.case.load()) for each in self.left}, durations)
         chosen = choose_members(weights, shard)
         self.notes.append(
             f"shard {shard}: {len(chosen)} of {len(weights)} cases; "

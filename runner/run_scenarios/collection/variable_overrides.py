@@ -9,7 +9,7 @@ from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import ScenarioError, UsageError
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.core.source import Source
-from run_scenarios.scenario.plan import Case
+from run_scenarios.scenario.case import Case
 from run_scenarios.syntax.matchers import describe_value, is_identical
 from run_scenarios.syntax.yaml_loader import load_text
 

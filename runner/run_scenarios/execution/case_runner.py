@@ -36,9 +36,9 @@ from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.qemu.trace import Trace
 from run_scenarios.qemu.workspace import CaseDirectories, Workspace
+from run_scenarios.scenario.binding import bind_modifier, bind_step
+from run_scenarios.scenario.case import Task
 from run_scenarios.scenario.confinement import link_outside
-from run_scenarios.scenario.plan import bind_modifier, bind_step
-from run_scenarios.scenario.task import Task
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.scope import Block, Scope
 from run_scenarios.steps.verb import DEFAULT_VM, ControlFlowVerb, Step
@@ -228,7 +228,7 @@ class CaseRunner:
 
     async def _attempt(self) -> tuple[Outcome, Failure | None]:
         try:
-            await self._within(self.task.case.timeout_s or CASE_TIMEOUT_S, self._whole(), "the case timed out")
+            await self._within(self.task.case.load_timeout_s() or CASE_TIMEOUT_S, self._whole(), "the case timed out")
         except StepTimedOut as error:
             return await self._seen_with_deaths(Outcome.TIMED_OUT, self._failure(error, error.args[1]))
         except MachineDied as error:
@@ -238,7 +238,8 @@ class CaseRunner:
         return Outcome.PASSED, None
 
     async def _whole(self) -> None:
-        await self.block(Block(self.task.case.scenario.steps, self.task.case.scope()))
+        scenario = self.task.case.load()
+        await self.block(Block(scenario.steps, self.task.case.make_scope(scenario.procedures)))
         await self._check_machines()
         await self._end_politely()
 
@@ -395,19 +396,19 @@ class CaseRunner:
     def _failure(self, error: BaseException, limit: float | None) -> Failure:
         return describe_failure(
             error,
-            self.blame or RunningStep(None, 0, (), None, self.task.case.scenario.span),
+            self.blame or RunningStep(None, 0, (), None, self.task.case.load().span),
             traffic=self.trace.last_messages() if self.trace else (),
             stderr_tail=next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), ""),
             limit_s=limit,
         )
 
     def _conclude(self, outcome: Outcome, failure: Failure | None) -> Result:
-        known = self.task.case.scenario.expected_failure
+        known = self.task.case.load().expected_failure
         if known and outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED):
             return Result(Outcome.KNOWN_FAILURE, self._duration(), failure, note=known)
         if known and outcome is Outcome.PASSED:
             text = "passed, though it is known to fail"
-            diagnostic = Diagnostic(self.task.case.scenario.span, text, "remove 'expected-failure'")
+            diagnostic = Diagnostic(self.task.case.load().span, text, "remove 'expected-failure'")
             return Result(Outcome.UNEXPECTED_PASS, self._duration(), Failure(diagnostic))
         return Result(outcome, self._duration(), failure)
 

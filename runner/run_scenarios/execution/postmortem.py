@@ -20,8 +20,8 @@ from run_scenarios.execution.reproduce import ScriptHeader, make_script
 from run_scenarios.qemu.machine import Machine
 from run_scenarios.qemu.process import ChildProcesses
 from run_scenarios.qemu.programs import Programs
+from run_scenarios.scenario.case import Task
 from run_scenarios.scenario.confinement import link_outside
-from run_scenarios.scenario.task import Task
 
 ANSWER_S = 2.0
 IMAGES_S = 10.0

@@ -19,7 +19,7 @@ from run_scenarios.qemu.programs import Programs
 from run_scenarios.qmp.introspection import introspect
 from run_scenarios.qmp.requirements import find_unmet_requirement
 from run_scenarios.qmp.schema import QmpSchema
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 NOT_STARTED = "not run, another case failed (--fail-fast)"
 
@@ -119,7 +119,7 @@ class RequirementChecker:
 
     async def unmet(self, task: Task) -> str:
         """Return why a case is to be skipped, "" if it is not."""
-        requires = task.case.scenario.requires
+        requires = task.case.load().requires
         if not requires:
             return ""
         return find_unmet_requirement(requires, task.programs, await asyncio.shield(self._ask(task.programs)))

@@ -24,7 +24,7 @@ from run_scenarios.execution.scheduler import LocalPool, Pool, run_tasks
 from run_scenarios.execution.start_order import choose_start_order
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.workspace import Workspace
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 OBJECTS_BEFORE_COLLECTION = 10_000
 

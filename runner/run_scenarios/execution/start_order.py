@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 
 def choose_start_order(tasks: Sequence[Task], expected: Mapping[str, float], workers: int) -> list[Task]:

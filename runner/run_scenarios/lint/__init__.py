@@ -8,8 +8,8 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.lint.context import LintContext, make_library_context, make_scenario_context
 from run_scenarios.lint.rules import RULES, Rule
 from run_scenarios.lint.suppressions import apply_suppressions
+from run_scenarios.scenario.dry_run import VisitedSteps
 from run_scenarios.scenario.model import Library, Scenario
-from run_scenarios.scenario.plan import VisitedSteps
 
 
 def lint_scenario(scenario: Scenario, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:

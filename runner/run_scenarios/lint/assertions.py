@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from run_scenarios.core.nodes import MappingNode, Node, SequenceNode
 from run_scenarios.lint.context import Finding, LintContext
-from run_scenarios.scenario.plan import VisitedStep
+from run_scenarios.scenario.dry_run import VisitedStep
 from run_scenarios.steps.compare import Compare
 from run_scenarios.steps.verb import Step
 
@@ -20,13 +20,13 @@ def nothing_asserted(subject: LintContext) -> Iterator[Finding]:
     """Yield the last step of a scenario if it asserts nothing in any case."""
     if subject.scenario is None:
         return
-    walks = [[met for met in walk if met.top.verb.NAME not in WINDING_DOWN] for walk in subject.walks]
+    walks = [[met for met in walk if met.outermost.verb.NAME not in WINDING_DOWN] for walk in subject.walks]
     if not any(_asserts(met) for walk in walks for met in walk):
         hint = "'expect' beside a step, 'read', 'compare' or an 'assert-…' does"
         yield Finding(subject.scenario.span, "no step of this scenario asserts anything", hint)
         return
-    last = [walk[-1].top if walk else None for walk in walks]
-    if not any(_asserts(met) for walk, top in zip(walks, last, strict=True) for met in walk if met.top is top):
+    last = [walk[-1].outermost if walk else None for walk in walks]
+    if not any(_asserts(met) for walk, top in zip(walks, last, strict=True) for met in walk if met.outermost is top):
         for step in dict.fromkeys(last):
             if step is not None:
                 yield Finding(step.span, "the last step asserts nothing", "say what must hold after it, or remove it")
@@ -47,7 +47,7 @@ def compared_with_itself(subject: LintContext) -> Iterator[Finding]:
                 found.setdefault(met.step, []).append(met)
     for encounters in found.values():
         if all(_compares_one(met) for met in encounters):
-            place = encounters[0].place(_second(encounters[0].argument).span)
+            place = encounters[0].locate(_second(encounters[0].argument).span)
             yield Finding(place, "an image is compared with itself", "name the image it must equal")
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from run_scenarios.core.nodes import MappingNode
 from run_scenarios.core.source import Source, Span
+from run_scenarios.scenario.dry_run import VisitedSteps
 from run_scenarios.scenario.model import Library, Scenario
-from run_scenarios.scenario.plan import VisitedSteps
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.set_ import Set
 from run_scenarios.steps.verb import Step

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from run_scenarios.core.source import Span
 from run_scenarios.lint.context import Finding, LintContext
-from run_scenarios.scenario.plan import VisitedStep
+from run_scenarios.scenario.dry_run import VisitedStep
 
 STARTING = frozenset(
     {"block-commit", "block-stream", "blockdev-backup", "blockdev-mirror", "drive-backup", "drive-mirror"}
@@ -128,8 +128,8 @@ def _start(jobs: _Jobs, met: VisitedStep, name: str | None, arguments: Node | No
         return
     given = arguments.get("job-id")
     id_ = _text(given if given is not None else arguments.get("device"))
-    if id_ and met.vm is not None and met.certain and met.step.error is None:
-        jobs.start(_Job(met.vm, id_, given is not None, met.place(met.step.span)))
+    if id_ and met.vm is not None and met.is_certain and met.step.error is None:
+        jobs.start(_Job(met.vm, id_, given is not None, met.locate(met.step.span)))
 
 
 def _text(node: Node | None) -> str | None:

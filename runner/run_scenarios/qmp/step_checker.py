@@ -23,8 +23,8 @@ from run_scenarios.qmp.message_checker import (
     check_result,
 )
 from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.scenario.dry_run import VisitedStep
 from run_scenarios.scenario.model import Requirements, Scenario
-from run_scenarios.scenario.plan import VisitedStep
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.verb import Step
 

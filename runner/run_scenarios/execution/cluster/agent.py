@@ -29,9 +29,9 @@ from run_scenarios.qmp.introspection import QMP_PROGRAMS, SchemaProvider, intros
 from run_scenarios.qmp.requirements import find_unmet_requirement
 from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.qmp.step_checker import QmpChecker, is_checked
+from run_scenarios.scenario.case import Case, Task
+from run_scenarios.scenario.dry_run import dry_run, find_reachable_procedures
 from run_scenarios.scenario.model import Requirements
-from run_scenarios.scenario.plan import Case, dry_run, find_reachable_procedures
-from run_scenarios.scenario.task import Task
 
 FILE_LIMIT = 64 << 20
 
@@ -151,11 +151,11 @@ class _Build:
 
         :raise SetupError: if QEMU cannot be asked.
         """
-        scenario = case.scenario
+        scenario = case.load()
         procedures = find_reachable_procedures(scenario.procedures.values())
         texts = frozenset({scenario.span.source.text, *(each.span.source.text for each in procedures)})
         if texts not in self._checked:
-            walks = [[each for each in walk if is_checked(each)] for walk in dry_run(scenario).walks]
+            walks = [[each for each in walk if is_checked(each)] for walk in dry_run(scenario).visited]
             check = QmpChecker(SchemaProvider(None, await self._ask(guardian), may_ask=False), self._skipped)
             self._checked[texts] = tuple(check.check(scenario, walks))
         return self._checked[texts]
@@ -171,7 +171,7 @@ class _Build:
 
 
 def _broken(case: Case, message: str) -> Result:
-    return Result(Outcome.BROKEN, failure=Failure(Diagnostic(case.scenario.span, message)))
+    return Result(Outcome.BROKEN, failure=Failure(Diagnostic(case.load().span, message)))
 
 
 def _files_in(directory: Path) -> dict[str, bytes]:

@@ -31,7 +31,7 @@ from run_scenarios.execution.cluster.worker import (
     run_case,
     stop_run,
 )
-from run_scenarios.scenario.task import Task
+from run_scenarios.scenario.case import Task
 
 IN_FLIGHT = 1_000
 CONNECT_S = 10
@@ -206,7 +206,7 @@ class RemoteCase:
         """Return the result of a case that is stopped now, None if it had not begun."""
         if not self.workers:
             return None
-        failure = Failure(Diagnostic(self.task.case.scenario.span, f"{reason}, on {self.workers[-1]}"))
+        failure = Failure(Diagnostic(self.task.case.load().span, f"{reason}, on {self.workers[-1]}"))
         return Result(Outcome.INTERRUPTED, time.monotonic() - self._began, failure)
 
     def begin(self, worker: str) -> None:
@@ -248,7 +248,7 @@ class RemoteCase:
         return delivery
 
     def _broken(self, message: str) -> CaseResponse:
-        failure = Failure(Diagnostic(self.task.case.scenario.span, message))
+        failure = Failure(Diagnostic(self.task.case.load().span, message))
         return CaseResponse(self.pool.run, self.task.index, Result(Outcome.BROKEN, failure=failure))
 
     def _parcel(self) -> CaseRequest:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from run_scenarios.core.events import Result, RunEvent, TestPoint
-from run_scenarios.scenario.plan import Case
+from run_scenarios.scenario.case import Case
 
 LENGTH = struct.Struct("!Q")
 

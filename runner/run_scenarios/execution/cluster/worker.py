@@ -83,7 +83,7 @@ def stop_run(run: str) -> None:
 def make_lost_response(parcel: CaseRequest, workers: list[str]) -> CaseResponse:
     """Return the delivery for a case whose workers died."""
     message = f"the workers that ran it died: {' and '.join(workers) or 'unknown'}"
-    failure = Failure(Diagnostic(parcel.case.scenario.span, message))
+    failure = Failure(Diagnostic(parcel.case.load().span, message))
     return CaseResponse(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
 
 
@@ -126,7 +126,7 @@ class _AgentProcess:
         """Have a case run, and wait for its delivery."""
         arrived: queue.SimpleQueue[CaseResponse | None] = queue.SimpleQueue()
         self._waiting[parcel.run, parcel.index] = arrived
-        limit = (parcel.case.timeout_s or CASE_TIMEOUT_S) + GRACE_S
+        limit = (parcel.case.load_timeout_s() or CASE_TIMEOUT_S) + GRACE_S
         try:
             self.tell(parcel)
             delivery = None if self.has_ended else arrived.get(timeout=limit)
@@ -137,7 +137,7 @@ class _AgentProcess:
         finally:
             self._waiting.pop((parcel.run, parcel.index), None)
         if delivery is None:
-            failure = Failure(Diagnostic(parcel.case.scenario.span, f"the agent on {get_worker().name} ended"))
+            failure = Failure(Diagnostic(parcel.case.load().span, f"the agent on {get_worker().name} ended"))
             return CaseResponse(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
         return delivery
 
