@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from run_scenarios.cli import main as cli
 from run_scenarios.cli.reporters import Broadcast
 from run_scenarios.core.events import CaseFinished, RunEvent, RunStarted, StepFinished, StepStarted
 from run_scenarios.execution import session as run
-from run_scenarios.execution.case_runner import CaseRunner
+from run_scenarios.execution.deadlines import Deadlines
+from run_scenarios.execution.step_runner import StepRunner
 from run_scenarios.qemu import machine as qemu
 from run_scenarios.qemu.environment import TOOLS as VARIABLES
 from run_scenarios.qemu.programs import Programs
+from run_scenarios.scenario.case import Task
 
 from qa.faults.kinds import Kind, Scene, children_of, tell_tool
 
@@ -290,6 +292,7 @@ class Attempts:
         tempfile.tempdir = None
         # What runs in a shell's background ignores Ctrl-C, and so would the command.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        _make_deadlines_adjustable()
         real = run.run_selection
         run.run_selection = lambda options, selection, emit, *more: real(
             options, selection, Broadcast(emit, watcher), *more
@@ -324,21 +327,30 @@ def _can(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-_short_of_time: set[int] = set()
+_deadlines: dict[int, Deadlines] = {}
+"""Those of each case, by its index."""
+_shortened: set[Deadlines] = set()
+
+
+def _make_deadlines_adjustable() -> None:
+    """Remember the deadlines of each case, and let `_shorten` shorten them."""
+    init, run_within = StepRunner.__init__, Deadlines.run_within
+
+    def remember(self: StepRunner, task: Task, *more: Any) -> None:
+        init(self, task, *more)
+        _deadlines[task.index] = self.deadlines
+
+    async def run_shortened(self: Deadlines, limit_s: float | None, *more: Any) -> Any:
+        return await run_within(self, SHORT_S if limit_s is not None and self in _shortened else limit_s, *more)
+
+    StepRunner.__init__ = remember  # type: ignore[method-assign, assignment]
+    Deadlines.run_within = run_shortened  # type: ignore[method-assign, assignment]
 
 
 def _shorten(index: int) -> None:
-    """Give whatever one case does little time, and QEMUs that hung up little to end."""
-    if not _short_of_time:
-        within = CaseRunner._within
-
-        async def shortened(self: CaseRunner, limit: float | None, work: Coroutine[Any, Any, Any], *late: str) -> Any:
-            is_it = self.task.index in _short_of_time and limit is not None
-            return await within(self, SHORT_S if is_it else limit, work, *late)
-
-        CaseRunner._within = shortened  # type: ignore[method-assign, assignment]
-        qemu.EXIT_GRACE_S = SHORTER_S
-    _short_of_time.add(index)
+    """Give everything in one case little time, and QEMUs that hung up little time to exit."""
+    _shortened.add(_deadlines[index])
+    qemu.EXIT_GRACE_S = SHORTER_S
 
 
 def _end_of(pid: int) -> tuple[int | None, int]:

@@ -112,7 +112,7 @@ def test_what_goes_wrong_in_it_changes_nothing(
     def fail(*arguments: object) -> None:
         raise ValueError("a bug of ours")
 
-    for name in ("question", "examine_images", "write_up"):
+    for name in ("query_vms", "inspect_images", "write_postmortem"):
         monkeypatch.setattr(postmortem, name, fail)
     run = run_steps(BITMAP + FAILS)
     assert (run.status, run.message) == (1, "step 5 (assert): the assertion is false")

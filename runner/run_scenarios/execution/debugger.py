@@ -1,6 +1,6 @@
-"""A run that waits for a person: before each step, or where a case failed. Imports model, errors and qemu.
+"""Pause cases for a person: before each step, or after a failure.
 
-The prompts are events like all that is told; the answers are lines typed at the terminal.
+Prompts are `Notice` events, as every other output is; answers are lines typed at the terminal.
 """
 
 from __future__ import annotations
@@ -20,75 +20,75 @@ from run_scenarios.core.events import Emit, Failure, Notice
 from run_scenarios.execution.failure import RunningStep, literal_text
 from run_scenarios.qemu.machine import Machine
 
-MOST_PATH_BYTES = 107
+MAX_SOCKET_PATH_BYTES = 107
 STDIN = 0
 
 
 @dataclass
 class Debugger:
-    """When to wait, and how to say so.
+    """Pauses cases and shows how to look at them.
 
-    :param each_step: before each step, until the answer `c`.
-    :param on_failure: before the VMs of a case that failed are ended.
+    :param each_step: pause before each step, until the answer is `c`.
+    :param on_failure: pause after a failure, before the VMs of the case are killed.
     """
 
     each_step: bool
     on_failure: bool
     emit: Emit
 
-    async def before_step(self, blame: RunningStep, machines: Iterable[Machine], work: Path) -> None:
-        """Show a step that is about to begin, and wait for an answer."""
-        assert blame.step
-        name = literal_text(blame.step.name)
-        title = f"step {blame.number} ({blame.verb}){f': {name}' if name else ''}"
-        self._say(
-            f"{blame.span}: {escape_unprintable(title)}",
-            *format_excerpt(blame.span),
+    async def before_step(self, running: RunningStep, machines: Iterable[Machine], work: Path) -> None:
+        """Show a step that is about to run, and wait for an answer."""
+        step = running.step
+        name = literal_text(step.name)
+        title = f"step {running.number} ({running.verb}){f': {name}' if name else ''}"
+        self._show(
+            f"{step.span}: {escape_unprintable(title)}",
+            *format_excerpt(step.span),
             *(
-                [f"  runs: {escape_unprintable(blame.rendered)}"]
-                if blame.step.argument.dynamic and blame.rendered
+                [f"  runs: {escape_unprintable(running.rendered)}"]
+                if step.argument.dynamic and running.rendered
                 else []
             ),
-            *_ways_in(machines, work),
+            *_describe_access(machines, work),
             "Enter goes on, c goes on to the end, q ends the run",
         )
-        answer = (await _typed_line()).strip()
+        answer = (await _read_line()).strip()
         if answer == "q":
-            await _end_run()
+            await _interrupt_run()
         self.each_step = self.each_step and answer != "c"
 
     async def after_failure(self, case: str, failure: Failure, machines: Iterable[Machine], work: Path) -> None:
-        """Say what failed and how to look at it, and wait for Enter."""
+        """Show what failed and how to look at it, and wait for Enter."""
         span = failure.diagnostic.span
-        self._say(
+        self._show(
             f"{span}: {escape_unprintable(failure.diagnostic.message)}",
             *format_excerpt(span, failure.diagnostic.hint),
-            *_ways_in(machines, work),
+            *_describe_access(machines, work),
             f"{escape_unprintable(case)} is paused; Enter goes on, Ctrl-C ends the run",
         )
-        await _typed_line()
+        await _read_line()
 
-    def _say(self, *lines: str) -> None:
+    def _show(self, *lines: str) -> None:
         self.emit(Notice("\n".join(lines)))
 
 
-def _ways_in(machines: Iterable[Machine], work: Path) -> Sequence[str]:
-    shells = [f"  {_shell(work.parent, machine.name)}" for machine in machines if machine.is_running]
+def _describe_access(machines: Iterable[Machine], work: Path) -> Sequence[str]:
+    shells = [f"  {_format_shell_command(work.parent, machine.name)}" for machine in machines if machine.is_running]
     return [f"  directory: {work}", *(shells or ["  no VM runs"])]
 
 
-def _shell(directory: Path, name: str) -> str:
-    """Return the command that talks to a VM. Source: unix(7), for how long the path of a socket may be."""
-    beside = Path(sys.executable).with_name("qmp-shell")
-    program = "qmp-shell" if shutil.which("qmp-shell") or not beside.exists() else str(beside)
+def _format_shell_command(directory: Path, name: str) -> str:
+    """Return the command that connects to a VM. Source: unix(7) limits the length of a socket's path."""
+    installed = Path(sys.executable).with_name("qmp-shell")
+    program = "qmp-shell" if shutil.which("qmp-shell") or not installed.exists() else str(installed)
     socket = directory / f"{name}.qmp"
-    if len(os.fsencode(socket)) <= MOST_PATH_BYTES:
+    if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
         return shlex.join([program, str(socket)])
     return f"cd {shlex.quote(str(directory))} && {shlex.join([program, socket.name])}"
 
 
-async def _typed_line() -> str:
-    """Wait for a line at the terminal; a terminal that has gone answers with nothing."""
+async def _read_line() -> str:
+    """Wait for a line at the terminal; return "" if the terminal has gone."""
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[str] = loop.create_future()
 
@@ -107,7 +107,7 @@ async def _typed_line() -> str:
         loop.remove_reader(STDIN)
 
 
-async def _end_run() -> None:
-    """Stop the run as Ctrl-C does, which cancels what waits here."""
+async def _interrupt_run() -> None:
+    """Stop the run as Ctrl-C does, which cancels this coroutine."""
     signal.raise_signal(signal.SIGINT)
     await asyncio.get_running_loop().create_future()

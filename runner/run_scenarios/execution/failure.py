@@ -1,10 +1,11 @@
-"""Why a case did not pass: an exception to its outcome and its story. Imports model, match, steps.base."""
+"""Convert the exception that ended a case to an outcome and a failure."""
 
 from __future__ import annotations
 
 import json
 import traceback
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import (
@@ -19,71 +20,103 @@ from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.core.exit_status import signal_name
 from run_scenarios.core.nodes import JsonObject, JsonValue, Node, to_json, to_partial
 from run_scenarios.core.source import Span
+from run_scenarios.execution.deadlines import TimeLimitExceeded
+from run_scenarios.qemu.machine import Machine
+from run_scenarios.scenario.model import Scenario
 from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.matchers import describe_value, require_match
 
 
-class StepTimedOut(RunnerError):
-    """A step took longer than it may."""
-
-
 @dataclass
 class RunningStep:
-    """The step that was running when a case failed, None before the first; `span` is where to point then.
+    """A step of a case while it runs.
 
-    :param argument: the step's argument with its values in place, None before it had them.
+    :param number: its place in the order of running, from 1.
+    :param callers: the control-flow steps that led to it, outermost first.
+    :param argument: its argument with all expressions evaluated, None before that.
     """
 
-    step: Step | None
+    step: Step
     number: int
-    stack: tuple[Span, ...]
-    argument: Node | None
-    span: Span
+    callers: tuple[Span, ...]
+    argument: Node | None = None
 
     @property
     def verb(self) -> str:
-        """The step's verb, "" where there is no step."""
-        return self.step.verb.NAME if self.step else ""
+        """The name of the step's verb."""
+        return self.step.verb.NAME
 
     @property
     def rendered(self) -> str:
-        """The step as it ran, as JSON; "" if it has not come to that."""
+        """The step as it ran, as JSON; "" before its argument was evaluated."""
         return json.dumps({self.verb: to_partial(self.argument)}, default=str) if self.argument else ""
 
 
 def describe_failure(
-    error: BaseException, blame: RunningStep, *, traffic: tuple[str, ...], stderr_tail: str, limit_s: float | None
+    error: BaseException,
+    running: RunningStep | None,
+    scenario: Span,
+    *,
+    traffic: tuple[str, ...] = (),
+    stderr_tail: str = "",
 ) -> Failure:
-    """Return the story of a failure.
+    """Convert an exception to the failure that reports show.
 
-    :param limit_s: the seconds that were not enough, None if it was not for time.
+    :param running: the step that failed, None before the first.
+    :param scenario: where to point if there is no such step.
     """
-    step = blame.step
-    status = error.status if isinstance(error, MachineDied) else None
-    return Failure(
-        _diagnostic_of(error, blame.span),
+    failure = Failure(
+        _make_diagnostic(error, running.step.span if running else scenario),
         wanted=getattr(error, "wanted", ""),
         found=getattr(error, "found", ""),
         path=getattr(error, "path", ""),
         details=getattr(error, "details", ()),
-        step=blame.number,
-        verb=blame.verb,
-        name=literal_text(step.name) if step else "",
-        stack=blame.stack,
-        rendered=blame.rendered,
         traffic=traffic,
         stderr_tail=stderr_tail,
-        signal=signal_name(status or 0),
-        timeout_ms=int(limit_s * 1000) if limit_s else None,
-        place=step.span if step else None,
+        signal=signal_name((error.status if isinstance(error, MachineDied) else None) or 0),
+        timeout_ms=int(error.limit_s * 1000) if isinstance(error, TimeLimitExceeded) else None,
+    )
+    if not running:
+        return failure
+    return replace(
+        failure,
+        step=running.number,
+        verb=running.verb,
+        name=literal_text(running.step.name),
+        stack=running.callers,
+        rendered=running.rendered,
+        place=running.step.span,
     )
 
 
-def check_expected_error(failed: CommandFailed, error: Node | None) -> JsonValue:
-    """Return the reply of a command that failed as expected.
+async def add_crashes(outcome: Outcome, failure: Failure, machines: Iterable[Machine]) -> tuple[Outcome, Failure]:
+    """Add to a failure the VMs that ended without being noticed by a step: they may have caused it."""
+    for machine in machines:
+        error = await machine.exit_error() if machine.is_lost else None
+        if isinstance(error, MachineDied):
+            signal = failure.signal or signal_name(error.status or 0)
+            failure = replace(failure, details=(*failure.details, error.message), signal=signal)
+            outcome = Outcome.CRASHED
+    return outcome, failure
 
-    :raise CommandFailed: if no failure was expected.
-    :raise StepFailed: if another one was.
+
+def conclude(scenario: Scenario, outcome: Outcome, failure: Failure | None, duration_s: float) -> Result:
+    """Return the result of a case, with regard to its `expected-failure`."""
+    reason = scenario.expected_failure
+    if reason and outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED):
+        return Result(Outcome.KNOWN_FAILURE, duration_s, failure, note=reason)
+    if reason and outcome is Outcome.PASSED:
+        diagnostic = Diagnostic(scenario.span, "passed, but is expected to fail", "remove 'expected-failure'")
+        return Result(Outcome.UNEXPECTED_PASS, duration_s, Failure(diagnostic))
+    return Result(outcome, duration_s, failure)
+
+
+def check_expected_error(failed: CommandFailed, error: Node | None) -> JsonValue:
+    """Return the reply of a command that failed as `error` expects.
+
+    :param error: a matcher for the reply, None if the command must succeed.
+    :raise CommandFailed: if the command must succeed.
+    :raise StepFailed: if the reply does not match.
     """
     if error is None:
         raise failed
@@ -93,7 +126,7 @@ def check_expected_error(failed: CommandFailed, error: Node | None) -> JsonValue
 
 
 def unexpected_success_error(verb: str, result: JsonValue, error: Node) -> StepFailed:
-    """Return the error for a step that must fail and did not."""
+    """Return the error for a step that succeeded although it has `error`."""
     return StepFailed(
         f"'{verb}' succeeded, though it must fail",
         span=error.span,
@@ -103,8 +136,10 @@ def unexpected_success_error(verb: str, result: JsonValue, error: Node) -> StepF
 
 
 def classify_outcome(error: Exception) -> Outcome:
-    """Return the outcome that an exception means."""
+    """Return the outcome that an exception leads to."""
     match error:
+        case TimeLimitExceeded():
+            return Outcome.TIMED_OUT
         case MachineDied():
             return Outcome.CRASHED
         case CommandFailed() if isinstance(status := error.reply.get("status"), int) and status < 0:
@@ -117,17 +152,25 @@ def classify_outcome(error: Exception) -> Outcome:
             return Outcome.BROKEN
 
 
-def make_step_record(blame: RunningStep) -> JsonObject:
-    """Return what the trace says of a step that begins."""
-    assert blame.step
-    record: JsonObject = {"number": blame.number, "verb": blame.verb, "at": str(blame.span), "depth": len(blame.stack)}
-    name, vm = literal_text(blame.step.name), literal_text(blame.step.modifiers.get("vm"))
-    more: JsonObject = {"name": name, "save": blame.step.save, "vm": vm}
+def make_step_record(running: RunningStep) -> JsonObject:
+    """Return the data of the trace's `step` record."""
+    step = running.step
+    record: JsonObject = {
+        "number": running.number,
+        "verb": running.verb,
+        "at": str(step.span),
+        "depth": len(running.callers),
+    }
+    more: JsonObject = {
+        "name": literal_text(step.name),
+        "save": step.save,
+        "vm": literal_text(step.modifiers.get("vm")),
+    }
     return record | {key: value for key, value in more.items() if value}
 
 
 def make_fail_record(result: Result) -> JsonObject:
-    """Return what the trace says of a failure."""
+    """Return the data of the trace's `fail` record."""
     failure = result.failure
     assert failure
     record: JsonObject = {
@@ -144,18 +187,18 @@ def make_fail_record(result: Result) -> JsonObject:
     return {key: value for key, value in record.items() if value not in ("", None)}
 
 
-def literal_text(name: Node | None) -> str:
-    """Return what a scenario calls a step or its VM, "" if that is nothing or depends on a value."""
-    return str(to_json(name)) if name is not None and not name.dynamic else ""
+def literal_text(node: Node | None) -> str:
+    """Return the text of a node, "" if there is none or it has expressions."""
+    return str(to_json(node)) if node is not None and not node.dynamic else ""
 
 
-def _diagnostic_of(error: BaseException, span: Span) -> Diagnostic:
+def _make_diagnostic(error: BaseException, span: Span) -> Diagnostic:
     match error:
         case StepFailed():
             return Diagnostic(error.span or span, error.message, error.hint.split("\n")[-1])
         case ScenarioError():
             return error.diagnostics[0]
-        case StepTimedOut() | RunnerError():
+        case RunnerError():
             return Diagnostic(span, str(error.args[0]))
         case OSError():
             return Diagnostic(span, describe_os_error(error))

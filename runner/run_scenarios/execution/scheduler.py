@@ -1,4 +1,4 @@
-"""Tasks to results: run them side by side, tell what happens as events. Imports case_run and below.
+"""Run tasks side by side, and report their progress as events.
 
 One asyncio loop runs several cases; each has its own directory, processes and trace.
 """
@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from run_scenarios.core.events import CaseFinished, CaseStarted, Emit, Outcome, Result, RunStopped
 from run_scenarios.core.signals import Interrupted
@@ -25,25 +25,25 @@ NOT_STARTED = "not run, another case failed (--fail-fast)"
 
 
 class RunningCase(Protocol):
-    """A case on its way to a result."""
+    """A case that a pool runs."""
 
     async def result(self) -> Result:
-        """Wait for the end of the case, and of its cleanup; whatever happens ends as a result."""
+        """Wait until the case has ended and was cleaned up; every error becomes a result."""
 
     def interrupted(self, reason: str) -> Result | None:
-        """Return the result of a case that is stopped now, None if it has not begun."""
+        """Return the result of a case that is being stopped, None if it has not begun."""
 
 
 class Pool(Protocol):
-    """Where cases run: in this process, or on other machines.
+    """A place where cases run: this process, or other machines.
 
-    :param slots: how many cases are given to it at a time.
+    :param slots: the number of cases that it takes at a time.
     """
 
     slots: int
 
     def start(self, task: Task, slot: int) -> RunningCase:
-        """Return a case that is to run; whoever runs it emits its `CaseStarted`."""
+        """Return the case of a task; the pool emits its `CaseStarted`."""
 
 
 class LocalPool:
@@ -53,13 +53,13 @@ class LocalPool:
         self.slots = settings.jobs
         self._settings = settings
         self._emit = emit
-        self._probe = RequirementChecker(settings.guardian)
+        self._requirements = RequirementChecker(settings.guardian)
         self._began = time.monotonic()
 
     def start(self, task: Task, slot: int) -> CaseRunner:
         """Begin to run a case."""
         self._emit(CaseStarted(task.index, slot, time.monotonic() - self._began))
-        return CaseRunner(task, self._settings, self._emit, self._probe.unmet)
+        return CaseRunner(task, self._settings, self._emit, self._requirements.find_unmet)
 
 
 async def run_tasks(
@@ -69,62 +69,87 @@ async def run_tasks(
     stop: asyncio.Future[Interrupted],
     failures_left: int | None = None,
 ) -> Interrupted | None:
-    """Run tasks, as many at a time as the pool takes, in the order given.
+    """Run tasks in the order given, as many at a time as the pool takes.
 
     :param emit: called with each event as it happens, in this thread.
-    :param stop: once it has a result, what runs is reported as interrupted for that reason, before it is cleaned up.
-    :param failures_left: after how many failures no further case is started, None for any number.
-    :return: the result of `stop`, None if every case came to its end before.
+    :param stop: once it has a result, running cases are reported as interrupted, and then cleaned up.
+    :param failures_left: the number of failures after which no further case is started, None for no limit.
+    :return: the result of `stop`, None if every case ended before.
     """
-    running: dict[int, RunningCase] = {}
-    waiting = iter(tasks)
-
-    async def work(slot: int) -> None:
-        nonlocal failures_left
-        for task in waiting:
-            if failures_left is not None and failures_left < 1:
-                emit(CaseFinished(task.index, Result(Outcome.SKIPPED, note=NOT_STARTED)))
-                continue
-            run = running[task.index] = pool.start(task, slot)
-            result = await run.result()
-            if failures_left is not None and result.outcome.is_failure:
-                failures_left -= 1
-            if running.pop(task.index, None):
-                emit(CaseFinished(task.index, result))
-
-    workers: asyncio.Future[Any] = asyncio.gather(*map(work, range(max(1, min(pool.slots, len(tasks))))))
-    await asyncio.wait((workers, stop), return_when=asyncio.FIRST_COMPLETED)
-    if workers.done():
-        await workers
+    workers = _Workers(tasks, pool, emit, failures_left)
+    done = asyncio.ensure_future(workers.run())
+    await asyncio.wait((done, stop), return_when=asyncio.FIRST_COMPLETED)
+    if done.done():
+        await done
         return None
-    reason = str(stop.result())
-    for index, run in list(running.items()):
-        del running[index]
-        result = run.interrupted(reason)
-        if result:
-            emit(CaseFinished(index, result))
-    emit(RunStopped(reason))
-    workers.cancel()
+    workers.report_interrupted(str(stop.result()))
+    done.cancel()
     with suppress(asyncio.CancelledError):
-        await workers
+        await done
     return stop.result()
 
 
+class _Workers:
+    """The workers of one run, which take the tasks from one queue.
+
+    :param failures_left: as in `run_tasks`.
+    """
+
+    def __init__(self, tasks: Sequence[Task], pool: Pool, emit: Emit, failures_left: int | None) -> None:
+        self._queue = iter(tasks)
+        self._count = max(1, min(pool.slots, len(tasks)))
+        self._pool = pool
+        self._emit = emit
+        self._failures_left = failures_left
+        self._running: dict[int, RunningCase] = {}
+        self._is_interrupted = False
+
+    async def run(self) -> None:
+        """Run every task to its end."""
+        await asyncio.gather(*map(self._work, range(self._count)))
+
+    def report_interrupted(self, reason: str) -> None:
+        """Report every case that is running as interrupted; its own result is discarded when it comes."""
+        self._is_interrupted = True
+        for index, case in self._running.items():
+            result = case.interrupted(reason)
+            if result:
+                self._emit(CaseFinished(index, result))
+        self._emit(RunStopped(reason))
+
+    async def _work(self, slot: int) -> None:
+        for task in self._queue:
+            if self._failures_left is not None and self._failures_left < 1:
+                self._emit(CaseFinished(task.index, Result(Outcome.SKIPPED, note=NOT_STARTED)))
+            else:
+                await self._run_case(task, slot)
+
+    async def _run_case(self, task: Task, slot: int) -> None:
+        case = self._running[task.index] = self._pool.start(task, slot)
+        result = await case.result()
+        del self._running[task.index]
+        if self._failures_left is not None and result.outcome.is_failure:
+            self._failures_left -= 1
+        if not self._is_interrupted:
+            self._emit(CaseFinished(task.index, result))
+
+
 class RequirementChecker:
-    """Asks each QEMU under test what it can do, at most once and only if a scenario requires something."""
+    """Checks what scenarios require of each QEMU under test, which is queried at most once, and only if needed."""
 
     def __init__(self, guardian: Guardian) -> None:
         self._guardian = guardian
-        self._asked: dict[int, asyncio.Task[QmpSchema]] = {}
+        self._schemas: dict[frozenset[tuple[str, str]], asyncio.Task[QmpSchema]] = {}
 
-    async def unmet(self, task: Task) -> str:
-        """Return why a case is to be skipped, "" if it is not."""
+    async def find_unmet(self, task: Task) -> str:
+        """Return the reason to skip a case, "" if all of its requirements are met."""
         requires = task.case.load().requires
         if not requires:
             return ""
-        return find_unmet_requirement(requires, task.programs, await asyncio.shield(self._ask(task.programs)))
+        return find_unmet_requirement(requires, task.programs, await asyncio.shield(self._get_schema(task.programs)))
 
-    def _ask(self, programs: Programs) -> asyncio.Task[QmpSchema]:
-        if id(programs) not in self._asked:
-            self._asked[id(programs)] = asyncio.create_task(introspect(programs, self._guardian))
-        return self._asked[id(programs)]
+    def _get_schema(self, programs: Programs) -> asyncio.Task[QmpSchema]:
+        key = frozenset(programs.paths.items())
+        if key not in self._schemas:
+            self._schemas[key] = asyncio.create_task(introspect(programs, self._guardian))
+        return self._schemas[key]

@@ -69,7 +69,7 @@ def run_selection(
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     with prepare_settings(options) as settings:
         if options.step or options.pause_on_failure:
-            settings = replace(settings, pauses=Debugger(options.step, options.pause_on_failure, emit))
+            settings = replace(settings, debugger=Debugger(options.step, options.pause_on_failure, emit))
         _emit_start(selection, options, emit)
         try:
             stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))

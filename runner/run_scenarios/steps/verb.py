@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import StepFailed
@@ -66,8 +67,12 @@ class Step:
         return self.modifiers.get("expect")
 
 
-class Context(Protocol):
-    """What a running step may use."""
+@dataclass(kw_only=True)
+class Context:
+    """What a running step may use.
+
+    :param pauses: whether a person may want to talk to the VMs while the run is paused.
+    """
 
     directory: Path
     logs: Path
@@ -80,22 +85,24 @@ class Context(Protocol):
     trace: Trace
     vm_name: str
     pauses: bool
-    """Whether a person may want to talk to the VMs while the run is paused."""
 
     def describe_wait(self, what: str) -> None:
         """Record what the step waits for, for the message of a timeout."""
+        raise NotImplementedError
 
     async def run_tool(self, tool: str, *arguments: str) -> CompletedTool:
         """Run a tool of the QEMU under test until it ends, with any status.
 
         :raise SetupError: if it was not found or cannot be started.
         """
+        raise NotImplementedError
 
     async def run_block(self, block: Block) -> None:
         """Run the steps of a block.
 
         :raise StepFailed: if one of them fails.
         """
+        raise NotImplementedError
 
 
 class Verb:

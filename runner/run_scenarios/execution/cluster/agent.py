@@ -84,7 +84,7 @@ class _CaseServer:
         self._output = output
         self._running: dict[asyncio.Task[None], str] = {}
         self._builds: dict[frozenset[tuple[str, str]], _Build] = {}
-        self._probe = RequirementChecker(guardian)
+        self._requirements = RequirementChecker(guardian)
         self._count = 0
 
     def start(self, parcel: CaseRequest) -> None:
@@ -127,7 +127,7 @@ class _CaseServer:
         workspace = Workspace(place, place / "logs", False, self._guardian)
         settings = Settings(workspace, self._guardian, records_traffic=parcel.records_traffic)
         try:
-            return await CaseRunner(task, settings, events.append, self._probe.unmet).result()
+            return await CaseRunner(task, settings, events.append, self._requirements.find_unmet).result()
         finally:
             workspace.remove()
 

@@ -1,0 +1,260 @@
+"""Run the steps of one case, in the directories and with the trace that were made for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from signal import SIGTERM
+from typing import Any
+
+from run_scenarios.core.errors import CommandFailed, ScenarioError, StepFailed
+from run_scenarios.core.events import Emit, StepFinished, StepStarted
+from run_scenarios.core.nodes import JsonValue, to_json
+from run_scenarios.core.source import Span
+from run_scenarios.execution.deadlines import Deadlines
+from run_scenarios.execution.debugger import Debugger
+from run_scenarios.execution.failure import (
+    RunningStep,
+    check_expected_error,
+    literal_text,
+    make_step_record,
+    unexpected_success_error,
+)
+from run_scenarios.qemu.machine import Machine
+from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
+from run_scenarios.qemu.trace import Trace
+from run_scenarios.qemu.workspace import CaseDirectories
+from run_scenarios.scenario.binding import bind_modifier, bind_step
+from run_scenarios.scenario.case import Task
+from run_scenarios.scenario.confinement import link_outside
+from run_scenarios.steps.argument_types import parse_seconds
+from run_scenarios.steps.scope import Block, Scope
+from run_scenarios.steps.verb import DEFAULT_VM, Context, ControlFlowVerb, Step
+from run_scenarios.syntax.matchers import require_match
+
+STEP_TIMEOUT_S = 60.0
+# A wrapper script may turn the signal into an exit status.
+STATUSES_AFTER_SIGTERM = (0, -SIGTERM, 128 + SIGTERM)
+
+
+class StepRunner:
+    """Runs the steps of one case and owns the VMs and servers that they start.
+
+    :param began: when the case began, by the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        directories: CaseDirectories,
+        trace: Trace,
+        processes: ChildProcesses,
+        emit: Emit,
+        debugger: Debugger | None,
+        began: float,
+    ) -> None:
+        self.task = task
+        self.directories = directories
+        self.trace = trace
+        self.processes = processes
+        self.debugger = debugger
+        self.deadlines = Deadlines()
+        self.machines: dict[str, Machine] = {}
+        self.servers: dict[str, Child] = {}
+        self.running: RunningStep | None = None
+        """The innermost step that is running."""
+        self.failed: RunningStep | None = None
+        """The innermost step that failed, until a later step begins."""
+        self._emit = emit
+        self._began = began
+        self._started = 0
+        self._callers: tuple[Span, ...] = ()
+
+    async def run_block(self, block: Block) -> None:
+        """Run the steps of a block in order."""
+        for step in block.steps:
+            await self._run_step(step, block.scope)
+
+    async def check_machines(self) -> None:
+        """Look for a QEMU that ended or hung up while no step was looking.
+
+        :raise StepFailed: if there is one.
+        """
+        for machine in self.machines.values():
+            if machine.is_lost or machine.has_crashed:
+                raise await machine.exit_error()
+
+    async def shut_down(self) -> None:
+        """End every process with SIGTERM and wait until it has ended.
+
+        :raise StepFailed: if a QEMU crashes on the way.
+        :raise TimeLimitExceeded: if a process does not end.
+        """
+        self.trace.record("end", None, "SIGTERM")
+        self.deadlines.waiting_for = f"{' and '.join(self.processes.running)} to end after SIGTERM"
+        await self.deadlines.run_within(STEP_TIMEOUT_S, self.processes.terminate_all())
+        for machine in self.machines.values():
+            if machine.exitcode not in STATUSES_AFTER_SIGTERM and not machine.exit_expected:
+                raise await machine.exit_error()
+
+    async def kill_everything(self) -> None:
+        """End what still runs with SIGKILL, and close the QMP sessions."""
+        await self.processes.kill_all()
+        for machine in self.machines.values():
+            await machine.disconnect()
+
+    async def pause(self, wait: Coroutine[Any, Any, None]) -> float:
+        """Wait for a person with every deadline suspended, and return how many seconds that took."""
+        self.deadlines.waiting_for = "a person to press Enter"
+        seconds = await self.deadlines.suspend_during(wait)
+        self.trace.record("paused", None, round(seconds, 3))
+        return seconds
+
+    def stderr_tail(self) -> str:
+        """Return the end of the standard error of the first VM that wrote to it."""
+        return next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), "")
+
+    async def _run_step(self, step: Step, scope: Scope) -> None:
+        outer, running = self.running, self._begin_step(step)
+        # Within 'eventually', an earlier attempt may have failed.
+        self.running, self.failed = running, None
+        if self.debugger and self.debugger.each_step:
+            await self._pause_before(running, scope, self.debugger)
+        began = time.monotonic()
+        passed = ran = False
+        try:
+            ran = await self._run_unless_skipped(running, scope)
+            passed, self.failed = True, None
+        except BaseException:
+            self.failed = self.failed or running
+            raise
+        finally:
+            self.running = outer
+            self._end_step(running, began, passed=passed, skipped=passed and not ran)
+
+    def _begin_step(self, step: Step) -> RunningStep:
+        self._started += 1
+        running = RunningStep(step, self._started, self._callers)
+        name = literal_text(step.name)
+        self._emit(StepStarted(self.task.index, running.number, running.verb, step.span, name, len(self._callers)))
+        self.trace.begin_step(partial(make_step_record, running))
+        return running
+
+    def _end_step(self, running: RunningStep, began: float, *, passed: bool, skipped: bool) -> None:
+        traffic, omitted = self.trace.end_step()
+        self._emit(
+            StepFinished(
+                self.task.index,
+                running.number,
+                running.verb,
+                running.step.span,
+                passed,
+                began_s=began - self._began,
+                duration_s=time.monotonic() - began,
+                traffic=traffic,
+                omitted=omitted,
+                skipped=skipped,
+            )
+        )
+
+    async def _pause_before(self, running: RunningStep, scope: Scope, debugger: Debugger) -> None:
+        with suppress(ScenarioError):
+            running.argument = bind_step(running.step, scope).argument
+        await self.pause(debugger.before_step(running, self.machines.values(), self.directories.work))
+
+    async def _run_unless_skipped(self, running: RunningStep, scope: Scope) -> bool:
+        """Run a step and save its result; return whether its `when` let it run."""
+        step = running.step
+        when = bind_modifier(step, "when", scope)
+        if when is not None and to_json(when) is not True:
+            return False
+        result = await self.deadlines.run_within(_time_limit(step, scope), self._run_verb(running, scope))
+        if step.save:
+            scope.set(step.save, result)
+        return True
+
+    async def _run_verb(self, running: RunningStep, scope: Scope) -> JsonValue:
+        """Run the verb of a step, and return its result, which meets `error` and `expect`."""
+        step, bound = running.step, bind_step(running.step, scope)
+        assert bound.verb
+        self.deadlines.waiting_for = f"'{running.verb}'"
+        running.argument = bound.argument
+        error, expect = bind_modifier(step, "error", scope), bind_modifier(step, "expect", scope)
+        self._refuse_links(step)
+        try:
+            with self._as_caller(step):
+                result = await bound.verb.run(self._make_context(step, scope))
+        except CommandFailed as failed:
+            return check_expected_error(failed, error)
+        if error is not None:
+            raise unexpected_success_error(running.verb, result, error)
+        if expect is not None:
+            require_match(expect, result, f"the result of '{running.verb}'")
+        return result
+
+    def _refuse_links(self, step: Step) -> None:
+        """Refuse to go on in a directory from which a program has made a link to the outside.
+
+        :raise StepFailed: if there is such a link.
+        """
+        if not (step.confined and step.verb.OPENS_FILES):
+            return
+        link = link_outside(self.directories.work)
+        if link:
+            raise StepFailed(f"'{link}' is a link out of the case's directory", hint="a program made it")
+
+    @contextmanager
+    def _as_caller(self, step: Step) -> Iterator[None]:
+        """Add a control-flow step to the call stack of the steps that it runs."""
+        outer = self._callers
+        if issubclass(step.verb, ControlFlowVerb):
+            self._callers = (*outer, step.span)
+        try:
+            yield
+        finally:
+            self._callers = outer
+
+    def _make_context(self, step: Step, scope: Scope) -> _StepContext:
+        vm = bind_modifier(step, "vm", scope)
+        return _StepContext(
+            directory=self.directories.work,
+            logs=self.directories.logs,
+            scope=scope,
+            body=step.body,
+            machines=self.machines,
+            servers=self.servers,
+            programs=self.task.programs,
+            processes=self.processes,
+            trace=self.trace,
+            vm_name=str(to_json(vm)) if vm else DEFAULT_VM,
+            pauses=self.debugger is not None,
+            runner=self,
+        )
+
+
+@dataclass(kw_only=True)
+class _StepContext(Context):
+    """The context of one running step."""
+
+    runner: StepRunner
+
+    def describe_wait(self, what: str) -> None:
+        self.runner.deadlines.waiting_for = what
+
+    async def run_tool(self, tool: str, *arguments: str) -> CompletedTool:
+        self.describe_wait(f"{tool} {' '.join(arguments[:1])}")
+        return await self.processes.run([self.programs[tool], *arguments])
+
+    async def run_block(self, block: Block) -> None:
+        await self.runner.run_block(block)
+
+
+def _time_limit(step: Step, scope: Scope) -> float | None:
+    """Return the seconds that a step may take, None for no limit."""
+    node = bind_modifier(step, "timeout", scope)
+    if node is not None:
+        return parse_seconds(node)
+    return None if issubclass(step.verb, ControlFlowVerb) else STEP_TIMEOUT_S
