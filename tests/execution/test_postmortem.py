@@ -120,7 +120,7 @@ def test_what_goes_wrong_in_it_changes_nothing(
 
 
 def test_a_passing_case_is_not_looked_at(run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postmortem, "write_up", lambda *arguments: pytest.fail("nothing is kept"))
+    monkeypatch.setattr(postmortem, "write_postmortem", lambda *arguments: pytest.fail("nothing is kept"))
     assert run_steps(BITMAP).status == 0
     monkeypatch.undo()
 

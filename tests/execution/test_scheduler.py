@@ -81,7 +81,7 @@ def test_what_does_not_end_in_the_end_is_found(
     run = run_steps("- launch:\n  timeout: 20s\n", "--qemu", str(program), head="timeout: 3s")
     assert (run.status, run.only.block["reason"], run.only.block["timeout_ms"]) == (1, "timeout", 3000)
     assert run.message == "the case timed out after 3 s, waiting for vm to end after SIGTERM"
-    monkeypatch.setattr("run_scenarios.execution.case_runner.STEP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("run_scenarios.execution.step_runner.STEP_TIMEOUT_S", 0.2)
     run = run_steps("- launch:\n  timeout: 20s\n", "--qemu", str(program))
     assert run.message == "timed out after 0.2 s, waiting for vm to end after SIGTERM"
 
