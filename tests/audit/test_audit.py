@@ -268,8 +268,8 @@ def test_the_shipped_scenarios_are_proven(run_command: RunSteps) -> None:
     assert run.status == 0, run.stderr
 
 
-FAILED_THERE = Failure(Diagnostic(Span(Source("a", ""), 1, 1), "x"), place=Span(Source("a", ""), 1, 1))
-FAILED_ELSEWHERE = replace(FAILED_THERE, place=Span(Source("a", ""), 2, 1))
+FAILED_THERE = Failure(Diagnostic(Span(Source("a", ""), 1, 1), "x"), step_span=Span(Source("a", ""), 1, 1))
+FAILED_ELSEWHERE = replace(FAILED_THERE, step_span=Span(Source("a", ""), 2, 1))
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def object_edits(
     for entry in node:
         word = misspelt(entry.key)
         assert word not in members
-        renamed = put(root, path, with_entry(node, entry, Entry(word, entry.span, entry.value)))
+        renamed = put(root, path, with_entry(node, entry, Entry(entry.span, word, entry.value)))
         yield Edit("argument name", entry.span, entry.key, word, renamed)
         if "default" not in members[entry.key]:
             dropped = put(root, path, with_entry(node, entry, None))

@@ -305,7 +305,7 @@ def unknown_at(root: Node, *path: str) -> Node:
         return UnknownNode(root.span)
     assert isinstance(root, MappingNode)
     entries = [
-        type(each)(each.key, each.span, unknown_at(each.value, *path[1:])) if each.key == path[0] else each
+        type(each)(each.span, each.key, unknown_at(each.value, *path[1:])) if each.key == path[0] else each
         for each in root
     ]
     return MappingNode(root.span, tuple(entries), dynamic=True)

@@ -104,7 +104,7 @@ def test_what_accepts_everything_cannot_fail(expected: JsonValue, why: str) -> N
 
 @pytest.mark.parametrize("operator", ["$unordered", "$exact", "$contains"])
 def test_an_operand_that_is_not_known_is_broken_as_a_whole(operator: str) -> None:
-    unknown = make_mapping(HERE, (MappingEntry(operator, HERE, ExpressionNode(HERE, "{{ names }}")),))
+    unknown = make_mapping(HERE, (MappingEntry(HERE, operator, ExpressionNode(HERE, "{{ names }}")),))
     ((_, each, cannot_fail),) = mutate_expectation(unknown)
     assert to_json(each) in (BROKEN, {"$exact": NO_SUCH_VALUE})
     assert not cannot_fail

@@ -162,7 +162,7 @@ def as_node(value: Any) -> Node:
     if isinstance(value, list):
         return make_sequence(span, tuple(map(as_node, value)))
     if isinstance(value, dict):
-        return make_mapping(span, tuple(Entry(key, span, as_node(each)) for key, each in value.items()))
+        return make_mapping(span, tuple(Entry(span, key, as_node(each)) for key, each in value.items()))
     return ScalarNode(span, value)
 
 

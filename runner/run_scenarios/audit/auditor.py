@@ -159,7 +159,7 @@ class Auditor:
     def _report(self, file: _File) -> None:
         found = [each.diagnostic() for each in file.trials if each.verdict.is_finding]
         needed = {each.mutant.span.line for each in file.trials if each.verdict is not Verdict.KILLED}
-        findings = sorted([*found, *file.excuses.wrong(needed)], key=lambda each: each.place)
+        findings = sorted([*found, *file.excuses.wrong(needed)], key=lambda each: each.sort_key)
         if findings:
             self._emit(DiagnosticsFound(tuple(findings)))
         self._emit(CaseFinished(file.index, _result(file, findings)))

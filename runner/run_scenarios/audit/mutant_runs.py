@@ -84,7 +84,7 @@ def classify_result(mutant: Mutant, result: Result) -> Verdict:
         return Verdict.SURVIVED
     if mutant.is_dropped:
         return Verdict.KILLED if result.outcome in FAILURES else Verdict.UNDECIDED
-    failed_at = result.failure.place if result.failure else None
+    failed_at = result.failure.step_span if result.failure else None
     there = result.outcome is Outcome.FAILED and failed_at == mutant.step
     return Verdict.KILLED if there else Verdict.UNDECIDED
 

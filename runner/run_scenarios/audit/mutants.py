@@ -101,7 +101,7 @@ def _changed(parts: MappingNode, verb: Entry, keys: Mapping[str, Node | None]) -
     """Return a step with other values for some of its keys; a key that is new stands where the verb does."""
     values = {**{each.key: each.value for each in parts}, **keys}
     spans = {each.key: each.span for each in parts}
-    entries = (Entry(key, spans.get(key, verb.span), node) for key, node in values.items() if node is not None)
+    entries = (Entry(spans.get(key, verb.span), key, node) for key, node in values.items() if node is not None)
     return make_mapping(parts.span, tuple(entries))
 
 

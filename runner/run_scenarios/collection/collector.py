@@ -62,7 +62,7 @@ class Collection:
         """Everything found, each once, by its place."""
         wrong = (each for found in self.wrong.values() for each in found)
         every = dict.fromkeys([*self.warnings, *self.deprecated.values(), *wrong])
-        return sorted(every, key=lambda each: each.place)
+        return sorted(every, key=lambda each: each.sort_key)
 
     def refuse(self, path: str, diagnostics: Iterable[Diagnostic], label: str = "") -> None:
         """Add to what is wrong with a file, on the build of this label or on any."""

@@ -27,8 +27,8 @@ class Diagnostic:
     code: str = ""
 
     @property
-    def place(self) -> tuple[str, int, int]:
-        """The file, line and column, to sort by."""
+    def sort_key(self) -> tuple[str, int, int]:
+        """File, line and column."""
         return self.span.source.path, self.span.line, self.span.column
 
     def render(self) -> str:

@@ -44,7 +44,7 @@ class Failure:
     :param step: the failed step's number in the order of running, from 1; 0 before the first.
     :param verb: the failed step's verb.
     :param name: what the scenario calls the step, "" if it has no name.
-    :param place: where the failed step is written, None before the first.
+    :param step_span: where the failed step is written, None before the first.
     :param stack: the calls that led to the step, outermost first.
     :param rendered: the step as it ran, as JSON.
     :param traffic: the last QMP messages and tools, oldest first.
@@ -65,7 +65,7 @@ class Failure:
     stderr_tail: str = ""
     signal: str = ""
     timeout_ms: int | None = None
-    place: Span | None = None
+    step_span: Span | None = None
 
 
 @dataclass(frozen=True)

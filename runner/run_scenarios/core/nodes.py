@@ -1,7 +1,4 @@
-"""YAML as frozen values that know where they were written. Imports errors only.
-
-A `Node` is what travels from the loader to the last report; `to_json` gives the bare value for the wire.
-"""
+"""Nodes: YAML values as frozen objects that carry their position in the file."""
 
 from __future__ import annotations
 
@@ -10,14 +7,14 @@ from typing import ClassVar
 
 from run_scenarios.core.errors import RunnerError
 from run_scenarios.core.frozen import unchecked_frozen
-from run_scenarios.core.source import Place, Span
+from run_scenarios.core.source import Span
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 JsonObject = dict[str, JsonValue]
 
 
 class UnknownValue:
-    """Stands for a value that only a running case will know."""
+    """A value that is known only while the case runs."""
 
     def __repr__(self) -> str:
         return "(known at run time)"
@@ -27,93 +24,64 @@ UNKNOWN = UnknownValue()
 
 
 @unchecked_frozen
-class ScalarNode:
-    """A string, number, boolean or null."""
+class Located:
+    """Part of a file; an entry has the span of its key."""
 
-    place: Place
-    value: str | int | float | bool | None
-    dynamic: ClassVar[bool] = False
-
-    @property
-    def span(self) -> Span:
-        """Where it was written."""
-        return Span(*self.place)
+    span: Span
 
 
 @unchecked_frozen
-class ExpressionNode:
+class ScalarNode(Located):
+    """A string, number, boolean or null."""
+
+    value: str | int | float | bool | None
+    dynamic: ClassVar[bool] = False
+
+
+@unchecked_frozen
+class ExpressionNode(Located):
     """A string with `{{ … }}` in it, not yet evaluated.
 
-    :param quoted: whether it was written in quotes, or as a block.
+    :param quoted: whether it was written in quotes or as a block scalar.
     """
 
-    place: Place
     text: str
     quoted: bool = True
     dynamic: ClassVar[bool] = True
 
-    @property
-    def span(self) -> Span:
-        """Where it was written."""
-        return Span(*self.place)
-
 
 @unchecked_frozen
-class UnknownNode:
-    """The place of an expression whose value only a running case will know."""
+class UnknownNode(Located):
+    """An expression whose value is known only while the case runs."""
 
-    place: Place
     dynamic: ClassVar[bool] = True
 
-    @property
-    def span(self) -> Span:
-        """Where it was written."""
-        return Span(*self.place)
-
 
 @unchecked_frozen
-class SequenceNode:
+class SequenceNode(Located):
     """A YAML sequence."""
 
-    place: Place
     items: tuple[Node, ...]
     dynamic: bool
-
-    @property
-    def span(self) -> Span:
-        """Where it was written."""
-        return Span(*self.place)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.items)
 
 
 @unchecked_frozen
-class Entry:
+class Entry(Located):
     """One key of a mapping with its value."""
 
     key: str
-    place: Place
     value: Node
-
-    @property
-    def span(self) -> Span:
-        """Where its key was written."""
-        return Span(*self.place)
 
 
 @unchecked_frozen
-class MappingNode:
-    """A YAML mapping; its keys are strings and each occurs once."""
+class MappingNode(Located):
+    """A YAML mapping with unique string keys."""
 
-    place: Place
     entries: tuple[Entry, ...]
     dynamic: bool
-
-    @property
-    def span(self) -> Span:
-        """Where it was written."""
-        return Span(*self.place)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -141,29 +109,29 @@ Node = ScalarNode | ExpressionNode | UnknownNode | SequenceNode | MappingNode
 
 
 class NotKnownYet(RunnerError):
-    """A value was asked for that only a running case will know."""
+    """The value is known only while the case runs."""
 
 
-def make_sequence(place: Place, items: tuple[Node, ...]) -> SequenceNode:
-    """Return a sequence node; it is dynamic if any of its items is."""
+def make_sequence(span: Span, items: tuple[Node, ...]) -> SequenceNode:
+    """Return a sequence node, dynamic if any item is."""
     for item in items:
         if item.dynamic:
-            return SequenceNode(place, items, True)
-    return SequenceNode(place, items, False)
+            return SequenceNode(span, items, True)
+    return SequenceNode(span, items, False)
 
 
-def make_mapping(place: Place, entries: tuple[Entry, ...]) -> MappingNode:
-    """Return a mapping node; it is dynamic if any of its values is."""
+def make_mapping(span: Span, entries: tuple[Entry, ...]) -> MappingNode:
+    """Return a mapping node, dynamic if any value is."""
     for entry in entries:
         if entry.value.dynamic:
-            return MappingNode(place, entries, True)
-    return MappingNode(place, entries, False)
+            return MappingNode(span, entries, True)
+    return MappingNode(span, entries, False)
 
 
 def to_json(node: Node) -> JsonValue:
     """Return the bare value of a node.
 
-    :raise NotKnownYet: for a node that holds an expression not evaluated yet.
+    :raise NotKnownYet: if the node holds an expression that has not been evaluated.
     """
     match node:
         case ScalarNode():
@@ -177,7 +145,7 @@ def to_json(node: Node) -> JsonValue:
 
 
 def to_partial(node: Node) -> object:
-    """Return the bare value of a node, with `UNKNOWN` wherever it is not known yet."""
+    """Return the bare value of a node, with `UNKNOWN` in place of expressions."""
     match node:
         case ScalarNode():
             return node.value
@@ -189,35 +157,35 @@ def to_partial(node: Node) -> object:
             return UNKNOWN
 
 
-def from_json(value: JsonValue, place: Place) -> Node:
-    """Return a bare value as a node, every part of it at `place`."""
+def from_json(value: JsonValue, span: Span) -> Node:
+    """Return a bare value as a node, with `span` as the position of every part."""
     match value:
         case list():
-            return make_sequence(place, tuple(from_json(item, place) for item in value))
+            return make_sequence(span, tuple(from_json(item, span) for item in value))
         case dict():
-            return make_mapping(place, tuple(Entry(key, place, from_json(item, place)) for key, item in value.items()))
+            return make_mapping(span, tuple(Entry(span, key, from_json(item, span)) for key, item in value.items()))
         case _:
-            return ScalarNode(place, value)
+            return ScalarNode(span, value)
 
 
 def replace_at_path(node: Node, path: tuple[str | int, ...], value: Node) -> Node:
-    """Return a node with another value in the place that a path of keys and indices leads to."""
+    """Return a copy of a node with the value at a path of keys and indices replaced."""
     if not path:
         return value
     part, below = path[0], path[1:]
     if isinstance(node, SequenceNode):
         items = (replace_at_path(item, below, value) if index == part else item for index, item in enumerate(node))
-        return make_sequence(node.place, tuple(items))
+        return make_sequence(node.span, tuple(items))
     assert isinstance(node, MappingNode), "the path leads there"
     entries = (
-        Entry(each.key, each.place, replace_at_path(each.value, below, value)) if each.key == part else each
+        Entry(each.span, each.key, replace_at_path(each.value, below, value)) if each.key == part else each
         for each in node
     )
-    return make_mapping(node.place, tuple(entries))
+    return make_mapping(node.span, tuple(entries))
 
 
 def find_at_path(node: Node, path: tuple[str | int, ...]) -> tuple[Span, Node]:
-    """Return the place and the node that a path of keys and indices leads to; the place of a key is the key's own."""
+    """Return the node at a path of keys and indices, and its span; for the value of a key, the span of the key."""
     span = node.span
     for part in path:
         if isinstance(part, int) and isinstance(node, SequenceNode):

@@ -40,7 +40,6 @@ class Span(NamedTuple):
         return f"{self.source.path}:{self.line}:{self.column}"
 
 
-Place = tuple[Source, int, int, int]
-
-
-"""What a span is made of. Every value of every file has a place, and few are asked for their span."""
+def make_span(source: Source, line: int, column: int, width: int) -> Span:
+    """Return a span in half the time that `Span(...)` takes: every value of every file has one."""
+    return tuple.__new__(Span, (source, line, column, width))

@@ -85,7 +85,7 @@ def describe_failure(
         name=literal_text(running.step.name),
         stack=running.callers,
         rendered=running.rendered,
-        place=running.step.span,
+        step_span=running.step.span,
     )
 
 

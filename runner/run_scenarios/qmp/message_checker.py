@@ -13,7 +13,7 @@ from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
 from run_scenarios.core.frozen import unchecked_frozen
 from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
-from run_scenarios.core.source import Place, Span
+from run_scenarios.core.source import Span
 from run_scenarios.qmp.schema import (
     ANY_EVENT,
     DEPRECATED,
@@ -60,25 +60,25 @@ def check_message(message: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
         hint = f"out of band: {', '.join(able) or 'none'} ({schema})"
         yield Diagnostic(name.span, f"'{name.value}' cannot be executed out of band", hint)
     if command.features:
-        yield from _deprecation(name.place, f"'{name.value}'", command.features, schema)
+        yield from _deprecation(name.span, f"'{name.value}'", command.features, schema)
     given = message.entry("arguments") if isinstance(message, MappingNode) else None
-    yield from check_arguments(name.value, given.value if given else None, given.place if given else name.place, schema)
+    yield from check_arguments(name.value, given.value if given else None, given.span if given else name.span, schema)
 
 
-def check_arguments(command: str, arguments: Node | None, place: Place, schema: QmpSchema) -> Iterator[Diagnostic]:
+def check_arguments(command: str, arguments: Node | None, span: Span, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what is wrong with the arguments of a command that `schema` has; None stands for no arguments.
 
-    :param place: what lacks an argument which is missing at the top.
+    :param span: what lacks an argument which is missing at the top.
     """
     check = _Check(schema, f"'{command}'", "argument", open_top=command in OPEN_COMMANDS)
-    node = MappingNode(place, (), dynamic=False) if arguments is None else arguments
-    yield from check.value(schema.commands[command].arguments, node, "", place)
+    node = MappingNode(span, (), dynamic=False) if arguments is None else arguments
+    yield from check.value(schema.commands[command].arguments, node, "", span)
 
 
 def check_result(command: Command, name: str, expected: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
     """Yield what an expected value says that the result of a command can never be."""
     check = _Check(schema, f"the result of '{name}'", "key", matching=True)
-    yield from check.value(command.returns, expected, "", expected.place)
+    yield from check.value(command.returns, expected, "", expected.span)
 
 
 def check_event_name(name: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
@@ -89,7 +89,7 @@ def check_event_name(name: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
     if event is None:
         yield _unknown(name.span, "event", name.value, tuple(schema.events), schema)
     else:
-        yield from _deprecation(name.place, f"event '{name.value}'", event.features, schema)
+        yield from _deprecation(name.span, f"event '{name.value}'", event.features, schema)
 
 
 def check_event(name: str, expected: Node, schema: QmpSchema) -> Iterator[Diagnostic]:
@@ -99,7 +99,7 @@ def check_event(name: str, expected: Node, schema: QmpSchema) -> Iterator[Diagno
     """
     event = schema.events.get(name)
     check = _Check(schema, f"event '{name}'" if name else "an event", "key", matching=True)
-    yield from check.value(event.message if event else ANY_EVENT, expected, "", expected.place)
+    yield from check.value(event.message if event else ANY_EVENT, expected, "", expected.span)
 
 
 def _command_entry(message: Node) -> Entry | None:
@@ -113,12 +113,10 @@ def _unknown(span: Span, what: str, name: str, known: tuple[str, ...], schema: Q
     return Diagnostic(span, f"there is no {what} '{name}'", f"{hint} ({schema})")
 
 
-def _deprecation(place: Place, what: str, features: Features, schema: QmpSchema) -> Iterator[Diagnostic]:
+def _deprecation(span: Span, what: str, features: Features, schema: QmpSchema) -> Iterator[Diagnostic]:
     if DEPRECATED in features:
         name = re.sub(r"\[[0-9]+\]", "[]", what)
-        yield Diagnostic(
-            Span(*place), f"{name} is deprecated", f"it may be gone from a later version ({schema})", "warning"
-        )
+        yield Diagnostic(span, f"{name} is deprecated", f"it may be gone from a later version ({schema})", "warning")
 
 
 @unchecked_frozen
@@ -137,11 +135,11 @@ class _Check:
     matching: bool = False
     open_top: bool = False
 
-    def value(self, type_: str, node: Node, path: str, place: Place) -> Iterator[Diagnostic]:
+    def value(self, type_: str, node: Node, path: str, span: Span) -> Iterator[Diagnostic]:
         """Yield what is wrong with a value.
 
         :param path: which one it is, as `file.filename`; "" for the top.
-        :param place: that of its key: where something is missing in it.
+        :param span: that of its key: where something is missing in it.
         """
         if not isinstance(node, ScalarNode | SequenceNode | MappingNode):
             return
@@ -150,20 +148,20 @@ class _Check:
             return
         match self.schema.types[type_]:
             case Object() as kind if isinstance(node, MappingNode):
-                yield from self._object(kind, node, path, place)
+                yield from self._object(kind, node, path, span)
             case Array() as kind if isinstance(node, SequenceNode):
                 for index, item in enumerate(node):
-                    yield from self.value(kind.element, item, f"{path}[{index}]", item.place)
+                    yield from self.value(kind.element, item, f"{path}[{index}]", item.span)
             case Alternate() as kind:
-                yield from self._alternate(kind, node, path, place)
+                yield from self._alternate(kind, node, path, span)
             case Enum() as kind if isinstance(node, ScalarNode) and isinstance(node.value, str):
-                yield from self._choice(kind, node.value, node.place, path)
+                yield from self._choice(kind, node.value, node.span, path)
             case Builtin() as kind if self._is_of(kind, node):
                 return
             case _:
                 yield self._misfit(type_, node, path)
 
-    def _object(self, kind: Object, node: MappingNode, path: str, place: Place) -> Iterator[Diagnostic]:
+    def _object(self, kind: Object, node: MappingNode, path: str, span: Span) -> Iterator[Diagnostic]:
         members, branch = self._members(kind, node)
         strangers = []
         for entry in node:
@@ -171,8 +169,8 @@ class _Check:
             member = members.get(entry.key)
             if member is not None:
                 if member.features:
-                    yield from _deprecation(entry.place, self._named(below), member.features, self.schema)
-                yield from self.value(member.type, entry.value, below, entry.place)
+                    yield from _deprecation(entry.span, self._named(below), member.features, self.schema)
+                yield from self.value(member.type, entry.value, below, entry.span)
             elif path or not self.open_top:
                 strangers.append(self._stranger(kind, entry, below, branch, members))
         yield from strangers
@@ -181,7 +179,7 @@ class _Check:
             missing = not member.optional and node.entry(name) is None
             # One that is there misspelt is reported already.
             if missing and f"did you mean '{name}'?" not in meant:
-                yield self._finding(place, f"{self.subject} needs the {self.noun} '{_join(path, name)}'{branch}")
+                yield self._finding(span, f"{self.subject} needs the {self.noun} '{_join(path, name)}'{branch}")
 
     def _members(self, kind: Object, node: MappingNode) -> tuple[Mapping[str, Member], str]:
         """Return the members that an object of these keys may have, and in words which branch of a union that is."""
@@ -208,13 +206,13 @@ class _Check:
         assert isinstance(variant, Object), "qapi/introspect.json: a variant is always an object"
         return variant
 
-    def _alternate(self, kind: Alternate, node: Node, path: str, place: Place) -> Iterator[Diagnostic]:
+    def _alternate(self, kind: Alternate, node: Node, path: str, span: Span) -> Iterator[Diagnostic]:
         fitting = next((each for each in kind.types if self._fits(each, node)), None)
         if fitting is not None:
-            yield from self.value(fitting, node, path, place)
+            yield from self.value(fitting, node, path, span)
         else:
             wanted = " or ".join(map(self.schema.type_name, kind.types))
-            yield self._finding(node.place, f"{self._named(path)} must be {wanted}, not {_type_of(node)}")
+            yield self._finding(node.span, f"{self._named(path)} must be {wanted}, not {_type_of(node)}")
 
     def _fits(self, type_: str, node: Node) -> bool:
         """Tell whether the JSON type of a node is that of a type."""
@@ -235,16 +233,14 @@ class _Check:
             return True
         return isinstance(node, ScalarNode) and type(node.value) in JSON_TYPES[kind.json]
 
-    def _choice(self, kind: Enum, value: str, place: Place, path: str) -> Iterator[Diagnostic]:
+    def _choice(self, kind: Enum, value: str, span: Span, path: str) -> Iterator[Diagnostic]:
         if value in kind.values:
             if features := kind.values[value]:
-                yield from _deprecation(place, f"'{value}' for {self._named(path)}", features, self.schema)
+                yield from _deprecation(span, f"'{value}' for {self._named(path)}", features, self.schema)
             return
         few = len(kind.values) <= MAX_CHOICES
         choices = f"one of: {', '.join(kind.values)}" if few else f"one of {len(kind.values)} others"
-        yield self._finding(
-            place, f"{self._named(path)} cannot be '{value}'", did_you_mean(value, kind.values, choices)
-        )
+        yield self._finding(span, f"{self._named(path)} cannot be '{value}'", did_you_mean(value, kind.values, choices))
 
     def _operator(self, type_: str, operator: Entry, path: str) -> Iterator[Diagnostic]:
         """An operand is checked where it stands for the value, or for one of its items, itself."""
@@ -252,15 +248,15 @@ class _Check:
         element = kind.element if isinstance(kind, Array) else None
         match operator.key:
             case "$ne" | "$exact" | "$not":
-                yield from self.value(type_, operand, path, operand.place)
+                yield from self.value(type_, operand, path, operand.span)
             case "$one-of":
                 for item in operand if isinstance(operand, SequenceNode) else ():
-                    yield from self.value(type_, item, path, item.place)
+                    yield from self.value(type_, item, path, item.span)
             case "$unordered" if isinstance(operand, SequenceNode) and element:
                 for item in operand:
-                    yield from self.value(element, item, f"{path}[]", item.place)
+                    yield from self.value(element, item, f"{path}[]", item.span)
             case "$contains" if element:
-                yield from self.value(element, operand, f"{path}[]", operand.place)
+                yield from self.value(element, operand, f"{path}[]", operand.span)
 
     def _stranger(
         self, kind: Object, entry: Entry, path: str, branch: str, members: Mapping[str, Member]
@@ -270,18 +266,18 @@ class _Check:
             cases = [case for case in kind.variants or () if entry.key in self._variant(kind, case).members]
             hint = f"there is one with {kind.tag} {', '.join(cases[:MAX_CHOICES])}" if cases else ""
         takes = f"{self.noun}s: {', '.join(members)}" if 0 < len(members) <= MAX_CHOICES else ""
-        return self._finding(entry.place, f"{self.subject} has no {self.noun} '{path}'{branch}", hint or takes)
+        return self._finding(entry.span, f"{self.subject} has no {self.noun} '{path}'{branch}", hint or takes)
 
     def _misfit(self, type_: str, node: Node, path: str) -> Diagnostic:
         wanted = self.schema.type_name(type_)
         found = _type_of(node)
-        return self._finding(node.place, f"{self._named(path)} must be {wanted}, not {found}", _mend(wanted, node))
+        return self._finding(node.span, f"{self._named(path)} must be {wanted}, not {found}", _mend(wanted, node))
 
     def _named(self, path: str) -> str:
         return f"{self.noun} '{path}' of {self.subject}" if path else self.subject
 
-    def _finding(self, place: Place, message: str, hint: str = "") -> Diagnostic:
-        return Diagnostic(Span(*place), message, f"{hint} ({self.schema})".lstrip())
+    def _finding(self, span: Span, message: str, hint: str = "") -> Diagnostic:
+        return Diagnostic(span, message, f"{hint} ({self.schema})".lstrip())
 
 
 def _join(path: str, key: str) -> str:

@@ -163,7 +163,7 @@ def _launch(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     for key, command in LAUNCHED.items():
         objects = visit.argument.get(key) if isinstance(visit.argument, MappingNode) else None
         for each in objects if isinstance(objects, SequenceNode) and command in schema.commands else ():
-            yield from check_arguments(command, each, each.place, schema)
+            yield from check_arguments(command, each, each.span, schema)
 
 
 CHECKS: dict[str, Callable[[VisitedStep, QmpSchema], Iterator[Diagnostic]]] = {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode, from_json
-from run_scenarios.core.source import Place, Span
+from run_scenarios.core.source import Span
 from run_scenarios.scenario.allow_lists import (
     ADDRESSES_OUTSIDE,
     BLOCK_COMMANDS,
@@ -88,7 +88,7 @@ def _command(name: str, arguments: Node) -> Findings:
         if is_line and key == "command-line":
             yield from _monitor(node)
         elif not (through_objects and key == "path"):
-            yield from _pair(key, node.value, node.place, kind)
+            yield from _pair(key, node.value, node.span, kind)
 
 
 def _carried_by(command: str) -> str:
@@ -113,28 +113,28 @@ def _values(node: Node, key: str = "") -> Iterator[tuple[str, ScalarNode]]:
 
 def _block(node: Node) -> Findings:
     for key, value in _values(node):
-        yield from _pair(key, value.value, value.place, "block")
+        yield from _pair(key, value.value, value.span, "block")
 
 
 def _devices(node: Node) -> Findings:
     for key, value in _values(node):
-        yield from _pair(key, value.value, value.place, "device")
+        yield from _pair(key, value.value, value.span, "device")
 
 
-def _pair(key: str, value: object, place: Place, kind: str) -> Iterable[Diagnostic]:
+def _pair(key: str, value: object, span: Span, kind: str) -> Iterable[Diagnostic]:
     """Return what is wrong with one value, by the last part of its key, as in `file.server.host`.
 
     :param kind: whose properties these are: those of a guest "device", or of a "block" node, an object, an address.
     """
     last = key.rpartition(".")[2]
     if last == "driver":
-        return _kind(str(value), place, kind)
+        return _kind(str(value), span, kind)
     if last == "qom-type":
-        return _kind(str(value), place, "object")
+        return _kind(str(value), span, "object")
     if kind != "device" and last in ADDRESS and _is_address_outside(last, value):
-        return [Diagnostic(Span(*place), f"'{last}: {value}' reaches the network, or another program", KIND_HINT)]
+        return [Diagnostic(span, f"'{last}: {value}' reaches the network, or another program", KIND_HINT)]
     if isinstance(value, str) and last not in NAMES and not PLAIN_NAME.fullmatch(value):
-        return _text(value, place)
+        return _text(value, span)
     return ()
 
 
@@ -142,27 +142,27 @@ def _is_address_outside(key: str, value: object) -> bool:
     return key in ("host", "port") or value in ADDRESSES_OUTSIDE
 
 
-def _kind(name: str, place: Place, kind: str) -> Findings:
+def _kind(name: str, span: Span, kind: str) -> Findings:
     if kind == "device" and HOST_DEVICE.search(name):
-        yield Diagnostic(Span(*place), f"the device '{name}' reaches outside the case's directory", KIND_HINT)
+        yield Diagnostic(span, f"the device '{name}' reaches outside the case's directory", KIND_HINT)
     elif kind == "device":
-        yield from _text(name, place)
+        yield from _text(name, span)
     elif kind in KINDS:
         what, known = KINDS[kind]
-        yield from _unless_known(name, known, what, place)
+        yield from _unless_known(name, known, what, span)
 
 
-def _unless_known(name: str, known: Iterable[str], what: str, place: Place) -> Findings:
+def _unless_known(name: str, known: Iterable[str], what: str, span: Span) -> Findings:
     if name not in known:
         message = f"'{name}' is no {what} that is known to stay in the case's directory"
-        yield Diagnostic(Span(*place), message, did_you_mean(name, known, KIND_HINT))
+        yield Diagnostic(span, message, did_you_mean(name, known, KIND_HINT))
 
 
-def _text(text: str, place: Place) -> Findings:
+def _text(text: str, span: Span) -> Findings:
     local = LOCAL.fullmatch(text)
     problem = find_name_problem(next(filter(None, local.groups())) if local else text)
     if problem:
-        yield Diagnostic(Span(*place), problem, LOCAL_HINT)
+        yield Diagnostic(span, problem, LOCAL_HINT)
 
 
 def _monitor(node: Node) -> Findings:
@@ -171,62 +171,60 @@ def _monitor(node: Node) -> Findings:
         return
     words = re.sub(r"[\"'\\]", "", str(node.value)).split()
     for word in words[:1]:
-        yield from _unless_known(word, MONITOR_COMMANDS, "command of the human monitor", node.place)
-    yield from _words((word, node.place) for word in words[1:])
+        yield from _unless_known(word, MONITOR_COMMANDS, "command of the human monitor", node.span)
+    yield from _words((word, node.span) for word in words[1:])
 
 
 def _line(node: Node) -> Findings:
     """A command line written as one string."""
     if isinstance(node, ScalarNode):
-        yield from _words((word, node.place) for word in str(node.value).split())
+        yield from _words((word, node.span) for word in str(node.value).split())
 
 
 def _argv(node: Node) -> Findings:
     yield from _words(_scalars(node))
 
 
-def _scalars(node: Node | None) -> Iterator[tuple[str, Place]]:
+def _scalars(node: Node | None) -> Iterator[tuple[str, Span]]:
     """Yield the words of a list; one that is not known yet is an empty word, which is nothing's name."""
     for item in node if isinstance(node, SequenceNode) else ():
-        yield (str(item.value) if isinstance(item, ScalarNode) else ""), item.place
+        yield (str(item.value) if isinstance(item, ScalarNode) else ""), item.span
 
 
-def _words(words: Iterable[tuple[str, Place]]) -> Findings:
+def _words(words: Iterable[tuple[str, Span]]) -> Findings:
     """Yield what is wrong with the words of a command line, each told by the option before it."""
     kind = "block"
-    for word, place in words:
+    for word, span in words:
         option = word.startswith("-")
         if option and word[1:2] != "-" and GLUED.match(word):
-            yield Diagnostic(Span(*place), f"'{word}' is an option and its value in one", "write them as two words")
+            yield Diagnostic(span, f"'{word}' is an option and its value in one", "write them as two words")
             continue
         name, _, value = word.partition("=") if option else ("", "", word)
         kind = {"device": "device", "object": "object"}.get(name.lstrip("-"), "block") if option else kind
-        yield from _word(value, place, kind)
+        yield from _word(value, span, kind)
         kind = kind if option else "block"
 
 
-def _word(word: str, place: Place, kind: str) -> Findings:
+def _word(word: str, span: Span, kind: str) -> Findings:
     """Yield what is wrong with a word: a name, a JSON object, or options as QEMU takes them, `a,key=value,…`."""
     if word.startswith("{"):
-        yield from _json(word, place, kind)
+        yield from _json(word, span, kind)
         return
     for index, part in enumerate(word.split(",")):
         key, equals, value = part.partition("=")
         if index == 0 and not equals and part and kind != "block":
-            yield from _kind(part, place, kind)
+            yield from _kind(part, span, kind)
         else:
-            yield from _text(part, place)
+            yield from _text(part, span)
             if equals and not LOCAL.fullmatch(part):
-                yield from _pair(key, value, place, "device" if kind == "device" else "block")
+                yield from _pair(key, value, span, "device" if kind == "device" else "block")
 
 
-def _json(word: str, place: Place, kind: str) -> Findings:
+def _json(word: str, span: Span, kind: str) -> Findings:
     try:
-        node = from_json(json.loads(word), place)
+        node = from_json(json.loads(word), span)
     except (ValueError, RecursionError):
-        yield Diagnostic(
-            Span(*place), "this looks like JSON, and is none", "use double quotes, and no comma at the end"
-        )
+        yield Diagnostic(span, "this looks like JSON, and is none", "use double quotes, and no comma at the end")
         return
     yield from _devices(node) if kind == "device" else _block(node)
 
@@ -234,10 +232,10 @@ def _json(word: str, place: Place, kind: str) -> Findings:
 def _options(verb: str, node: Node | None) -> Findings:
     """Yield what is wrong with further words of a command line, where only options that stay inside are let through."""
     words = list(_scalars(node))
-    for word, place in words:
+    for word, span in words:
         name = word.lstrip("-").partition("=")[0]
         if word.startswith("-"):
-            yield from _unless_known(name, OPTIONS[verb], "option", place)
+            yield from _unless_known(name, OPTIONS[verb], "option", span)
     yield from _words(words)
 
 
@@ -265,7 +263,7 @@ def _image_options(argument: Node) -> Findings:
     options = argument.get("options") if isinstance(argument, MappingNode) else None
     for _, value in _values(options) if options is not None else ():
         if isinstance(value.value, str):
-            yield from _text(value.value, value.place)
+            yield from _text(value.value, value.span)
 
 
 def _io_commands(argument: Node) -> Findings:

@@ -100,7 +100,7 @@ def dry_run(scenario: Scenario, overrides: Mapping[str, JsonValue] = EMPTY) -> D
     else:
         procedures = find_reachable_procedures(scenario.procedures.values())
         diagnostics |= dict.fromkeys(_check_procedures(procedures))
-    return DryRun(cases, visited, tuple(sorted(diagnostics, key=lambda each: each.place)))
+    return DryRun(cases, visited, tuple(sorted(diagnostics, key=lambda each: each.sort_key)))
 
 
 def find_reachable_procedures(procedures: Iterable[Procedure]) -> list[Procedure]:

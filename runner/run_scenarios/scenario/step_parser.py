@@ -64,7 +64,7 @@ class DiagnosticCollector:
             raise ScenarioError(*self._sorted())
 
     def _sorted(self) -> list[Diagnostic]:
-        return sorted(self._found, key=lambda each: each.place)
+        return sorted(self._found, key=lambda each: each.sort_key)
 
 
 def parse_steps(
@@ -144,7 +144,7 @@ def check_modifier(name: str, value: Node) -> None:
 
 
 def _refuse_bare(node: ScalarNode, verb: type[Verb]) -> None:
-    if find_schema_errors(ScalarNode(node.place, None), verb.SCHEMA, ""):
+    if find_schema_errors(ScalarNode(node.span, None), verb.SCHEMA, ""):
         keys = ", ".join(_keys(verb))
         raise scenario_error(
             node.span, f"'{verb.NAME}' needs an argument", f"keys: {keys}" if keys else f"- {verb.NAME}: …"
@@ -197,7 +197,7 @@ def make_step_mapping(node: Node) -> MappingNode:
     if isinstance(node, MappingNode):
         return node
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
-        return make_mapping(node.place, (Entry(node.value, node.place, ScalarNode(node.place, None)),))
+        return make_mapping(node.span, (Entry(node.span, node.value, ScalarNode(node.span, None)),))
     raise scenario_error(node.span, f"a step is a mapping with one verb, not {_what(node)}", "for example '- shutdown'")
 
 
@@ -273,7 +273,7 @@ def _argument(parts: MappingNode, verb: type[Verb], entry: Entry) -> Node:
     if isinstance(entry.value, ExpressionNode):
         raise scenario_error(entry.value.span, f"'{verb.NAME}' takes a plain name, not an expression")
     return make_mapping(
-        parts.place, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.SIBLING_KEYS)
+        parts.span, tuple(each for each in parts if each.key == verb.NAME or each.key in verb.SIBLING_KEYS)
     )
 
 

@@ -116,7 +116,7 @@ class AssertBitmap(Verb):
             raise scenario_error(
                 argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists"
             )
-        status = make_mapping(argument.place, tuple(entry for entry in says if entry.key != "dirty"))
+        status = make_mapping(argument.span, tuple(entry for entry in says if entry.key != "dirty"))
         parse_matcher(status)
         return cls(
             parse_text(argument.get("node")),

@@ -156,8 +156,8 @@ def _is_beyond_samples(expected: Node) -> bool:
 def replace_key(node: Node, key: str, value: Node) -> MappingNode:
     """Return a mapping with another value for a key, or with that key added."""
     assert isinstance(node, MappingNode)
-    entries = tuple(Entry(each.key, each.span, value) if each.key == key else each for each in node)
-    return make_mapping(node.span, entries if node.entry(key) else (*entries, Entry(key, value.span, value)))
+    entries = tuple(Entry(each.span, each.key, value) if each.key == key else each for each in node)
+    return make_mapping(node.span, entries if node.entry(key) else (*entries, Entry(value.span, key, value)))
 
 
 def drop_each_item(items: SequenceNode) -> Iterator[tuple[Node, SequenceNode]]:
@@ -171,7 +171,7 @@ def expand_short_form(argument: Node, key: str) -> MappingNode:
     return (
         argument
         if isinstance(argument, MappingNode)
-        else make_mapping(argument.span, (Entry(key, argument.span, argument),))
+        else make_mapping(argument.span, (Entry(argument.span, key, argument),))
     )
 
 

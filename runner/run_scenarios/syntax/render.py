@@ -394,7 +394,7 @@ class _Renderer:
             case ExpressionNode():
                 return self._evaluate(node)
             case SequenceNode():
-                return make_sequence(node.place, tuple(self.render(item) for item in node.items))
+                return make_sequence(node.span, tuple(self.render(item) for item in node.items))
             case MappingNode():
                 return self._render_mapping(node)
             case _:
@@ -408,8 +408,8 @@ class _Renderer:
                 continue
             value = self._value(entry.value) if isinstance(entry.value, ExpressionNode) else self.render(entry.value)
             if not isinstance(value, _Omitted):
-                entries.append(Entry(entry.key, entry.place, value))
-        return make_mapping(node.place, tuple(entries))
+                entries.append(Entry(entry.span, entry.key, value))
+        return make_mapping(node.span, tuple(entries))
 
     def _evaluate(self, node: ExpressionNode) -> Node:
         value = self._value(node)
@@ -420,18 +420,18 @@ class _Renderer:
     def _value(self, node: ExpressionNode) -> Node | _Omitted:
         template = get_template(node)
         if template.alone and (bare := self._bare(template.alone)) is not None:
-            return ScalarNode(node.place, bare)
+            return ScalarNode(node.span, bare)
         check_variables_are_set(template.names, self._variables, node.span)
         values = {name: self._variables[name] for name in template.names}
         if any(isinstance(value, UnknownValue) for value in values.values()):
-            return UnknownNode(node.place)
+            return UnknownNode(node.span)
         try:
             ENVIRONMENT.left = MAX_LENGTH
             for name, value in values.items():
                 if template.uses[name] * _weight(value, MAX_MENTIONED) > MAX_MENTIONED:
                     raise ValueError(f"'{name}' is too large to be mentioned {template.uses[name]} times")
             result = template.evaluate(values)
-            return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.place)
+            return result if isinstance(result, _Omitted) else from_json(self._json_of(result), node.span)
         except FAILS as error:
             raise scenario_error(node.span, f"the expression fails: {error}") from None
 

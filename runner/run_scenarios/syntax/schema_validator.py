@@ -142,7 +142,7 @@ def _mapping(schema: Schema, confined: bool) -> Accepts:
             return False
         lacking = needed
         for each in entries:
-            if not find(each.key, other)(each.value) or not (any_name or is_name(ScalarNode(each.place, each.key))):
+            if not find(each.key, other)(each.value) or not (any_name or is_name(ScalarNode(each.span, each.key))):
                 return False
             lacking -= each.key in required
         return lacking == 0

@@ -37,7 +37,7 @@ from run_scenarios.core.nodes import (
     make_mapping,
     make_sequence,
 )
-from run_scenarios.core.source import Place, Source, Span
+from run_scenarios.core.source import Source, Span, make_span
 
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 50
@@ -199,8 +199,8 @@ def _syntax_hint(said: str, text: str, column: int, above: str) -> str:
     return ""
 
 
-_Open = tuple[Any, Place, int, list[Node]]
-"""A sequence or mapping still being read: the event that began it, its place, how many nodes there were, its items."""
+_Open = tuple[Any, Span, int, list[Node]]
+"""A sequence or mapping still being read: the event that began it, its span, how many nodes there were, its items."""
 
 
 class _Builder:
@@ -244,20 +244,20 @@ class _Builder:
 
     def _begin(self, event: Any) -> None:
         start = event.start_mark
-        place = (self._source, start.line + 1, start.column + 1, 1)
+        span = make_span(self._source, start.line + 1, start.column + 1, 1)
         if event.tag is not None:
-            self._refuse_tag(event, place)
-        self._count(place, 1)
+            self._refuse_tag(event, span)
+        self._count(span, 1)
         if len(self._open) == MAX_DEPTH:
-            raise scenario_error(Span(*place), f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
-        self._open.append((event, place, self._nodes, []))
+            raise scenario_error(span, f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
+        self._open.append((event, span, self._nodes, []))
 
     def _end(self) -> Node:
-        event, place, before, items = self._open.pop()
+        event, span, before, items = self._open.pop()
         if type(event) is MappingStartEvent:
-            node: Node = self._mapping(place, items)
+            node: Node = self._mapping(span, items)
         else:
-            node = make_sequence(place, tuple(items))
+            node = make_sequence(span, tuple(items))
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, self._nodes - before + 1)
         return node
@@ -271,7 +271,7 @@ class _Builder:
         self._count(self._span(event), size)
         return node
 
-    def _mapping(self, place: Place, items: list[Node]) -> MappingNode:
+    def _mapping(self, span: Span, items: list[Node]) -> MappingNode:
         entries: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
         parts = iter(items)
@@ -281,13 +281,13 @@ class _Builder:
                 first = entries[name].span.line
                 raise scenario_error(key.span, f"duplicate key '{name}'", f"first given on line {first}")
             if name != "<<":
-                entries[name] = Entry(name, key.place, value)
+                entries[name] = Entry(key.span, name, value)
             elif not merged:
                 merged = self._merge(value)
             else:
                 raise scenario_error(key.span, "a second '<<' in one mapping", "merge several as '<<: [*one, *two]'")
         kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
-        return make_mapping(place, (*kept, *entries.values()))
+        return make_mapping(span, (*kept, *entries.values()))
 
     def _key(self, key: Node) -> NoReturn:
         """Refuse a key that is no string."""
@@ -309,53 +309,49 @@ class _Builder:
         return merged
 
     def _scalar(self, event: Any) -> Node:
-        # There are more of these than of everything else: what `_span` does is done here.
-        text, start, end = event.value, event.start_mark, event.end_mark
-        line, column = start.line, start.column
-        width = end.column - column if line == end.line else 1
-        place = (self._source, line + 1, column + 1, width or 1)
+        text, span = event.value, self._span(event)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self._count(place, 0)
+            self._count(span, 0)
         if event.tag is not None:
-            self._refuse_tag(event, place)
+            self._refuse_tag(event, span)
         if event.implicit[0] and event.tag is None and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
-            node = self._plain(text, place)
+            node = self._plain(text, span)
         else:
-            node = ExpressionNode(place, text, event.style != PLAIN) if "{{" in text else ScalarNode(place, text)
+            node = ExpressionNode(span, text, event.style != PLAIN) if "{{" in text else ScalarNode(span, text)
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, 1)
         return node
 
-    def _plain(self, text: str, place: Place) -> Node:
+    def _plain(self, text: str, span: Span) -> Node:
         if text in CONSTANTS:
-            return ScalarNode(place, CONSTANTS[text])
+            return ScalarNode(span, CONSTANTS[text])
         if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
             raise scenario_error(
-                Span(*place), f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string"
+                span, f"a number of more than {MAX_DIGITS} characters", "put it in quotes if it is a string"
             )
         if INTEGER.fullmatch(text):
-            return ScalarNode(place, int(text))
+            return ScalarNode(span, int(text))
         if OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text):
-            return ScalarNode(place, int(text, 0))
+            return ScalarNode(span, int(text, 0))
         if FLOAT.fullmatch(text) and math.isfinite(float(text)):
-            return ScalarNode(place, float(text))
+            return ScalarNode(span, float(text))
         if NOT_JSON.fullmatch(text) or FLOAT.fullmatch(text):
-            raise scenario_error(Span(*place), f"JSON has no number '{text}'", "put it in quotes if it is a string")
-        return ScalarNode(place, text)
+            raise scenario_error(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
+        return ScalarNode(span, text)
 
-    def _count(self, place: Place, size: int) -> None:
+    def _count(self, span: Span, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise scenario_error(Span(*place), f"more than {MAX_NODES} values, aliases expanded", "split the file")
+            raise scenario_error(span, f"more than {MAX_NODES} values, aliases expanded", "split the file")
 
-    def _refuse_tag(self, event: Any, place: Place) -> None:
+    def _refuse_tag(self, event: Any, span: Span) -> None:
         if event.tag != "!" and (event.tag != STRING_TAG or not isinstance(event, ScalarEvent)):
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            raise scenario_error(Span(*place), f"the tag '{shown}' is not supported", "only !!str is")
+            raise scenario_error(span, f"the tag '{shown}' is not supported", "only !!str is")
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
         line, column = start.line, start.column
         width = end.column - column if line == end.line else 1
-        return Span(self._source, line + 1, column + 1, width or 1)
+        return make_span(self._source, line + 1, column + 1, width or 1)
