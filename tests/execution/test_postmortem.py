@@ -46,7 +46,7 @@ def test_the_state_of_each_vm_and_image_is_kept(left: Any) -> None:
     assert [each["name"] for each in content(kept / "vm.bitmaps.json")["bitmaps"]["node0"]] == ["bitmap0"]
     assert "node0" in [each["node-name"] for each in content(kept / "vm.nodes.json")["nodes"]]
     assert content(kept / "vm.drives.json")["drives"][0]["device"] == "drive0"
-    assert content(kept / "vm.graph.json")["asked"].endswith(" s, by us after it failed")
+    assert content(kept / "vm.graph.json")["asked"].endswith(" s, by the runner after the failure")
     info = content(kept / "qemu-img/d.qcow2.info.json")
     assert [each["filename"] for each in info] == ["d.qcow2", "base.qcow2"]
     assert content(kept / "qemu-img/base.qcow2.map.json")[0]["length"] == 1 << 20

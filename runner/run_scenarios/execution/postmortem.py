@@ -1,6 +1,6 @@
-"""What a case leaves for whoever looks into it: QEMU's last state, its images, a script that replays it.
+"""Collect what helps to debug a case: the state of its VMs and images, and a script that replays it.
 
-Imports reproduce and process. All of it is extra: nothing here changes a result, takes long, or can fail a case.
+Nothing here changes the result of a case, takes long, or can fail a case.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from run_scenarios.scenario.confinement import link_outside
 
 ANSWER_S = 2.0
 IMAGES_S = 10.0
-MOST_IMAGES = 16
+MAX_IMAGES = 16
 QUERIES: dict[str, dict[str, Any]] = {
     "query-jobs": {},
     "query-block-jobs": {},
@@ -40,14 +40,14 @@ INFO = {
 
 
 async def query_vms(machines: Iterable[Machine]) -> None:
-    """Ask every VM that still runs for its nodes, bitmaps and jobs; the trace keeps what they answer.
+    """Query the nodes, bitmaps and jobs of every running VM; the trace records the replies.
 
-    One that is stopped, or waits for something itself, is not waited for.
+    A VM that does not answer within `ANSWER_S` seconds is given up.
     """
-    await asyncio.gather(*(_question(machine) for machine in machines if machine.is_running))
+    await asyncio.gather(*(_query_vm(machine) for machine in machines if machine.is_running))
 
 
-async def _question(machine: Machine) -> None:
+async def _query_vm(machine: Machine) -> None:
     with suppress(TimeoutError, RunnerError):
         async with asyncio.timeout(ANSWER_S):
             for command, arguments in QUERIES.items():
@@ -56,9 +56,9 @@ async def _question(machine: Machine) -> None:
 
 
 async def inspect_images(work: Path, logs: Path, programs: Programs, processes: ChildProcesses) -> None:
-    """Have qemu-img describe the first images of a case, and write what it says below `qemu-img/`.
+    """Write the output of `qemu-img info` and `qemu-img map` for the first images of a case below `qemu-img/`.
 
-    Nothing if a link leads out of the directory.
+    Does nothing if a link leads out of the directory.
 
     :raise OSError: if it cannot be written.
     """
@@ -66,7 +66,7 @@ async def inspect_images(work: Path, logs: Path, programs: Programs, processes: 
         return
     with suppress(TimeoutError, RunnerError):
         async with asyncio.timeout(IMAGES_S):
-            for image in _images(work)[:MOST_IMAGES]:
+            for image in _list_images(work)[:MAX_IMAGES]:
                 for what, words in INFO.items():
                     done = await processes.run([programs["qemu-img"], *words, image])
                     file = logs / "qemu-img" / f"{image.replace('/', '+')}.{what}"
@@ -76,12 +76,12 @@ async def inspect_images(work: Path, logs: Path, programs: Programs, processes: 
                     )
 
 
-def _images(work: Path) -> list[str]:
+def _list_images(work: Path) -> list[str]:
     return sorted(str(each.relative_to(work)) for each in work.rglob("*") if each.is_file() and not each.is_symlink())
 
 
 def write_postmortem(logs: Path, task: Task, result: Result) -> None:
-    """Write what the trace tells into files of their own: `reproduce.sh`, and for a failure the state of each VM.
+    """Write `reproduce.sh`, and after a failure the state of each VM, from the trace.
 
     :raise OSError: if they cannot be written.
     """
@@ -89,25 +89,26 @@ def write_postmortem(logs: Path, task: Task, result: Result) -> None:
     records: list[JsonObject] = [json.loads(line) for line in lines]
     if all(map(_can_be_replayed, records)):
         script = logs / "reproduce.sh"
-        script.write_text(make_script(records, _story(task, result, records)), errors="surrogateescape")
+        script.write_text(make_script(records, _make_header(task, result, records)), errors="surrogateescape")
         script.chmod(0o755)
     if result.failure:
-        for reply in _last_replies(records):
+        for reply in _find_last_replies(records):
             _write_state(logs, reply)
 
 
 def _can_be_replayed(record: JsonObject) -> bool:
-    """What was too long for the trace cannot be sent again."""
+    """Tell whether a record is complete; a command line or message that was cut cannot be sent again."""
     data = record["data"]
     cut = isinstance(data, dict) and "cut" in data
     return record["kind"] != "full" and not (cut and record["kind"] in ("exec", "send", "take"))
 
 
-def _story(task: Task, result: Result, records: Iterable[JsonObject]) -> ScriptHeader:
-    return ScriptHeader(task.point.name, [*_told(task, result), *_greetings(records)], task.programs.paths)
+def _make_header(task: Task, result: Result, records: Iterable[JsonObject]) -> ScriptHeader:
+    lines = [*_describe_result(result), *_describe_qemu(records)]
+    return ScriptHeader(task.point.name, lines, task.programs.paths)
 
 
-def _told(task: Task, result: Result) -> Iterator[str]:
+def _describe_result(result: Result) -> Iterator[str]:
     failure = result.failure
     if not failure or result.outcome is Outcome.UNEXPECTED_PASS:
         yield "it passed"
@@ -118,7 +119,7 @@ def _told(task: Task, result: Result) -> Iterator[str]:
         yield f"found:    {failure.found}"
 
 
-def _greetings(records: Iterable[JsonObject]) -> Iterator[str]:
+def _describe_qemu(records: Iterable[JsonObject]) -> Iterator[str]:
     for record in records:
         data: Any = record["data"]
         if record["kind"] == "recv" and "QMP" in data:
@@ -132,7 +133,7 @@ def _greetings(records: Iterable[JsonObject]) -> Iterator[str]:
 class _Reply:
     """The last reply of a VM to one of the queries.
 
-    :param asked: when, in seconds since the case began, and by whom.
+    :param asked: when it was sent, in seconds since the case began, and by whom.
     """
 
     vm: str
@@ -141,14 +142,14 @@ class _Reply:
     value: Any
 
 
-def _last_replies(records: Iterable[JsonObject]) -> Sequence[_Reply]:
+def _find_last_replies(records: Iterable[JsonObject]) -> Sequence[_Reply]:
     asked: dict[tuple[object, object], tuple[str, str]] = {}
     replies: dict[tuple[object, str], _Reply] = {}
     by = "the case"
     for record in records:
         data: Any = record["data"]
         if record["kind"] == "fail":
-            by = "us after it failed"
+            by = "the runner after the failure"
         elif record["kind"] == "send" and data.get("execute") in QUERIES:
             asked[record["vm"], data.get("id")] = (data["execute"], f"at {record['t']} s, by {by}")
         elif record["kind"] == "recv" and "return" in data and (record["vm"], data.get("id")) in asked:
@@ -162,39 +163,40 @@ def _write_state(logs: Path, reply: _Reply) -> None:
         value = {"vm": reply.vm, "command": reply.command, "asked": reply.asked, name: shown(reply.value)}
         (logs / f"{reply.vm}.{name}.json").write_text(json.dumps(value, indent=2) + "\n")
     if reply.command == "x-debug-query-block-graph":
-        (logs / f"{reply.vm}.graph.dot").write_text(_dot(reply.value))
+        (logs / f"{reply.vm}.graph.dot").write_text(_draw_graph(reply.value))
 
 
-def _itself(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-def _bitmaps_of_nodes(nodes: Any) -> Mapping[str, Any]:
+def _select_bitmaps(nodes: Any) -> Mapping[str, Any]:
     return {node["node-name"]: node["dirty-bitmaps"] for node in nodes if node.get("dirty-bitmaps")}
 
 
 STATE: dict[str, dict[str, Callable[[Any], Any]]] = {
-    "query-jobs": {"jobs": _itself},
-    "query-block-jobs": {"block-jobs": _itself},
-    "query-block": {"drives": _itself},
-    "query-named-block-nodes": {"nodes": _itself, "bitmaps": _bitmaps_of_nodes},
-    "x-debug-query-block-graph": {"graph": _itself},
+    "query-jobs": {"jobs": _unchanged},
+    "query-block-jobs": {"block-jobs": _unchanged},
+    "query-block": {"drives": _unchanged},
+    "query-named-block-nodes": {"nodes": _unchanged, "bitmaps": _select_bitmaps},
+    "x-debug-query-block-graph": {"graph": _unchanged},
 }
 SHAPES = {"block-backend": "house", "block-job": "octagon", "block-driver": "box"}
 
 
-def _dot(graph: Any) -> str:
-    """Return a graph of block nodes for Graphviz. Source: QAPI, `XDbgBlockGraph`."""
+def _draw_graph(graph: Any) -> str:
+    """Return a graph of block nodes in the DOT language of Graphviz. Source: QAPI, `XDbgBlockGraph`."""
     nodes = [
         f"  {each['id']} [label={json.dumps(each['name'] or each['type'])}, shape={SHAPES.get(each['type'], 'box')}]"
         for each in graph["nodes"]
     ]
     edges = [
-        f"  {each['parent']} -> {each['child']} [label={json.dumps(each['name'])}, tooltip={json.dumps(_rights(each))}]"
+        f"  {each['parent']} -> {each['child']}"
+        f" [label={json.dumps(each['name'])}, tooltip={json.dumps(_describe_permissions(each))}]"
         for each in graph["edges"]
     ]
     return "\n".join(["digraph nodes {", *nodes, *edges, "}", ""])
 
 
-def _rights(edge: Any) -> str:
+def _describe_permissions(edge: Any) -> str:
     return f"takes {', '.join(edge['perm']) or 'nothing'}; shares {', '.join(edge['shared-perm']) or 'nothing'}"

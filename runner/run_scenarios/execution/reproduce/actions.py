@@ -1,39 +1,39 @@
-"""What was done in a case, step by step, read from its trace. Imports nodes."""
+"""Read a trace as a recording: the actions of each step, and the failure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from run_scenarios.core.nodes import JsonObject
 
-END = "(end)"
 
-
-@dataclass
+@dataclass(eq=False)
 class Action:
-    """Something that was done, and what came of it.
+    """One thing that a step did, and its outcome.
 
-    :param kind: "run" a tool, "start" a VM, "serve" an image, "ask" a VM, "take" an event, "exit", "pause".
-    :param data: the words of the command, the QMP message, the event, the seconds.
-    :param came: the status as a shell has it, the greeting, or the reply; None if it did not come.
-    :param printed: what a tool, or `qemu-io` in the monitor of a VM, printed.
+    :param kind: "run" a tool, "start" a VM, "serve" an image, send a "command" to a VM, wait for an "event" or an
+        "exit", or "sleep" between two attempts.
+    :param data: the argv, the QMP message, the event, or the seconds.
+    :param outcome: the exit status as a shell has it, the greeting, or the reply; None if there was none.
+    :param printed: the output of a tool, or of `qemu-io` in the monitor of a VM.
     """
 
     kind: str
     vm: str
     data: Any
-    came: Any = None
+    outcome: Any = None
     printed: str = ""
 
 
-@dataclass
-class StepActions:
-    """A step with what was done in it; what came before the first is in one with the number 0.
+@dataclass(eq=False)
+class RecordedStep:
+    """A step and its actions; the fields before `actions` are those of the trace's `step` record.
 
-    :param vm: the VM that it names, if it says so in so many words.
-    :param tried_again: whether `eventually` had it run once more.
+    :param number: its place in the order of running, from 1; 0 for what is outside of all steps.
+    :param vm: the VM that it names literally.
+    :param retried: whether `eventually` ran it once more.
     """
 
     number: int = 0
@@ -43,93 +43,116 @@ class StepActions:
     save: str = ""
     vm: str = "vm"
     depth: int = 0
-    acts: list[Action] = field(default_factory=list)
-    tried_again: bool = False
+    actions: list[Action] = field(default_factory=list)
+    retried: bool = False
 
 
-def read_steps(records: Iterable[JsonObject]) -> tuple[list[StepActions], JsonObject | None]:
-    """Return the steps of a trace as far as they were recorded, and what failed, None if nothing did.
+@dataclass(frozen=True)
+class Recording:
+    """The steps of a case, as far as it ran.
 
-    What came to its end after the last step is in one with the verb `END`.
+    :param shutdown: what happened after the last step, None if a step failed.
+    :param failure: the data of the trace's `fail` record, None if the case passed.
     """
+
+    steps: Sequence[RecordedStep]
+    shutdown: RecordedStep | None
+    failure: JsonObject | None
+
+    def find_step(self, number: object) -> RecordedStep | None:
+        """Return the step with a number from 1."""
+        return next((step for step in self.steps if step.number and step.number == number), None)
+
+    def exits(self) -> Iterator[Action]:
+        """Yield the exits of VMs and servers, the last first."""
+        for step in reversed([*self.steps, *([self.shutdown] if self.shutdown else [])]):
+            yield from (action for action in reversed(step.actions) if action.kind == "exit")
+
+    def steps_without(self, excluded: Collection[Action]) -> list[RecordedStep]:
+        """Return copies of the steps without some of their actions."""
+        return [
+            replace(step, actions=[action for action in step.actions if action not in excluded]) for step in self.steps
+        ]
+
+
+def read_recording(records: Iterable[JsonObject]) -> Recording:
+    """Read the records of a trace up to its `fail` record, or to its end."""
     reader = _Reader()
     for record in records:
         if record["kind"] == "fail":
             failure = record["data"]
             assert isinstance(failure, dict)
-            return reader.steps, failure
+            return Recording(reader.steps, reader.shutdown, failure)
         reader.read(str(record["kind"]), str(record["vm"] or ""), record["data"])
-    return reader.steps, None
+    return Recording(reader.steps, reader.shutdown, None)
 
 
 class _Reader:
-    """Puts together what belongs together."""
+    """Assigns records to steps, and outcomes to actions."""
 
     def __init__(self) -> None:
-        self.steps = [StepActions()]
-        self._last: dict[str, Action] = {}
-        self._asked: dict[tuple[str, object], Action] = {}
+        self.steps = [RecordedStep()]
+        self.shutdown: RecordedStep | None = None
+        self._current = self.steps[0]
+        self._latest: dict[str, Action] = {}
+        self._unanswered: dict[tuple[str, object], Action] = {}
 
     def read(self, kind: str, vm: str, data: Any) -> None:
-        """Read a record."""
+        """Read a record of the trace."""
         match kind:
             case "step":
-                self.steps.append(StepActions(**data))
+                self._current = RecordedStep(**data)
+                self.steps.append(self._current)
             case "end":
-                self.steps.append(StepActions(verb=END))
+                self._current = self.shutdown = RecordedStep()
             case "exec":
-                self._last[vm] = self._add(_started(data, vm), vm, data)
+                self._latest[vm] = self._add(_classify_program(data, vm), vm, data)
             case "send":
-                self._last[vm] = self._asked[vm, data.get("id")] = self._add("ask", vm, _without_id(data))
+                action = self._add("command", vm, _without_id(data))
+                self._latest[vm] = self._unanswered[vm, data.get("id")] = action
             case "recv":
-                self._receive(vm, data)
-            case "exit" | "output":
-                self._end(kind, vm, data)
-            case "take" | "pause":
-                self._add(kind, vm, data)
-                if kind == "pause":
-                    self._try_again()
+                self._read_reply(vm, data)
+            case "exit":
+                self._read_exit(vm, data)
+            case "output" if vm in self._latest:
+                self._latest[vm].printed += data["stdout"] + data["stderr"]
+            case "take":
+                self._add("event", vm, data)
+            case "pause":
+                self._add("sleep", vm, data)
+                self._mark_retried()
 
     def _add(self, kind: str, vm: str, data: Any) -> Action:
-        act = Action(kind, vm, data)
-        self.steps[-1].acts.append(act)
-        return act
+        action = Action(kind, vm, data)
+        self._current.actions.append(action)
+        return action
 
-    def _receive(self, vm: str, data: Any) -> None:
+    def _read_reply(self, vm: str, data: Any) -> None:
         if "QMP" in data:
-            self._last[vm].came = data
-        elif "event" not in data and (vm, data.get("id")) in self._asked:
-            self._asked.pop((vm, data.get("id"))).came = _without_id(data)
+            self._latest[vm].outcome = data
+        elif "event" not in data and (vm, data.get("id")) in self._unanswered:
+            self._unanswered.pop((vm, data.get("id"))).outcome = _without_id(data)
 
-    def _end(self, kind: str, vm: str, data: Any) -> None:
-        if kind == "output" and vm in self._last:
-            self._last[vm].printed += data["stdout"] + data["stderr"]
-        elif kind == "exit" and vm:
-            self._add("exit", vm, None).came = shell_status(data)
-        elif kind == "exit":
-            self._last[vm].came = shell_status(data)
+    def _read_exit(self, vm: str, status: int) -> None:
+        action = self._add("exit", vm, None) if vm else self._latest[vm]
+        action.outcome = to_shell_status(status)
 
-    def _try_again(self) -> None:
-        for step in _last_try(self.steps):
-            step.tried_again = True
+    def _mark_retried(self) -> None:
+        """Mark the steps of the attempt that just ended: those since the `eventually`, or since the last pause."""
+        for step in reversed(self.steps):
+            if step.verb == "eventually" or step.retried:
+                return
+            step.retried = True
 
 
-def shell_status(status: int) -> int:
-    """Return a status as a shell has it: 128 and the number of the signal."""
+def to_shell_status(status: int) -> int:
+    """Convert an exit status to that of a shell, which adds 128 to the number of a signal."""
     return 128 - status if status < 0 else status
 
 
-def _started(argv: Sequence[str], vm: str) -> str:
+def _classify_program(argv: Sequence[str], vm: str) -> str:
     return "run" if not vm else "serve" if argv[1:2] == ["-IS"] else "start"
 
 
 def _without_id(message: Any) -> Any:
     return {key: value for key, value in message.items() if key != "id"}
-
-
-def _last_try(steps: Sequence[StepActions]) -> Iterator[StepActions]:
-    """Yield the steps of the try that has just ended: back to the `eventually`, or to the pause before."""
-    for step in reversed(steps):
-        if step.verb == "eventually" or step.tried_again:
-            return
-        yield step

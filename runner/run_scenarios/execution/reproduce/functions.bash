@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Environment: QEMU_PROG, QEMU_IMG_PROG, QEMU_IO_PROG, QEMU_NBD_PROG, QSD_PROG: the programs; LIMIT: how many seconds to
+# Environment: QEMU_PROG, QEMU_IMG_PROG, QEMU_IO_PROG, QEMU_NBD_PROG, QSD_PROG: the programs; LIMIT: the seconds to
 # wait for anything; KEEP=1: keep the directory with the images.
 
-# shellcheck disable=SC2034,SC2317 # the functions and variables are those of any replay
+# shellcheck disable=SC2034,SC2317 # not every replay uses every function and variable
 set -u
 export LC_ALL=C
 : "${LIMIT:=60}"
-declare -A in=() out=() pid=()        # by VM: what it reads, what it writes, its process (by socket, for a server)
-events=()                             # those nobody has waited for yet, each behind the name of its VM
+declare -A in=() out=() pid=()        # by VM: its input, its output, its process (a server's by its socket)
+events=()                             # not waited for yet, each preceded by the name of its VM
 message='' printed='' output='' status=0 same=yes lenient=
 place=$(mktemp -d "${TMPDIR:-/tmp}/reproduce.XXXXXX") || exit 125
 mkdir "$place/work" && cd "$place/work" || exit 125
@@ -26,17 +26,17 @@ trap '' PIPE
 
 step() { echo "# step $*"; }
 
-differs() { echo "# another way than the record: $*"; [[ $lenient ]] || exit "$ANOTHER_WAY"; }
+differs() { echo "# differs from the recording: $*"; [[ $lenient ]] || exit "$DIFFERS"; }
 
 fails() { echo "# FAILS as recorded: $*"; exit 1; }
 
 does_not_fail() { echo "# does not fail as recorded: $*"; exit 0; }
 
-cannot_tell() { echo "# what failed was nothing that QEMU or a tool said: $*"; exit 125; }
+cannot_tell() { echo "# cannot judge this failure from what QEMU and its tools report: $*"; exit 125; }
 
 maybe() { lenient=yes; "$@"; lenient=; }
 
-# matches TEXT PART...: whether a text has every part; one that begins with ! must not be there.
+# matches TEXT PART...: whether a text has every part, and none of the parts that begin with !.
 matches() {
     local part
     for part in "${@:2}"; do
@@ -57,10 +57,10 @@ start() {
     in[$vm]=$to out[$vm]=$from
 }
 
-# greets VM: QEMU must say that it speaks QMP.
+# greets VM: QEMU must send its QMP greeting.
 greets() { { receive "$1" && [[ $message == '{"QMP"'* ]]; } || differs "no greeting from $1"; }
 
-# receive VM: read its next QMP message. What it prints beside QMP, as qemu-io does, goes to $printed.
+# receive VM: read its next QMP message. Other output, such as that of qemu-io, goes to $printed.
 receive() {
     local line json='\{"(QMP|return|error|timestamp)".*'
     while IFS= read -r -t "$LIMIT" -u "${out[$1]}" line || { status=$?; false; }; do
@@ -71,11 +71,11 @@ receive() {
         [[ -z $line ]] || { echo "$1 | $line"; printed+=$line$'\n'; }
         [[ -z $message ]] || { echo "$1 <- ${message:0:600}"; return 0; }
     done
-    message=                          # $status is above 128 if nothing came in time, else QEMU has closed its end
+    message=                          # $status is above 128 after a timeout, else QEMU closed its end
     return 1
 }
 
-# qmp VM COMMAND KIND: send a command; its reply must be of that kind: return, error, or any.
+# qmp VM COMMAND KIND: send a command; its reply must be of this kind: return, error, or any.
 qmp() {
     echo "$1 -> $2"
     printed=
@@ -84,7 +84,7 @@ qmp() {
     [[ $3 == any || $message == "{\"$3\""* ]] || differs "expected a reply '$3'"
 } 2>>"$place/noise"
 
-# event VM PART...: take the first event that has these parts, or wait for it.
+# event VM PART...: consume the first event with these parts, waiting for it if necessary.
 event() {
     local i vm=$1
     shift
@@ -100,7 +100,7 @@ event() {
     done
 }
 
-# job VM ID STATUS PART...: follow a job to a status, and take its events; together they must have these parts.
+# job VM ID STATUS PART...: wait until a job has a status; the events on the way must have these parts together.
 job() {
     local i vm=$1 id=$2 end=$3 seen=
     shift 3
@@ -112,19 +112,19 @@ job() {
             unset 'events[i]'
             continue 2
         done
-        receive "$vm" || { differs "job $id does not get to be $end"; return; }
+        receive "$vm" || { differs "job $id does not become $end"; return; }
         events+=("$vm $message")
     done
-    matches "$seen" "$@" || differs "job $id ends another way; expected: $*"
+    matches "$seen" "$@" || differs "job $id ends differently; expected: $*"
 }
 
-# prints TEXT: what qemu-io printed since the last command must have this text.
-prints() { [[ $printed == *"$1"* ]] || differs "expected to be printed: $1"; }
+# prints TEXT: the output since the last command must have this text.
+prints() { [[ $printed == *"$1"* ]] || differs "expected output: $1"; }
 
-# saved TEXT: whether a result that a later step looks at is the same as then.
-saved() { [[ $message$output == *"$1"* ]] || { same=no; echo "# another result"; }; }
+# saved TEXT: compare a result that a later step judges with the recorded one.
+saved() { [[ $message$output == *"$1"* ]] || { same=no; echo "# the result differs"; }; }
 
-# run STATUS PROGRAM ARGUMENT...: run a tool to its end; its status must be that, or any.
+# run STATUS PROGRAM ARGUMENT...: run a tool; its exit status must be STATUS, unless that is any.
 run() {
     echo "\$ ${*:2}"
     timeout --kill-after=5 "$LIMIT" "${@:2}" </dev/null >"$place/output" 2>&1
@@ -140,12 +140,12 @@ serve() {
     setsid "$2" -k "$PWD/$1" "${@:3}" </dev/null &
     pid[$1]=$!
     until grep -q " 00010000 .* $PWD/$1\$" /proc/net/unix; do
-        kill -0 "${pid[$1]}" 2>>"$place/noise" || { differs "the server has ended"; return; }
+        kill -0 "${pid[$1]}" 2>>"$place/noise" || { differs "the server has exited"; return; }
         sleep 0.02
     done
 }
 
-# stop SOCKET: end a server.
+# stop SOCKET: terminate a server.
 stop() {
     kill -TERM -- "-${pid[$1]}"
     wait "${pid[$1]}"
@@ -156,7 +156,7 @@ stop() {
 # signal VM NAME: send a signal.
 signal() { echo "$1 kill -$2"; kill "-$2" -- "-${pid[$1]}"; } 2>>"$place/noise"
 
-# ended VM SECONDS: wait for its end; whether it came; $status is its status then, 128 and the signal's number for a crash.
+# ended VM SECONDS: wait until a VM has exited; its exit status is in $status, 128 plus the signal's number for a crash.
 ended() {
     local LIMIT=$2 to=${in[$1]} from=${out[$1]}
     while receive "$1"; do events+=("$1 $message"); done
@@ -168,17 +168,17 @@ ended() {
     unset "pid[$1]"
 }
 
-# exits VM STATUS: it must end, with this status.
-exits() { { ended "$1" "$LIMIT" && [[ $status == "$2" ]]; } || differs "$1 does not end with status $2"; }
+# exits VM STATUS: a VM must exit with this status.
+exits() { { ended "$1" "$LIMIT" && [[ $status == "$2" ]]; } || differs "$1 does not exit with status $2"; }
 
-# failed_if KIND PATTERN: whether the last reply, or event, is of this kind and has what made the case fail.
+# failed_if KIND PATTERN: the case failed if the last reply, or event, is of this kind and matches.
 failed_if() {
     local kind='^([a-z0-9_-]+ )?\{"'$1'"'
     [[ $message ]] || differs "no reply"
-    [[ $message =~ $kind ]] || does_not_fail "the reply is of another kind than '$1'"
+    [[ $message =~ $kind ]] || does_not_fail "the reply is not of the kind '$1'"
     [[ $message =~ $2 ]] && fails "$2"
     [[ $1 == error ]] && differs "another error"
-    does_not_fail "not there: $2"
+    does_not_fail "not found: $2"
 }
 
 failed_if_printed() {
@@ -188,7 +188,7 @@ failed_if_printed() {
 
 failed_if_silent() {
     [[ $message ]] && does_not_fail "a reply came"
-    if [[ $status -gt 128 ]]; then fails "no reply within $LIMIT s"; else differs "QEMU has ended"; fi
+    if [[ $status -gt 128 ]]; then fails "no reply within $LIMIT s"; else differs "QEMU has exited"; fi
 }
 
 failed_if_status() { # STATUS [TEXT]
@@ -198,13 +198,13 @@ failed_if_status() { # STATUS [TEXT]
 }
 
 failed_if_exits() { # VM STATUS WANTED
-    ended "$1" 5 || does_not_fail "$1 has not ended"
+    ended "$1" 5 || does_not_fail "$1 has not exited"
     [[ $status == "$2" ]] && fails "status $status"
     [[ $status == "$3" ]] && does_not_fail "status $status"
     differs "status $status"
 }
 
-failed_unless_exits() { if ended "$1" "$2"; then does_not_fail "$1 has ended"; else fails "$1 has not ended"; fi; }
+failed_unless_exits() { if ended "$1" "$2"; then does_not_fail "$1 has exited"; else fails "$1 has not exited"; fi; }
 
 failed_unless_event() { # VM SECONDS PART...
     local LIMIT=$2 lenient=yes
@@ -212,19 +212,19 @@ failed_unless_event() { # VM SECONDS PART...
     event "$1" "${@:3}"
     [[ $message ]] && does_not_fail "the event came"
     lenient=
-    if [[ $status -gt 128 ]]; then fails "no such event"; else differs "QEMU has ended"; fi
+    if [[ $status -gt 128 ]]; then fails "no such event"; else differs "QEMU has exited"; fi
 }
 
-failed_if_job() { # VM ID PART...: whether an event of a job has these parts before the job has gone
+failed_if_job() { # VM ID PART...: the case failed if an event of the job has these parts
     local i
     while :; do
         for i in "${!events[@]}"; do
             matches "${events[i]}" "$1 {" "\"$2\"" || continue
             matches "${events[i]}" "${@:3}" && fails "${*:3}"
-            matches "${events[i]}" JOB_STATUS_CHANGE '"status": "null"' && does_not_fail "the job has gone"
+            matches "${events[i]}" JOB_STATUS_CHANGE '"status": "null"' && does_not_fail "the job was dismissed"
             unset 'events[i]'
         done
-        receive "$1" || differs "nothing more of the job"
+        receive "$1" || differs "no more events of the job"
         events+=("$1 $message")
     done
 }
@@ -235,4 +235,4 @@ failed_if_left() { # VM PART...
     does_not_fail "no such event"
 }
 
-failed_if_same() { if [[ $same == yes ]]; then fails "the results are the same"; else does_not_fail "other results"; fi; }
+failed_if_same() { if [[ $same == yes ]]; then fails "the results are the same"; else does_not_fail "the results differ"; fi; }
