@@ -23,7 +23,7 @@ from run_scenarios.qemu.machine import Machine, _QmpSession
 from run_scenarios.qemu.trace import Trace
 from run_scenarios.report.stream import LineStream
 from run_scenarios.report.tap import TapReport
-from run_scenarios.scenario.confinement import reaches_outside
+from run_scenarios.scenario.confinement import find_escapes
 from run_scenarios.syntax.matchers import check_matcher, find_mismatches
 from run_scenarios.syntax.render import render
 
@@ -87,7 +87,7 @@ def check_match(expected: JsonValue, actual: JsonValue) -> None:
 
 def check_confinement(verb: str, argument: JsonValue) -> None:
     """Look for ways outside in any argument."""
-    for each in reaches_outside(verb, from_json(argument, NOWHERE)):
+    for each in find_escapes(verb, from_json(argument, NOWHERE)):
         assert each.render()
 
 

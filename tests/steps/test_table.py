@@ -15,7 +15,7 @@ import pytest
 import run_scenarios.steps
 import yaml
 from run_scenarios.authoring.reference import extract_example
-from run_scenarios.scenario import confinement as confine
+from run_scenarios.scenario.confinement import verbs as confinement
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.verb import ControlFlowVerb, Verb
 
@@ -91,7 +91,7 @@ def test_every_key_of_a_verb_is_described(verb: type[Verb]) -> None:
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_a_verb_that_names_no_files_takes_none(verb: type[Verb]) -> None:
-    takes_some = verb.NAME in confine.VERBS or "x-case-file" in json.dumps([verb.SCHEMA, verb.SIBLING_KEYS])
+    takes_some = verb.NAME in confinement.VERBS or "x-case-file" in json.dumps([verb.SCHEMA, verb.SIBLING_KEYS])
     assert verb.OPENS_FILES or not takes_some
 
 

@@ -21,7 +21,7 @@ from run_scenarios.qemu.machine import Machine
 from run_scenarios.qemu.process import ChildProcesses
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.case import Task
-from run_scenarios.scenario.confinement import link_outside
+from run_scenarios.scenario.confinement import find_outside_link
 
 ANSWER_S = 2.0
 IMAGES_S = 10.0
@@ -62,7 +62,7 @@ async def inspect_images(work: Path, logs: Path, programs: Programs, processes: 
 
     :raise OSError: if it cannot be written.
     """
-    if "qemu-img" not in programs.paths or link_outside(work):
+    if "qemu-img" not in programs.paths or find_outside_link(work):
         return
     with suppress(TimeoutError, RunnerError):
         async with asyncio.timeout(IMAGES_S):

@@ -29,7 +29,7 @@ from run_scenarios.qemu.trace import Trace
 from run_scenarios.qemu.workspace import CaseDirectories
 from run_scenarios.scenario.binding import bind_modifier, bind_step
 from run_scenarios.scenario.case import Task
-from run_scenarios.scenario.confinement import link_outside
+from run_scenarios.scenario.confinement import find_outside_link
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.scope import Block, Scope
 from run_scenarios.steps.verb import DEFAULT_VM, Context, ControlFlowVerb, Step
@@ -202,7 +202,7 @@ class StepRunner:
         """
         if not (step.confined and step.verb.OPENS_FILES):
             return
-        link = link_outside(self.directories.work)
+        link = find_outside_link(self.directories.work)
         if link:
             raise StepFailed(f"'{link}' is a link out of the case's directory", hint="a program made it")
 

@@ -99,6 +99,10 @@ class Child:
         self._ended.set_result(status)
 
 
+OWN_ENVIRONMENT = {b"LC_ALL": b"C", b"QEMU_AUDIO_DRV": b"none"}
+"""Untranslated messages, and no sound: before 8.2, QEMU gives a sound device the host's by default."""
+
+
 @dataclass(frozen=True)
 class CompletedTool:
     """How a tool ended: its argv, status, and what it printed."""
@@ -125,7 +129,9 @@ class ChildProcesses:
         self._first = 0
         self._watch = Watch()
         # As bytes, for it is the same for every child, and each would encode it again.
-        self._environment = {**os.environb, b"LC_ALL": b"C", CASE_VARIABLE.encode(): os.fsencode(directory)}
+        self._environment = {**os.environb, **OWN_ENVIRONMENT}
+        # QEMU puts the temporary file of a snapshot there.
+        self._environment |= {b"TMPDIR": os.fsencode(directory), CASE_VARIABLE.encode(): os.fsencode(directory)}
 
     def start(
         self, argv: Sequence[str], *, vm: str | None, log: Path | None = None, pass_fds: Sequence[int] = ()

@@ -23,6 +23,7 @@ from run_scenarios.qmp.message_checker import (
     check_result,
 )
 from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.scenario.confinement import check_offered_command
 from run_scenarios.scenario.dry_run import VisitedStep
 from run_scenarios.scenario.model import Requirements, Scenario
 from run_scenarios.steps.scope import Procedure
@@ -142,7 +143,11 @@ def _qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     yield from check_message(argument, schema)
     entry = argument.entry("execute") if isinstance(argument, MappingNode) else None
     name = str(node.value) if isinstance(node := entry.value if entry else argument, ScalarNode) else ""
-    if expect is not None and name in schema.commands:
+    if name not in schema.commands:
+        return
+    if visit.step.confined and isinstance(node, ScalarNode):
+        yield from check_offered_command(name, node.span)
+    if expect is not None:
         yield from check_result(schema.commands[name], name, expect, schema)
 
 

@@ -89,11 +89,15 @@ class Scenario:
 
 @dataclass(eq=False)
 class Library:
-    """The procedures that a file declares, those it sees, and the texts they come from; filled by its imports."""
+    """The procedures that a file declares, those it sees, and the texts they come from; filled by its imports.
+
+    :param may_leave: whether its steps may leave the case's directory.
+    """
 
     own: dict[str, Procedure] = field(default_factory=dict)
     visible: dict[str, Procedure] = field(default_factory=dict)
     texts: dict[str, FileText] = field(default_factory=dict)
+    may_leave: bool = False
 
 
 @dataclass(frozen=True)

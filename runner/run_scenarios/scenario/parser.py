@@ -36,6 +36,7 @@ from run_scenarios.syntax.yaml_loader import load_text, read_source
 
 MAX_CALLS = 50
 MAX_IMPORTS = 20
+BORROWED_TRUST = "may leave the case's directory, which the arguments of a caller would then do too"
 UNTRUSTED = "this file's steps may leave the case's directory, which only the user can let them"
 
 
@@ -132,6 +133,7 @@ class Reader:
         self, root: MappingNode, path: Path, shown_as: str, library: Library, found: DiagnosticCollector
     ) -> None:
         entry = root.entry("allow-outside-paths")
+        library.may_leave = _leaves(root)
         if entry and _leaves(root) and not self._allow_outside:
             found.extend([Diagnostic(entry.span, UNTRUSTED, "if you trust the file, run with --allow-outside")])
         imports, procedures = root.get("import"), root.get("procedures")
@@ -139,7 +141,12 @@ class Reader:
             if not isinstance(node, ScalarNode) or not isinstance(node.value, str) or not node.value:
                 continue  # The schema has reported it.
             with found:
-                _merge(library, self._import(node, node.value, path, shown_as), node)
+                imported = self._import(node, node.value, path, shown_as)
+                if imported.may_leave and not _leaves(root):
+                    raise scenario_error(
+                        node.span, f"'{node.value}' {BORROWED_TRUST}", "say it here too: allow-outside-paths: true"
+                    )
+                _merge(library, imported, node)
         for entry in procedures if isinstance(procedures, MappingNode) else ():
             if not isinstance(entry.value, MappingNode):
                 continue

@@ -20,7 +20,7 @@ from run_scenarios.core.nodes import (
     to_partial,
 )
 from run_scenarios.core.source import Span
-from run_scenarios.scenario.confinement import reaches_outside
+from run_scenarios.scenario.confinement import find_escapes
 from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED_NAMES, list_allowed_modifiers
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import parse_seconds
@@ -176,7 +176,7 @@ def check_argument(verb: type[Verb], argument: Node, *, confined: bool) -> list[
 
     An expression not evaluated yet is not refused.
     """
-    outside = reaches_outside(verb.NAME, argument) if confined else []
+    outside = find_escapes(verb.NAME, argument) if confined else []
     if not verb.SIBLING_KEYS:
         refused = find_schema_errors(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
         return list(dict.fromkeys([*refused, *outside])) if outside else refused
