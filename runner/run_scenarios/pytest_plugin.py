@@ -183,7 +183,7 @@ class _Front:
 
         self._options = options
         self._definitions = VariableOverrides(parse_overrides(options.define))
-        self._reader = Reader(allow_outside=options.allow_outside)
+        self._reader = Reader.from_disk(allow_outside=options.allow_outside)
         self._checks: dict[str, QmpChecker] = {}
         self._deprecated: set[str] = set()
         self._problem = ""

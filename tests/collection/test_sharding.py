@@ -64,7 +64,7 @@ def test_a_fingerprint_tells_other_weights() -> None:
 
 def scenario(directory: Path, text: str) -> Scenario:
     (directory / "a.yaml").write_text(f"scenario: a\n{text}")
-    read = Reader().read(directory / "a.yaml", "a.yaml")
+    read = Reader.from_disk().read(directory / "a.yaml", "a.yaml")
     assert isinstance(read, Scenario), read
     return read
 

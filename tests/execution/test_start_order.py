@@ -19,7 +19,7 @@ from tests.support.scenarios import plan_cases
 def tasks(tmp_path: Path) -> list[Task]:
     """Eight tasks, of the cases a to h."""
     (tmp_path / "a.yaml").write_text("scenario: a\nsteps: [launch]\n")
-    scenario = Reader().read(tmp_path / "a.yaml", "a.yaml")
+    scenario = Reader.from_disk().read(tmp_path / "a.yaml", "a.yaml")
     assert isinstance(scenario, Scenario)
     (case,) = plan_cases(scenario)
     return [

@@ -36,7 +36,7 @@ def files(kind: str) -> list[Path]:
 
 def findings(file: Path) -> list[Diagnostic]:
     """Return the warnings on a file in which nothing else is wrong."""
-    read = Reader().read(file, file.name)
+    read = Reader.from_disk().read(file, file.name)
     assert not isinstance(read, InvalidFile), "\n".join(each.render() for each in read.diagnostics)
     if isinstance(read, Library):
         return lint_library(read, dry_run_procedures(read.own.values())[1])
@@ -92,7 +92,7 @@ def test_the_examples_of_a_rule_are_what_they_say(rule: Rule, tmp_path: Path) ->
 
 def test_what_the_loader_refuses_carries_the_rule_too(tmp_path: Path) -> None:
     for steps in ("- flush: {{ drive }}", "- compare: [{{ image }}, b.qcow2]"):
-        read = Reader().read(write_scenario(tmp_path, steps), "case.yaml")
+        read = Reader.from_disk().read(write_scenario(tmp_path, steps), "case.yaml")
         assert isinstance(read, InvalidFile)
         assert read.diagnostics[0].render().startswith("case.yaml:3:")
         assert ": error[RS002]: " in read.diagnostics[0].render()

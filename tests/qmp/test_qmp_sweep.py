@@ -262,7 +262,7 @@ def sample(visited: Sequence[Visited], qemu: Qemu) -> list[tuple[Visited, Edit]]
     for each in visited:
         for edit in edits(each, qemu.raw):
             if in_text(edit) is not None:
-                chosen.setdefault((each.scenario.path, edit.span.source.path, edit.kind), (each, edit))
+                chosen.setdefault((each.scenario.file.path, edit.span.source.path, edit.kind), (each, edit))
     return list(chosen.values())
 
 
@@ -276,7 +276,7 @@ def test_mistakes_in_the_files_themselves_are_found_where_they_are(
         file, text = shipped_as(edit.span.source.path), in_text(edit)
         assert text is not None
         (tmp_path / file).write_text(text)
-        run = run_command("--check", "--qemu", qemu.programs["qemu"], shipped_as(each.scenario.path))
+        run = run_command("--check", "--qemu", qemu.programs["qemu"], shipped_as(each.scenario.file.path))
         (tmp_path / file).write_text(edit.span.source.text)
         assert (run.status, run.stdout) == (2, ""), f"{edit.kind} at {edit.span}: {edit.new}\n{run.stderr}"
         assert f"{file}:{edit.span.line}:{edit.span.column}: error: " in run.stderr, f"{edit}\n{run.stderr}"

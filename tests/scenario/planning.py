@@ -20,7 +20,7 @@ def plan_text(directory: Path, text: str) -> list[Case]:
     """
     file = directory / "a.yaml"
     file.write_text(text)
-    scenario = Reader().read(file, "a.yaml")
+    scenario = Reader.from_disk().read(file, "a.yaml")
     assert isinstance(scenario, Scenario), scenario
     return plan_cases(scenario)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from run_scenarios.scenario.model import InvalidFile, Library, Scenario
-from run_scenarios.scenario.parser import Reader
+from run_scenarios.scenario.parser import Reader, parse_again
 
 ONE_STEP = "scenario: a\nsteps: [launch]\n"
 
@@ -16,7 +16,7 @@ def write(directory: Path, **files: str) -> None:
 
 
 def read(directory: Path, name: str = "a") -> Scenario | Library | InvalidFile:
-    return Reader().read(directory / f"{name}.yaml", f"{name}.yaml")
+    return Reader.from_disk().read(directory / f"{name}.yaml", f"{name}.yaml")
 
 
 def bad(directory: Path, name: str = "a") -> list[str]:
@@ -50,7 +50,8 @@ def test_the_parts_of_a_scenario(tmp_path: Path) -> None:
     write(tmp_path, a=f"{ONE_STEP}{head}requires: {{qemu: '>= 8.0', commands: [quit]}}\n")
     scenario = read(tmp_path)
     assert isinstance(scenario, Scenario)
-    assert (scenario.title, scenario.summary, scenario.tags, scenario.timeout_s) == ("a", "two lines", ("x",), 120)
+    assert (scenario.file.title, scenario.file.tags) == ("a", ("x",))
+    assert (scenario.summary, scenario.timeout_s) == ("two lines", 120)
     assert scenario.expected_failure == "known"
     assert scenario.requires.lists == {"commands": ("quit",)}
     assert scenario.requires
@@ -90,3 +91,17 @@ def test_thousands_of_mistakes_end_the_search(tmp_path: Path) -> None:
 def test_mistakes_are_sorted_by_place(tmp_path: Path) -> None:
     write(tmp_path, a="steps: [luanch, kil]\nzzz: 1\nscenario: 5\n")
     assert [each.split(": ")[0] for each in bad(tmp_path)] == ["a.yaml:1:9", "a.yaml:1:17", "a.yaml:2:1", "a.yaml:3:11"]
+
+
+def test_a_file_imported_by_two_names_is_parsed_again_without_the_disk(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a="scenario: a\nimport: [b.yaml, linked.yaml]\nsteps: [{call: p}]\n",
+        b="procedures: {p: {steps: [launch]}}\n",
+    )
+    (tmp_path / "linked.yaml").symlink_to("b.yaml")
+    scenario = read(tmp_path)
+    assert isinstance(scenario, Scenario)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert list(parse_again(scenario.file).procedures) == ["p"]

@@ -50,7 +50,7 @@ def run_audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> 
     if options.changed is not None:
         audited &= list_changed_files(options.changed)
     whole = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, _named_as_a_whole(options)))}
-    own = {task.case.file.at for task in selection.tasks}
+    own = {task.case.file.absolute_path for task in selection.tasks}
     auditor = Auditor(selection, emit, audited & (own | whole), whole)
     return run_selection(options, auditor.selection, auditor, auditor.audit)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from run_scenarios.core.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, make_mapping
 from run_scenarios.core.source import Source, Span
 from run_scenarios.scenario.model import Change
-from run_scenarios.scenario.step_parser import find_verb, make_step_mapping
+from run_scenarios.scenario.step_keys import find_verb, make_step_mapping
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.eventually import Eventually

@@ -93,11 +93,11 @@ def _look_at(read: Scenario | InvalidFile, file: FoundFile, given: JsonObject) -
         planned = dry_run(read, given)
         walks = planned.visited
         if planned.diagnostics:
-            return _LookedAt(CheckedFile({(read.path, ""): tuple(planned.diagnostics)}), walks)
+            return _LookedAt(CheckedFile({(read.file.path, ""): tuple(planned.diagnostics)}), walks)
         warnings = tuple(lint_scenario(read, walks))
         return _LookedAt(CheckedFile(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
     except ScenarioError as error:
-        return _LookedAt(CheckedFile({(read.path, ""): error.diagnostics}), walks)
+        return _LookedAt(CheckedFile({(read.file.path, ""): error.diagnostics}), walks)
 
 
 def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpChecker]) -> CheckedFile:
@@ -108,7 +108,7 @@ def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpChe
     for label, check in checks.items():
         found = check.check(scenario, looked_at.walks, bool(before.cases))
         if found:
-            wrong.setdefault((scenario.path, label), []).extend(_labelled(each, label) for each in found)
+            wrong.setdefault((scenario.file.path, label), []).extend(_labelled(each, label) for each in found)
         deprecated += check.told()
     by_build = {key: tuple(dict.fromkeys(found)) for key, found in wrong.items()}
     return replace(before, wrong=by_build, deprecated=tuple(deprecated))

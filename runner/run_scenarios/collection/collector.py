@@ -116,7 +116,9 @@ def collect(
     checked = checked or Checked()
     unknown = [file for file in found if not collection.add_known(checked.read_for(file))]
     with _no_garbage():
-        examined = _examined(unknown, Reader(allow_outside=allow_outside), checks, collection.definitions.values)
+        examined = _examined(
+            unknown, Reader.from_disk(allow_outside=allow_outside), checks, collection.definitions.values
+        )
         for file, came_of_it in zip(unknown, examined, strict=True):
             collection.add(came_of_it)
             checked.learn(file, came_of_it)

@@ -11,8 +11,9 @@ from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import Entry, JsonObject, JsonValue, MappingNode, Node, SequenceNode, to_json
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.case import Case
+from run_scenarios.scenario.diagnostic_collector import DiagnosticCollector
 from run_scenarios.scenario.model import Scenario
-from run_scenarios.scenario.step_parser import DiagnosticCollector, refuse_reserved_name
+from run_scenarios.scenario.step_parser import refuse_reserved_name
 from run_scenarios.syntax.matchers import describe_value, is_identical
 
 MAX_CASES = 2_000
@@ -119,12 +120,12 @@ def _remove_excluded(rows: list[_Row], excluded: list[MappingNode], collector: D
         pattern = _read_values(node)
         if not pattern:
             hint = "name the values to exclude as well as the reason"
-            collector.extend([Diagnostic(node.span, "this excludes every combination", hint)])
+            collector.add(Diagnostic(node.span, "this excludes every combination", hint))
             continue
         left = [row for row in rows if not all(is_identical(value, row[0][key]) for key, value in pattern.items())]
         if len(left) == len(rows):
             hint = "check the values and their types"
-            collector.extend([Diagnostic(node.span, "this excludes no combination", hint)])
+            collector.add(Diagnostic(node.span, "this excludes no combination", hint))
         rows = left
     return rows
 
@@ -133,5 +134,5 @@ def _make_included_row(node: MappingNode, names: list[str], collector: Diagnosti
     row = _read_values(node)
     for name in names:
         if name not in row:
-            collector.extend([Diagnostic(node.span, f"this combination has no value for '{name}'", f"add '{name}: …'")])
+            collector.add(Diagnostic(node.span, f"this combination has no value for '{name}'", f"add '{name}: …'"))
     return row, node.span

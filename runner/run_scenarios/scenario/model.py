@@ -1,4 +1,4 @@
-"""What a file holds once it was read: a scenario, procedures only, or mistakes. Imports steps.base."""
+"""A scenario file once it is parsed: a scenario, a library of procedures, or an invalid file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from run_scenarios.steps.verb import Step
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a scenario needs of the QEMU under test, and where each name in one of the lists was written."""
+    """What a scenario needs from the QEMU under test.
+
+    :param qemu: the range of versions, such as `>= 8.0`; "" for any.
+    :param lists: the names in each of the other lists, by the list's key.
+    :param places: where each of these names was written.
+    """
 
     qemu: str = ""
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -26,41 +31,40 @@ class Requirements:
 
 @dataclass(frozen=True)
 class FileText:
-    """The text of a file, and the path by which the file is told from others, whatever names lead to it."""
+    """The text of a file, and its real path, which is the same whatever name or link leads to the file."""
 
-    identity: str
+    real_path: str
     source: Source
 
     @property
     def digest(self) -> str:
-        """What tells it from every other text: the SHA-256 of its UTF-8."""
+        """The SHA-256 of the text in UTF-8."""
         return hashlib.sha256(self.source.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Change:
-    """Another value in one place of a file, for a run that is to show what comes of it.
+    """A different value in one place of a file, as mutation testing needs it.
 
-    :param at: the file's absolute path.
+    :param absolute_path: that of the file.
     :param path: the keys and indices that lead to the place.
     """
 
-    at: str
+    absolute_path: str
     path: tuple[str | int, ...]
     value: Node
 
 
 @dataclass(frozen=True, eq=False)
 class ScenarioFile:
-    """A scenario file as it was read: all that it takes to read it again, here or elsewhere.
+    """The text of a scenario file and everything else that is needed to parse it again, here or on another machine.
 
-    :param at: its absolute path.
     :param path: its name in messages and reports.
     :param texts: its own text and those of the files that it imports, by absolute path.
-    :param changes: what is to be other than the texts say.
+    :param changes: values that replace those in the texts.
     """
 
-    at: str
+    absolute_path: str
     path: str
     title: str
     tags: tuple[str, ...]
@@ -70,14 +74,15 @@ class ScenarioFile:
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """One checked scenario file."""
+    """A valid scenario file.
+
+    :param span: the title.
+    :param procedures: those that its steps may call.
+    """
 
     file: ScenarioFile
-    path: str
-    title: str
     span: Span
     summary: str
-    tags: tuple[str, ...]
     requires: Requirements
     variables: tuple[Entry, ...]
     matrix: MappingNode | None
@@ -89,15 +94,19 @@ class Scenario:
 
 @dataclass(eq=False)
 class Library:
-    """The procedures that a file declares, those it sees, and the texts they come from; filled by its imports.
+    """The procedures of a file.
 
-    :param may_leave: whether its steps may leave the case's directory.
+    :param own: those that it declares.
+    :param visible: those that it declares or imports.
+    :param texts: the text and those of the files that it imports, by absolute path.
+    :param allows_outside_paths: whether its steps may leave the case's directory.
     """
 
+    text: FileText
     own: dict[str, Procedure] = field(default_factory=dict)
     visible: dict[str, Procedure] = field(default_factory=dict)
     texts: dict[str, FileText] = field(default_factory=dict)
-    may_leave: bool = False
+    allows_outside_paths: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
-"""Nodes to typed scenarios: the shape of a file, its imports, its steps. Imports load, schema, steps.
+"""Parse scenario files and the files of procedures that they import.
 
-Everything wrong is collected; a file with any finding yields no scenario.
+Everything that is wrong is collected; a file with any mistake yields no scenario.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol, Self
 
 from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
 from run_scenarios.core.errors import ScenarioError, scenario_error
@@ -23,9 +25,10 @@ from run_scenarios.core.nodes import (
     to_partial,
 )
 from run_scenarios.core.source import Span
+from run_scenarios.scenario.diagnostic_collector import DiagnosticCollector
 from run_scenarios.scenario.file_schema import LIBRARY, SCENARIO
 from run_scenarios.scenario.model import Change, FileText, InvalidFile, Library, Requirements, Scenario, ScenarioFile
-from run_scenarios.scenario.step_parser import DiagnosticCollector, check_expressions, parse_steps, refuse_reserved_name
+from run_scenarios.scenario.step_parser import StepParser, find_variables, refuse_reserved_name
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.call import PARAMETER_TYPES, check_type
 from run_scenarios.steps.scope import Parameter, Procedure
@@ -34,152 +37,229 @@ from run_scenarios.syntax.render import find_expressions
 from run_scenarios.syntax.schema_validator import find_schema_errors
 from run_scenarios.syntax.yaml_loader import load_text, read_source
 
-MAX_CALLS = 50
-MAX_IMPORTS = 20
-BORROWED_TRUST = "may leave the case's directory, which the arguments of a caller would then do too"
-UNTRUSTED = "this file's steps may leave the case's directory, which only the user can let them"
+MAX_CALL_DEPTH = 50
+MAX_IMPORT_DEPTH = 20
+SUFFIXES = (".yaml", ".yml")
+WRONG_SUFFIX = "the name of a file of procedures must end in .yaml or .yml"
+
+
+class Files(Protocol):
+    """Where the text of files comes from."""
+
+    def find_real_path(self, path: Path) -> str:
+        """Return the path by which a file is recognized, whatever name or link leads to it."""
+
+    def read(self, path: Path, shown_as: str) -> FileText:
+        """Return the text of a file.
+
+        :raise ScenarioError: if it cannot be read.
+        """
+
+    def check_import(self, node: Node, target: Path, shown_as: str) -> None:
+        """Check that a file not read before may be imported.
+
+        :raise ScenarioError: if it is missing or not a YAML file.
+        """
+
+
+class FilesOnDisk:
+    """Files that are read now."""
+
+    def find_real_path(self, path: Path) -> str:
+        """Return the path without symbolic links; those in the names of directories are resolved once."""
+        name = _make_absolute(path)
+        directory, _, last = name.rpartition("/")
+        if Path(name).is_symlink():
+            return os.path.realpath(name)
+        return f"{_resolve_directory(directory or '/')}/{last}"
+
+    def read(self, path: Path, shown_as: str) -> FileText:
+        return FileText(self.find_real_path(path), read_source(path, shown_as))
+
+    def check_import(self, node: Node, target: Path, shown_as: str) -> None:
+        if not target.is_file():
+            raise scenario_error(node.span, f"no such file: '{shown_as}'", _explain_missing(target))
+        # Messages show lines of the file: importing must not reveal those of any file that a link leads to.
+        if target.resolve().suffix not in SUFFIXES:
+            raise scenario_error(node.span, f"'{shown_as}' is not a YAML file", WRONG_SUFFIX)
+
+
+class KnownFiles:
+    """Files that were read and checked before.
+
+    :param texts: by absolute path.
+    """
+
+    def __init__(self, texts: Mapping[str, FileText]) -> None:
+        self._texts = texts
+
+    def find_real_path(self, path: Path) -> str:
+        return self._texts[_make_absolute(path)].real_path
+
+    def read(self, path: Path, shown_as: str) -> FileText:
+        return self._texts[_make_absolute(path)]
+
+    def check_import(self, node: Node, target: Path, shown_as: str) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class _LoadedFile:
+    """A file whose YAML is loaded and not parsed yet."""
+
+    path: Path
+    shown_as: str
+    text: FileText
+    root: MappingNode
+
+    @property
+    def absolute_path(self) -> str:
+        return _make_absolute(self.path)
+
+    @property
+    def allows_outside_paths(self) -> bool:
+        allowed = self.root.get("allow-outside-paths")
+        return isinstance(allowed, ScalarNode) and allowed.value is True
 
 
 class Reader:
-    """Reads files once each, whoever imports them.
+    """Parses scenario files, and each file of procedures once, however many files import it."""
 
-    :param texts: the files, by absolute path, if they are not to be looked for; who read them first has judged them.
-    :param changes: what is to be other than those texts say.
-    :param allow_outside: whether the user lets files say `allow-outside-paths`.
-    """
-
-    def __init__(
-        self,
-        texts: Mapping[str, FileText] | None = None,
-        changes: Iterable[Change] = (),
-        *,
-        allow_outside: bool = False,
-    ) -> None:
-        self._texts = dict(texts or {})
+    def __init__(self, files: Files, changes: Iterable[Change], *, allow_outside: bool) -> None:
+        self._files = files
         self._changes = tuple(changes)
-        self._may_look = texts is None
-        self._allow_outside = allow_outside or texts is not None
+        self._allow_outside = allow_outside
         self._libraries: dict[str, Library | InvalidFile] = {}
         self._reading: list[str] = []
 
+    @classmethod
+    def from_disk(cls, *, allow_outside: bool = False) -> Self:
+        """Return a reader of the files on disk.
+
+        :param allow_outside: whether files with `allow-outside-paths` are accepted.
+        """
+        return cls(FilesOnDisk(), (), allow_outside=allow_outside)
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, FileText], changes: Iterable[Change] = ()) -> Self:
+        """Return a reader of texts that were read from disk before; nothing is read from there again.
+
+        `allow-outside-paths` is accepted: it was when the texts were first read.
+
+        :param texts: by absolute path.
+        :param changes: values that replace those in the texts.
+        """
+        return cls(KnownFiles(texts), changes, allow_outside=True)
+
     def read(self, path: Path, shown_as: str) -> Scenario | Library | InvalidFile:
-        """Return what a file holds: a scenario, procedures only, or mistakes."""
-        known = self._libraries.get(self._identity(path))
+        """Parse a file."""
+        known = self._libraries.get(self._files.find_real_path(path))
         if known is not None:
             return known
         try:
-            root = _root(self._load(path, shown_as))
+            file = self._load(path, shown_as)
+            root = file.root
             if root.get("scenario") is None and root.get("procedures") is not None and root.get("steps") is None:
-                return self._library(path, shown_as)
-            return self._scenario(root, path, shown_as)
+                return self._read_library(path, shown_as)
+            return self._parse_scenario(file)
         except ScenarioError as error:
             return InvalidFile(shown_as, error.diagnostics)
 
-    def _scenario(self, root: MappingNode, path: Path, shown_as: str) -> Scenario:
-        found = DiagnosticCollector()
-        found.extend(find_schema_errors(root, SCENARIO, "the scenario"))
-        _refuse_expressions(root, found)
-        _check_variables(root, found)
-        library = Library()
-        with found:
-            self._declare(root, path, shown_as, library, found)
-        steps = parse_steps(root.get("steps"), library.visible, not _leaves(root), found)
-        with found:
-            _refuse_recursion(library.own.values())
-        found.raise_any()
-        texts = {_absolute(path): self._texts.pop(_absolute(path)), **library.texts}
-        return _scenario_of(root, _file_of(root, path, shown_as, texts), steps, library.visible)
+    def _load(self, path: Path, shown_as: str) -> _LoadedFile:
+        text, name = self._files.read(path, shown_as), _make_absolute(path)
+        root = load_text(text.source)
+        for change in self._changes:
+            root = replace_at_path(root, change.path, change.value) if change.absolute_path == name else root
+        if not isinstance(root, MappingNode):
+            raise scenario_error(root.span, "a scenario file must be a mapping", "start it with 'scenario: a title'")
+        return _LoadedFile(path, shown_as, text, root)
 
-    def _library(self, path: Path, shown_as: str) -> Library | InvalidFile:
-        key = self._identity(path)
+    def _parse_scenario(self, file: _LoadedFile) -> Scenario:
+        collector = DiagnosticCollector()
+        collector.extend(find_schema_errors(file.root, SCENARIO, "the scenario"))
+        _refuse_expressions(file.root, collector)
+        _check_variables(file.root, collector)
+        library = _make_library(file)
+        self._declare_procedures(file, library, collector)
+        parser = StepParser(confined=not file.allows_outside_paths, collector=collector)
+        steps = parser.parse_steps(file.root.get("steps"))
+        with collector:
+            _refuse_recursion(library.own.values())
+        collector.raise_any()
+        return _make_scenario(file, steps, library)
+
+    def _read_library(self, path: Path, shown_as: str) -> Library | InvalidFile:
+        key = self._files.find_real_path(path)
         if key not in self._libraries:
             self._reading.append(key)
             try:
-                self._libraries[key] = self._read_library(path, shown_as)
+                self._libraries[key] = self._parse_library(self._load(path, shown_as))
             except ScenarioError as error:
                 self._libraries[key] = InvalidFile(shown_as, error.diagnostics)
             finally:
                 self._reading.pop()
         return self._libraries[key]
 
-    def _read_library(self, path: Path, shown_as: str) -> Library:
-        root = _root(self._load(path, shown_as))
-        _refuse_scenario(root)
-        found = DiagnosticCollector()
-        found.extend(find_schema_errors(root, LIBRARY, "the file of procedures"))
-        _refuse_expressions(root, found)
-        library = Library(texts={_absolute(path): self._texts[_absolute(path)]})
-        with found:
-            self._declare(root, path, shown_as, library, found)
-        with found:
+    def _parse_library(self, file: _LoadedFile) -> Library:
+        _refuse_scenario(file.root)
+        collector = DiagnosticCollector()
+        collector.extend(find_schema_errors(file.root, LIBRARY, "the file of procedures"))
+        _refuse_expressions(file.root, collector)
+        library = _make_library(file)
+        self._declare_procedures(file, library, collector)
+        with collector:
             _refuse_recursion(library.own.values())
-        found.raise_any()
+        collector.raise_any()
         return library
 
-    def _identity(self, path: Path) -> str:
-        known = self._texts.get(_absolute(path))
-        return known.identity if known else _resolved(path)
-
-    def _load(self, path: Path, shown_as: str) -> Node:
-        name = _absolute(path)
-        if self._may_look:
-            self._texts[name] = FileText(_resolved(path), read_source(path, shown_as))
-        root = load_text(self._texts[name].source)
-        for change in self._changes:
-            root = replace_at_path(root, change.path, change.value) if change.at == name else root
-        return root
-
-    def _declare(
-        self, root: MappingNode, path: Path, shown_as: str, library: Library, found: DiagnosticCollector
-    ) -> None:
-        entry = root.entry("allow-outside-paths")
-        library.may_leave = _leaves(root)
-        if entry and _leaves(root) and not self._allow_outside:
-            found.extend([Diagnostic(entry.span, UNTRUSTED, "if you trust the file, run with --allow-outside")])
-        imports, procedures = root.get("import"), root.get("procedures")
+    def _declare_procedures(self, file: _LoadedFile, library: Library, collector: DiagnosticCollector) -> None:
+        """Add to a library what its file imports, and then what it declares."""
+        entry = file.root.entry("allow-outside-paths")
+        if entry and file.allows_outside_paths and not self._allow_outside:
+            text = "the steps of this file may leave the case's directory, which needs the user's permission"
+            collector.add(Diagnostic(entry.span, text, "if you trust the file, run with --allow-outside"))
+        imports, procedures = file.root.get("import"), file.root.get("procedures")
         for node in imports if isinstance(imports, SequenceNode) else ():
-            if not isinstance(node, ScalarNode) or not isinstance(node.value, str) or not node.value:
-                continue  # The schema has reported it.
-            with found:
-                imported = self._import(node, node.value, path, shown_as)
-                if imported.may_leave and not _leaves(root):
-                    raise scenario_error(
-                        node.span, f"'{node.value}' {BORROWED_TRUST}", "say it here too: allow-outside-paths: true"
-                    )
-                _merge(library, imported, node)
-        for entry in procedures if isinstance(procedures, MappingNode) else ():
-            if not isinstance(entry.value, MappingNode):
-                continue
-            with found:
-                procedure = _procedure(entry, library.visible, not _leaves(root), found)
-                if entry.key in library.visible:
-                    other = library.visible[entry.key].span
-                    raise scenario_error(
-                        entry.span, f"procedure '{entry.key}' is there already", f"imported from {other}"
-                    )
-                library.own[entry.key] = procedure
+            # The schema reports any other node.
+            if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value:
+                with collector:
+                    self._import(file, node, node.value, library)
+        parser = StepParser(confined=not file.allows_outside_paths, collector=collector)
+        for each in procedures if isinstance(procedures, MappingNode) else ():
+            if isinstance(each.value, MappingNode):
+                with collector:
+                    _declare_procedure(each, each.value, library, parser)
         library.visible.update(library.own)
 
-    def _import(self, node: ScalarNode, name: str, path: Path, shown_as: str) -> Library:
+    def _import(self, file: _LoadedFile, node: ScalarNode, name: str, library: Library) -> None:
+        """Add the procedures of an imported file to a library."""
+        target = file.path.parent / name
+        imported = self._read_import(file, node, name, target)
+        if imported.allows_outside_paths and not file.allows_outside_paths:
+            text = f"'{name}' may leave the case's directory, and so may the arguments of its callers"
+            raise scenario_error(node.span, text, "write 'allow-outside-paths: true' in this file too")
+        for procedure in imported.own.values():
+            known = library.visible.setdefault(procedure.name, procedure)
+            if known is not procedure:
+                text = f"another procedure '{procedure.name}' is imported already"
+                raise scenario_error(node.span, text, f"from {known.span}")
+        library.texts |= {**imported.texts, _make_absolute(target): imported.text}
+
+    def _read_import(self, file: _LoadedFile, node: ScalarNode, name: str, target: Path) -> Library:
         if Path(name).is_absolute():
-            raise scenario_error(node.span, f"'{name}' is an absolute path", "import by a path relative to this file")
-        target = path.parent / name
-        shown = os.path.normpath(Path(shown_as).parent / name)
-        if self._identity(target) in (*self._reading, self._identity(path)):
-            raise scenario_error(
-                node.span, f"'{name}' is imported in a circle", "move what both need into a third file"
-            )
-        if len(self._reading) > MAX_IMPORTS:
-            raise scenario_error(node.span, f"imports nested more than {MAX_IMPORTS} deep")
-        is_known = self._identity(target) in self._libraries
-        if self._may_look and not is_known and not target.is_file():
-            raise scenario_error(node.span, f"no such file: '{shown}'", _near(target))
-        if not {target.suffix, target.suffix if is_known else target.resolve().suffix} <= {".yaml", ".yml"}:
-            # What is wrong with a file is shown with the line: nobody shall have any file shown by importing it.
-            raise scenario_error(
-                node.span, f"'{name}' is no YAML file", "the name of a file of procedures ends in .yaml"
-            )
-        library = self._library(target, shown)
+            raise scenario_error(node.span, f"'{name}' is an absolute path", "write it relative to this file")
+        shown_as = os.path.normpath(Path(file.shown_as).parent / name)
+        real_path = self._files.find_real_path(target)
+        if real_path in (*self._reading, file.text.real_path):
+            hint = "move what both files need into a third one"
+            raise scenario_error(node.span, f"'{name}' is part of a circular import", hint)
+        if len(self._reading) > MAX_IMPORT_DEPTH:
+            raise scenario_error(node.span, f"imports nested more than {MAX_IMPORT_DEPTH} deep")
+        if real_path not in self._libraries:
+            self._files.check_import(node, target, shown_as)
+        if target.suffix not in SUFFIXES:
+            raise scenario_error(node.span, f"'{name}' is not a YAML file", WRONG_SUFFIX)
+        library = self._read_library(target, shown_as)
         if isinstance(library, Library):
             return library
         if self._reading:
@@ -189,36 +269,34 @@ class Reader:
 
 
 def parse_again(file: ScenarioFile) -> Scenario:
-    """Return what is in a file that was read before and found right."""
-    scenario = Reader(file.texts, file.changes).read(Path(file.at), file.path)
+    """Return the scenario of a file that was parsed without errors before."""
+    scenario = Reader.from_texts(file.texts, file.changes).read(Path(file.absolute_path), file.path)
     assert isinstance(scenario, Scenario), "its text has not changed"
     return scenario
 
 
-def _absolute(path: Path) -> str:
+def _make_absolute(path: Path) -> str:
     return os.path.normpath(path.absolute())
 
 
 @lru_cache(maxsize=1024)
-def _resolved_directory(name: str) -> str:
+def _resolve_directory(name: str) -> str:
     return os.path.realpath(name)
 
 
-def _resolved(path: Path) -> str:
-    """Return the path without symbolic links; those in directories are looked for once."""
-    name = _absolute(path)
-    directory, _, last = name.rpartition("/")
-    return os.path.realpath(name) if Path(name).is_symlink() else f"{_resolved_directory(directory or '/')}/{last}"
+def _make_library(file: _LoadedFile) -> Library:
+    texts = {file.absolute_path: file.text}
+    return Library(file.text, texts=texts, allows_outside_paths=file.allows_outside_paths)
 
 
-def _near(target: Path) -> str:
-    """Return what else an import may have meant."""
+def _explain_missing(target: Path) -> str:
+    """Return what an import of a file that does not exist may have meant."""
     if target.is_dir():
-        return "it is a directory: import the files in it"
+        return "this is a directory: import the files in it"
     if not target.parent.is_dir():
-        return "there is no such directory: a path is relative to the importing file"
-    there = [each.name for each in sorted(target.parent.glob("*.y*ml"))]
-    return did_you_mean(target.name, there, "a path is relative to the importing file")
+        return "its directory does not exist either: a path is relative to the importing file"
+    names = [each.name for each in sorted(target.parent.glob("*.y*ml"))]
+    return did_you_mean(target.name, names, "a path is relative to the importing file")
 
 
 def _refuse_scenario(root: MappingNode) -> None:
@@ -229,144 +307,124 @@ def _refuse_scenario(root: MappingNode) -> None:
         )
 
 
-def _refuse_expressions(root: MappingNode, found: DiagnosticCollector) -> None:
-    """Refuse expressions where they would be read before any variable is known."""
-    for entry in _read_early(root):
+def _refuse_expressions(root: MappingNode, collector: DiagnosticCollector) -> None:
+    """Refuse expressions in everything that is read before any variable has a value."""
+    for entry in _find_constants(root):
         for expression in find_expressions(entry.value):
-            found.extend([Diagnostic(expression.span, f"an expression within '{entry.key}'", "write the value out")])
+            collector.add(Diagnostic(expression.span, f"an expression in '{entry.key}'", "write the value itself"))
 
 
-def _read_early(parts: MappingNode) -> Iterator[Entry]:
-    """Yield what is read with the file, of the file or a procedure: all but its steps and what it returns."""
+def _find_constants(parts: MappingNode) -> Iterator[Entry]:
+    """Yield the entries of a file or a procedure, except for steps and the value that a procedure returns."""
     for entry in parts:
         if entry.key == "procedures" and isinstance(entry.value, MappingNode):
             for procedure in entry.value:
-                yield from _read_early(procedure.value) if isinstance(procedure.value, MappingNode) else [procedure]
+                yield from _find_constants(procedure.value) if isinstance(procedure.value, MappingNode) else [procedure]
         elif entry.key != "returns" and not (entry.key == "steps" and isinstance(entry.value, SequenceNode)):
             yield entry
 
 
-def _check_variables(root: MappingNode, found: DiagnosticCollector) -> None:
+def _check_variables(root: MappingNode, collector: DiagnosticCollector) -> None:
     matrix = root.get("matrix")
-    for entry in _declared_variables(root):
-        with found:
+    for entry in _list_variables(root):
+        with collector:
             refuse_reserved_name(entry.key, entry.span)
-        if isinstance(matrix, MappingNode) and entry.key in _dimensions(matrix):
-            found.extend([Diagnostic(entry.span, f"the matrix has a dimension '{entry.key}' as well", "remove one")])
+        if isinstance(matrix, MappingNode) and entry.key in _list_dimensions(matrix):
+            text = f"variable '{entry.key}' is also a dimension of the matrix"
+            collector.add(Diagnostic(entry.span, text, "remove one of them"))
 
 
-def _declared_variables(root: MappingNode) -> Iterable[Entry]:
+def _list_variables(root: MappingNode) -> Iterable[Entry]:
     variables = root.get("variables")
     return variables if isinstance(variables, MappingNode) else ()
 
 
-def _dimensions(matrix: MappingNode) -> set[str]:
+def _list_dimensions(matrix: MappingNode) -> set[str]:
     """Return the names that a matrix gives values, in its combinations too."""
     included = matrix.get("include")
     combinations = (
         [node for node in included if isinstance(node, MappingNode)] if isinstance(included, SequenceNode) else []
     )
-    every = {entry.key for node in (matrix, *combinations) for entry in node}
-    return every - {"include", "exclude", "because"}
+    names = {entry.key for node in (matrix, *combinations) for entry in node}
+    return names - {"include", "exclude", "because"}
 
 
-def _root(node: Node) -> MappingNode:
-    if not isinstance(node, MappingNode):
-        raise scenario_error(node.span, "a scenario file must be a mapping", "begin with 'scenario: a title'")
-    return node
-
-
-def _leaves(root: MappingNode) -> bool:
-    """Tell whether a file says that its steps may leave the case's directory."""
-    says = root.get("allow-outside-paths")
-    return isinstance(says, ScalarNode) and says.value is True
-
-
-def _merge(library: Library, imported: Library, node: Node) -> None:
-    for name, procedure in imported.own.items():
-        known = library.visible.get(name)
-        if known is not None and known is not procedure:
-            raise scenario_error(node.span, f"procedure '{name}' is imported twice", f"from {known.span} as well")
-        library.visible[name] = procedure
-    library.texts.update(imported.texts)
-
-
-def _file_of(root: MappingNode, path: Path, shown_as: str, texts: dict[str, FileText]) -> ScenarioFile:
-    return ScenarioFile(_absolute(path), shown_as, _text(root.get("scenario")), _texts(root.get("tags")), texts)
-
-
-def _scenario_of(
-    root: MappingNode, file: ScenarioFile, steps: tuple[Step, ...], procedures: dict[str, Procedure]
-) -> Scenario:
-    title, timeout, matrix = root.entry("scenario"), root.get("timeout"), root.get("matrix")
-    assert title
-    requires = root.get("requires")
+def _make_scenario(file: _LoadedFile, steps: tuple[Step, ...], library: Library) -> Scenario:
+    root = file.root
+    title, timeout, matrix, requires = map(root.get, ("scenario", "timeout", "matrix", "requires"))
+    entry = root.entry("scenario")
+    assert entry, "the schema requires it"
     return Scenario(
-        file=file,
-        path=file.path,
-        title=file.title,
-        span=title.span,
-        summary=_text(root.get("summary")),
-        tags=file.tags,
-        requires=_requirements(requires) if isinstance(requires, MappingNode) else Requirements(),
-        variables=tuple(_declared_variables(root)),
+        file=ScenarioFile(
+            file.absolute_path, file.shown_as, _read_text(title), _read_texts(root.get("tags")), library.texts
+        ),
+        span=entry.span,
+        summary=_read_text(root.get("summary")),
+        requires=_read_requirements(requires) if isinstance(requires, MappingNode) else Requirements(),
+        variables=tuple(_list_variables(root)),
         matrix=matrix if isinstance(matrix, MappingNode) else None,
         timeout_s=parse_seconds(timeout) if timeout else None,
-        expected_failure=_text(root.get("expected-failure")),
+        expected_failure=_read_text(root.get("expected-failure")),
         steps=steps,
-        procedures=procedures,
+        procedures=library.visible,
     )
 
 
-def _text(node: Node | None) -> str:
+def _read_text(node: Node | None) -> str:
     return " ".join(str(to_partial(node)).split()) if node else ""
 
 
-def _texts(node: Node | None) -> tuple[str, ...]:
+def _read_texts(node: Node | None) -> tuple[str, ...]:
     return tuple(str(to_json(item)) for item in node) if isinstance(node, SequenceNode) else ()
 
 
-def _requirements(node: MappingNode) -> Requirements:
-    lists = {entry.key: _texts(entry.value) for entry in node if entry.key != "qemu"}
-    places = {_text(item): item.span for entry in node if isinstance(entry.value, SequenceNode) for item in entry.value}
-    return Requirements(_text(node.get("qemu")), lists, places)
+def _read_requirements(node: MappingNode) -> Requirements:
+    lists = {entry.key: _read_texts(entry.value) for entry in node if entry.key != "qemu"}
+    items = [item for entry in node if isinstance(entry.value, SequenceNode) for item in entry.value]
+    return Requirements(_read_text(node.get("qemu")), lists, {_read_text(item): item.span for item in items})
 
 
-def _procedure(entry: Entry, visible: dict[str, Procedure], confined: bool, found: DiagnosticCollector) -> Procedure:
-    assert isinstance(entry.value, MappingNode)
-    parameters = entry.value.get("parameters")
-    declared = parameters if isinstance(parameters, MappingNode) else ()
-    returns = entry.value.get("returns")
+def _declare_procedure(entry: Entry, parts: MappingNode, library: Library, parser: StepParser) -> None:
+    """Add a procedure to a library.
+
+    :raise ScenarioError: if a parameter is wrong, or another procedure has the name already.
+    """
+    declared, returns = parts.get("parameters"), parts.get("returns")
     if returns is not None:
-        check_expressions(returns, found)
-    return Procedure(
-        entry.key,
-        entry.span,
-        {each.key: _parameter(each) for each in declared},
-        parse_steps(entry.value.get("steps"), visible, confined, found),
-        returns,
-        visible,
+        find_variables(find_expressions(returns), parser.collector)
+    parameters = [_parse_parameter(each) for each in declared] if isinstance(declared, MappingNode) else []
+    procedure = Procedure(
+        name=entry.key,
+        span=entry.span,
+        parameters={each.name: each for each in parameters},
+        steps=parser.parse_steps(parts.get("steps")),
+        returns=returns,
+        visible=library.visible,
     )
+    if imported := library.visible.get(entry.key):
+        text = f"a procedure '{entry.key}' is imported already"
+        raise scenario_error(entry.span, text, f"from {imported.span}")
+    library.own[entry.key] = procedure
 
 
-def _parameter(entry: Entry) -> Parameter:
+def _parse_parameter(entry: Entry) -> Parameter:
     refuse_reserved_name(entry.key, entry.span)
     if not isinstance(entry.value, MappingNode):
-        return Parameter(entry.key, _text(entry.value), None, entry.span)
-    kind, default = _text(entry.value.get("type")), entry.value.get("default")
-    if default is not None and not default.dynamic and kind in PARAMETER_TYPES:
-        check_type(to_json(default), kind, default.span, f"the default of '{entry.key}'")
-    return Parameter(entry.key, kind, default, entry.span)
+        return Parameter(entry.key, _read_text(entry.value), None, entry.span)
+    type_, default = _read_text(entry.value.get("type")), entry.value.get("default")
+    if default is not None and not default.dynamic and type_ in PARAMETER_TYPES:
+        check_type(to_json(default), type_, default.span, f"the default of '{entry.key}'")
+    return Parameter(entry.key, type_, default, entry.span)
 
 
 def _refuse_recursion(procedures: Iterable[Procedure]) -> None:
-    """Refuse procedures that call each other in a circle; an import cannot close one, for imports have no circles."""
+    """Refuse procedures that call each other in a circle; an import cannot close one, as imports are not circular."""
     own = {procedure.name: procedure for procedure in procedures}
     done: set[str] = set()
 
     def visit(name: str, span: Span, path: tuple[str, ...]) -> None:
-        if len(path) > MAX_CALLS:
-            raise scenario_error(span, f"calls nested more than {MAX_CALLS} deep")
+        if len(path) > MAX_CALL_DEPTH:
+            raise scenario_error(span, f"calls nested more than {MAX_CALL_DEPTH} deep")
         if name in path:
             circle = " -> ".join((*path[path.index(name) :], name))
             raise scenario_error(span, f"procedure '{name}' calls itself: {circle}")

@@ -1,13 +1,12 @@
-"""Nodes to typed steps: the verb, its argument, its modifiers, its block. Imports language, schema, steps."""
+"""Parse steps: the verb, its argument, its modifiers and its block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from dataclasses import dataclass
 
-from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
+from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.errors import ScenarioError, scenario_error
-from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import (
     Entry,
     ExpressionNode,
@@ -17,114 +16,114 @@ from run_scenarios.core.nodes import (
     SequenceNode,
     make_mapping,
     to_json,
-    to_partial,
 )
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.confinement import find_escapes
-from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED_NAMES, list_allowed_modifiers
+from run_scenarios.scenario.diagnostic_collector import DiagnosticCollector
+from run_scenarios.scenario.file_schema import MODIFIERS, RESERVED_NAMES
+from run_scenarios.scenario.step_keys import check_keys, find_verb, list_argument_keys, make_step_mapping
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import parse_seconds
-from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.verb import Step, Verb
 from run_scenarios.syntax.matchers import check_matcher
 from run_scenarios.syntax.render import find_expressions, get_template
 from run_scenarios.syntax.schema_validator import find_schema_errors
 
-MAX_FINDINGS = 500
-NOTHING: frozenset[str] = frozenset()
+NO_NAMES: frozenset[str] = frozenset()
 
 
-class _Enough(ScenarioError):
-    """So much is wrong that looking on helps nobody."""
+@dataclass(frozen=True)
+class StepParser:
+    """Parses the steps of one file.
+
+    :param confined: whether their files must stay in the case's directory.
+    :param collector: gets everything that is wrong with them.
+    """
+
+    confined: bool
+    collector: DiagnosticCollector
+
+    def parse_steps(self, node: Node | None) -> tuple[Step, ...]:
+        """Parse a list of steps, leaving out those that are wrong."""
+        steps = []
+        for item in node if isinstance(node, SequenceNode) else ():
+            with self.collector:
+                steps.append(self._parse_step(item))
+        return tuple(steps)
+
+    def _parse_step(self, node: Node) -> Step:
+        parts = make_step_mapping(node)
+        entry = find_verb(parts)
+        verb = VERBS[entry.key]
+        check_keys(parts, verb, entry)
+        if isinstance(node, ScalarNode):
+            _refuse_missing_argument(node, verb)
+        argument = _select_argument(parts, verb, entry) if verb.SIBLING_KEYS else entry.value
+        modifiers = {each.key: each.value for each in parts.entries if each.key in MODIFIERS}
+        save = modifiers.pop("save", None)
+        body = self._parse_body(parts, entry) if verb.HAS_BODY else ()
+        saved_name = None if save is None else _parse_variable_name(save)
+        mentions = self._find_mentions(argument, modifiers.values(), body)
+        for key, value in (*modifiers.items(), *([("save", save)] if save else ())):
+            with self.collector:
+                check_modifier(key, value)
+        if "propertyNames" in verb.SCHEMA:
+            self._refuse_reserved_keys(entry.value)
+        wrong = check_argument(verb, argument, confined=self.confined)
+        self.collector.extend(wrong)
+        return Step(
+            verb=verb,
+            span=entry.span,
+            argument=argument,
+            body=body,
+            modifiers=modifiers,
+            expressions=mentions.expressions,
+            names=mentions.in_argument,
+            mentions=mentions.anywhere,
+            confined=self.confined,
+            save=saved_name,
+            saved_at=save.span if save else None,
+            parsed=None if wrong or argument.dynamic else verb.parse(argument),
+        )
+
+    def _parse_body(self, parts: MappingNode, entry: Entry) -> tuple[Step, ...]:
+        steps = parts.get("steps")
+        if steps is None:
+            return ()
+        if not isinstance(steps, SequenceNode) or not steps.items:
+            raise scenario_error(steps.span, f"'steps' of '{entry.key}' must be a list of at least one step")
+        return self.parse_steps(steps)
+
+    def _find_mentions(self, argument: Node, modifiers: Iterable[Node], body: Iterable[Step]) -> _Mentions:
+        in_argument = tuple(find_expressions(argument)) if argument.dynamic else ()
+        in_modifiers = [each for node in modifiers if node.dynamic for each in find_expressions(node)]
+        names = find_variables(in_argument, self.collector) if in_argument else NO_NAMES
+        in_body = [step.mentions for step in body]
+        anywhere = names
+        if in_modifiers or in_body:
+            anywhere = names.union(find_variables(in_modifiers, self.collector), *in_body)
+        return _Mentions((*in_argument, *in_modifiers), tuple(sorted(names)) if names else (), anywhere)
+
+    def _refuse_reserved_keys(self, argument: Node) -> None:
+        for each in argument if isinstance(argument, MappingNode) else ():
+            with self.collector:
+                refuse_reserved_name(each.key, each.span)
 
 
-class DiagnosticCollector:
-    """Collects diagnostics; as a context it catches a `ScenarioError` raised within."""
+@dataclass(slots=True)
+class _Mentions:
+    """The expressions of a step, and the variables in its argument, and anywhere in it."""
 
-    def __init__(self) -> None:
-        self._found: dict[Diagnostic, None] = {}
-
-    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
-        for each in diagnostics:
-            self._found[each] = None
-        if len(self._found) > MAX_FINDINGS:
-            raise _Enough(*self._sorted())
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, ScenarioError) and not isinstance(error, _Enough):
-            self.extend(error.diagnostics)
-            return True
-        return False
-
-    def raise_any(self) -> None:
-        if self._found:
-            raise ScenarioError(*self._sorted())
-
-    def _sorted(self) -> list[Diagnostic]:
-        return sorted(self._found, key=lambda each: each.sort_key)
+    expressions: tuple[ExpressionNode, ...]
+    in_argument: tuple[str, ...]
+    anywhere: frozenset[str]
 
 
-def parse_steps(
-    node: Node | None, procedures: dict[str, Procedure], confined: bool, found: DiagnosticCollector
-) -> tuple[Step, ...]:
-    steps = []
-    for item in node if isinstance(node, SequenceNode) else ():
-        with found:
-            steps.append(_step(item, procedures, confined, found))
-    return tuple(steps)
-
-
-def _step(node: Node, procedures: dict[str, Procedure], confined: bool, found: DiagnosticCollector) -> Step:
-    parts = make_step_mapping(node)
-    entry = find_verb(parts)
-    verb = VERBS[entry.key]
-    _check_keys(parts, verb, entry)
-    if isinstance(node, ScalarNode):
-        _refuse_bare(node, verb)
-    argument = _argument(parts, verb, entry) if verb.SIBLING_KEYS else entry.value
-    modifiers = {each.key: each.value for each in parts.entries if each.key in MODIFIERS}
-    save = modifiers.pop("save", None)
-    body = _body(parts, verb, entry, procedures, confined, found) if verb.HAS_BODY else ()
-    saved = None if save is None else _save(save)
-    written, names, mentions = _mentioned(argument, modifiers.values(), body, found)
-    for key, value in modifiers.items():
-        with found:
-            check_modifier(key, value)
-    if save is not None:
-        with found:
-            check_modifier("save", save)
-    if "propertyNames" in verb.SCHEMA:
-        _refuse_reserved(entry.value, found)
-    wrong = check_argument(verb, argument, confined=confined)
-    found.extend(wrong)
-    parsed = None if wrong or argument.dynamic else verb.parse(argument)
-    saved_at = save.span if save else None
-    # By position: by name it would take half as long again.
-    return Step(
-        verb, entry.span, argument, body, modifiers, written, names, mentions, confined, saved, saved_at, parsed
-    )
-
-
-def _mentioned(
-    argument: Node, modifiers: Iterable[Node], body: Iterable[Step], found: DiagnosticCollector
-) -> tuple[tuple[ExpressionNode, ...], tuple[str, ...], frozenset[str]]:
-    """Return the expressions of a step, the variables in its argument, and those anywhere in it."""
-    in_argument = tuple(find_expressions(argument)) if argument.dynamic else ()
-    beside = [each for node in modifiers if node.dynamic for each in find_expressions(node)]
-    names = _names_of(in_argument, found) if in_argument else NOTHING
-    below = [step.mentions for step in body]
-    mentions = names.union(_names_of(beside, found), *below) if beside or below else names
-    return (*in_argument, *beside), tuple(sorted(names)) if names else (), mentions
-
-
-def _names_of(expressions: Iterable[ExpressionNode], found: DiagnosticCollector) -> frozenset[str]:
-    """Return the names that expressions mention, and find bad syntax in them."""
+def find_variables(expressions: Iterable[ExpressionNode], collector: DiagnosticCollector) -> frozenset[str]:
+    """Return the variables in expressions, and collect what is wrong with the expressions' syntax."""
     names: set[str] = set()
     for expression in expressions:
-        with found:
+        with collector:
             names |= get_template(expression).names
     return frozenset(names)
 
@@ -143,43 +142,17 @@ def check_modifier(name: str, value: Node) -> None:
         parse_seconds(value)
 
 
-def _refuse_bare(node: ScalarNode, verb: type[Verb]) -> None:
-    if find_schema_errors(ScalarNode(node.span, None), verb.SCHEMA, ""):
-        keys = ", ".join(_keys(verb))
-        raise scenario_error(
-            node.span, f"'{verb.NAME}' needs an argument", f"keys: {keys}" if keys else f"- {verb.NAME}: …"
-        )
-
-
-def _keys(verb: type[Verb]) -> tuple[str, ...]:
-    """Return the keys of a verb's argument, whichever of its forms takes them."""
-    return tuple(key for branch in verb.SCHEMA.get("anyOf", [verb.SCHEMA]) for key in branch.get("properties", {}))
-
-
-def _refuse_reserved(argument: Node, found: DiagnosticCollector) -> None:
-    for each in argument if isinstance(argument, MappingNode) else ():
-        with found:
-            refuse_reserved_name(each.key, each.span)
-
-
-def refuse_reserved_name(name: str, span: Span) -> None:
-    """Check that a variable may have this name.
-
-    :raise ScenarioError: if expressions would never see it.
-    """
-    if name in RESERVED_NAMES:
-        raise scenario_error(span, f"'{name}' means something in expressions already", "choose another name")
-
-
 def check_argument(verb: type[Verb], argument: Node, *, confined: bool) -> list[Diagnostic]:
-    """Return what is refused in a verb's argument: by its schemas, and because it reaches outside if it is `confined`.
+    """Return what is wrong with a verb's argument.
 
-    An expression not evaluated yet is not refused.
+    An expression that is not evaluated yet is accepted.
+
+    :param confined: whether its files must stay in the case's directory.
     """
     outside = find_escapes(verb.NAME, argument) if confined else []
     if not verb.SIBLING_KEYS:
-        refused = find_schema_errors(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
-        return list(dict.fromkeys([*refused, *outside])) if outside else refused
+        wrong = find_schema_errors(argument, verb.SCHEMA, f"'{verb.NAME}'", confined=confined)
+        return list(dict.fromkeys([*wrong, *outside])) if outside else wrong
     assert isinstance(argument, MappingNode)
     schemas = {verb.NAME: verb.SCHEMA, **verb.SIBLING_KEYS}
     return [
@@ -189,87 +162,24 @@ def check_argument(verb: type[Verb], argument: Node, *, confined: bool) -> list[
     ]
 
 
-def make_step_mapping(node: Node) -> MappingNode:
-    """Return a step as a mapping, one that is a verb alone too.
+def refuse_reserved_name(name: str, span: Span) -> None:
+    """Check that a variable may have this name.
 
-    :raise ScenarioError: if it is neither.
+    :raise ScenarioError: if the name has another meaning in expressions.
     """
-    if isinstance(node, MappingNode):
-        return node
-    if isinstance(node, ScalarNode) and isinstance(node.value, str):
-        return make_mapping(node.span, (Entry(node.span, node.value, ScalarNode(node.span, None)),))
-    raise scenario_error(node.span, f"a step is a mapping with one verb, not {_what(node)}", "for example '- shutdown'")
+    if name in RESERVED_NAMES:
+        raise scenario_error(span, f"'{name}' has another meaning in expressions", "choose another name")
 
 
-def _what(node: Node) -> str:
-    return "an expression" if isinstance(node, ExpressionNode) else type_name(to_partial(node))
+def _refuse_missing_argument(node: ScalarNode, verb: type[Verb]) -> None:
+    if find_schema_errors(ScalarNode(node.span, None), verb.SCHEMA, ""):
+        keys = ", ".join(list_argument_keys(verb))
+        hint = f"keys: {keys}" if keys else f"- {verb.NAME}: …"
+        raise scenario_error(node.span, f"'{verb.NAME}' needs an argument", hint)
 
 
-def find_verb(parts: MappingNode) -> Entry:
-    """Return the verb of a step, with its argument.
-
-    :raise ScenarioError: unless there is just one.
-    """
-    verbs = [entry for entry in parts.entries if entry.key in VERBS]
-    if len(verbs) == 1:
-        return verbs[0]
-    if len(verbs) > 1:
-        raise scenario_error(
-            verbs[1].span, f"a second verb, '{verbs[1].key}', in one step", "begin a new step with '-'"
-        )
-    strange = [entry for entry in parts if entry.key not in MODIFIERS and entry.key not in ("steps", "with")]
-    if not strange:
-        raise scenario_error(parts.span, "a step without a verb", f"verbs: {', '.join(VERBS)}")
-    key = strange[0]
-    raise scenario_error(
-        key.span, f"unknown verb '{key.key}'", did_you_mean(key.key, VERBS, f"verbs: {', '.join(VERBS)}")
-    )
-
-
-@cache
-def _never_wrong(verb: type[Verb]) -> frozenset[str]:
-    """Return the keys that may stand beside a verb, whatever else does."""
-    modifiers = set(list_allowed_modifiers(verb)) - {"error"}
-    return frozenset({verb.NAME, *verb.SIBLING_KEYS, *modifiers} - (set() if verb.RESULT else {"save"}))
-
-
-def _check_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> None:
-    if verb.HAS_BODY or not _never_wrong(verb).issuperset([each.key for each in parts.entries]):  # type: ignore[arg-type]
-        _check_strange_keys(parts, verb, entry)
-
-
-def _check_strange_keys(parts: MappingNode, verb: type[Verb], entry: Entry) -> None:
-    companions = (*verb.SIBLING_KEYS, *(("steps",) if verb.HAS_BODY else ()))
-    known = (verb.NAME, *companions, *MODIFIERS)
-    refused = []
-    for each in parts:
-        if each.key == verb.NAME or each.key in companions:
-            continue
-        inside = each.key in _keys(verb)
-        hint = f"indent it further: it belongs into '{verb.NAME}'" if inside else ""
-        if each.key not in known:
-            text = f"unknown key '{each.key}' beside '{verb.NAME}'"
-            allowed = [key for key in known if key in companions or key in list_allowed_modifiers(verb)]
-            refused.append(
-                Diagnostic(each.span, text, hint or did_you_mean(each.key, allowed, f"keys: {', '.join(allowed)}"))
-            )
-        elif each.key in ("save", "expect") and not verb.RESULT and not (each.key == "save" and parts.get("error")):
-            refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no result to {each.key}", hint))
-        elif each.key == "error" and not verb.FAILS_WITH:
-            refused.append(Diagnostic(each.span, f"'{verb.NAME}' has no error to expect", hint))
-        elif each.key == "vm" and "vm" not in list_allowed_modifiers(verb):
-            refused.append(Diagnostic(each.span, f"'{verb.NAME}' is about no VM", "say 'vm' beside the steps it runs"))
-        elif each.key == "expect" and parts.get("error") is not None:
-            refused.append(Diagnostic(each.span, "'expect' beside 'error': a step that fails has no result"))
-    if refused:
-        raise ScenarioError(*refused)
-    if verb.HAS_BODY and parts.get("steps") is None:
-        inside = isinstance(entry.value, MappingNode) and entry.value.get("steps") is not None
-        hint = "indent 'steps' less" if inside else "steps:"
-        raise scenario_error(entry.span, f"'{verb.NAME}' needs 'steps' beside it", hint)
-
-
-def _argument(parts: MappingNode, verb: type[Verb], entry: Entry) -> Node:
+def _select_argument(parts: MappingNode, verb: type[Verb], entry: Entry) -> Node:
+    """Return the verb and the keys next to it that belong to its argument."""
     if isinstance(entry.value, ExpressionNode):
         raise scenario_error(entry.value.span, f"'{verb.NAME}' takes a plain name, not an expression")
     return make_mapping(
@@ -277,30 +187,9 @@ def _argument(parts: MappingNode, verb: type[Verb], entry: Entry) -> Node:
     )
 
 
-def _body(
-    parts: MappingNode,
-    verb: type[Verb],
-    entry: Entry,
-    procedures: dict[str, Procedure],
-    confined: bool,
-    found: DiagnosticCollector,
-) -> tuple[Step, ...]:
-    steps = parts.get("steps")
-    if steps is None:
-        return ()
-    if not isinstance(steps, SequenceNode) or not steps.items:
-        raise scenario_error(steps.span, f"'steps' of '{entry.key}' must be a list of at least one step")
-    return parse_steps(steps, procedures, confined, found)
-
-
-def _save(node: Node) -> str:
+def _parse_variable_name(node: Node) -> str:
     if isinstance(node, ExpressionNode):
         raise scenario_error(node.span, "'save' takes a plain name, not an expression")
     name = str(to_json(node)) if isinstance(node, ScalarNode) else ""
     refuse_reserved_name(name, node.span)
     return name
-
-
-def check_expressions(node: Node, found: DiagnosticCollector) -> None:
-    """Find bad syntax in the expressions of a node."""
-    _names_of(find_expressions(node), found)
