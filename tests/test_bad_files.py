@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from run_scenarios.cli.main import main
-from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import TOOLS
 
 BAD = Path(__file__).parent / "bad"
 HEAD = re.compile(r"[^ :]+\.yaml:[1-9][0-9]*:[1-9][0-9]*: error(\[RS[0-9]{3}\])?: \S")

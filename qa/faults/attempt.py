@@ -23,7 +23,7 @@ from run_scenarios.execution import session as run
 from run_scenarios.execution.deadlines import Deadlines
 from run_scenarios.execution.step_runner import StepRunner
 from run_scenarios.qemu import machine as qemu
-from run_scenarios.qemu.environment import TOOLS as VARIABLES
+from run_scenarios.qemu.programs import TOOLS as VARIABLES
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.case import Task
 

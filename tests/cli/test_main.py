@@ -342,7 +342,7 @@ def test_a_directory_that_cannot_be_made_is_3(
         monkeypatch.setenv("TEST_DIR", f"{file}/x")
     run = run_command("passes.yaml", *arguments)
     assert run.status == 3
-    assert run.stdout.endswith(f"\nBail out! cannot make {file}/x: Not a directory\n")
+    assert run.stdout.endswith(f"\nBail out! cannot create {file}/x: Not a directory\n")
 
 
 # Time.

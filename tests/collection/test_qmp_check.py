@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import TOOLS
 from run_scenarios.qmp.introspection import load_schemas
 
 from tests.support.scenarios import Run, RunSteps

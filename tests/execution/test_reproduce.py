@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 from run_scenarios.execution.reproduce import ScriptHeader, make_script
-from run_scenarios.qemu.environment import TOOLS
-from run_scenarios.qemu.programs import find_programs
+from run_scenarios.qemu.programs import TOOLS, find_programs
 
 from tests.support.scenarios import RunSteps
 

@@ -50,7 +50,7 @@ def run_and_die(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_is_watched_goes_when_the_runner_is_killed(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_killed_runner_leaves_no_process_and_no_directory(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     directory = tmp_path / "with a\nnewline"
     (directory / "sub").mkdir(parents=True)
     done = run_and_die(
@@ -60,10 +60,10 @@ def test_what_is_watched_goes_when_the_runner_is_killed(tmp_path: Path, sleeper:
     )
     assert done.returncode == -signal.SIGKILL
     assert sleeper.wait(command.DEADLINE_S) == -signal.SIGKILL
-    command.eventually(lambda: not directory.exists(), "the directory to go")
+    command.eventually(lambda: not directory.exists(), "the directory to be removed")
 
 
-def test_what_was_forgotten_stays(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+def test_forgotten_processes_and_directories_stay(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     kept, gone = tmp_path / "kept", tmp_path / "gone"
     kept.mkdir()
     gone.mkdir()
@@ -75,12 +75,12 @@ def test_what_was_forgotten_stays(tmp_path: Path, sleeper: subprocess.Popen[byte
         str(kept),
         str(gone),
     )
-    command.eventually(lambda: not gone.exists(), "the directory to go")
+    command.eventually(lambda: not gone.exists(), "the directory to be removed")
     assert kept.exists()
     assert sleeper.poll() is None
 
 
-def test_a_process_that_was_not_told_of_goes_with_its_directory(tmp_path: Path) -> None:
+def test_an_unknown_process_in_a_watched_directory_is_killed(tmp_path: Path) -> None:
     directory = tmp_path / "d"
     directory.mkdir()
     run_and_die(
@@ -89,11 +89,11 @@ def test_a_process_that_was_not_told_of_goes_with_its_directory(tmp_path: Path) 
         "subprocess.Popen(['sleep', '1000'], cwd=sys.argv[1], start_new_session=True, stdout=null, stderr=null)",
         str(directory),
     )
-    command.eventually(lambda: not directory.exists(), "the directory to go")
-    command.eventually(lambda: not command.processes_in(tmp_path), "the process to go")
+    command.eventually(lambda: not directory.exists(), "the directory to be removed")
+    command.eventually(lambda: not command.processes_in(tmp_path), "the process to be killed")
 
 
-def test_a_daemon_goes_with_its_directory(tmp_path: Path) -> None:
+def test_a_daemon_started_for_a_watched_directory_is_killed(tmp_path: Path) -> None:
     directory = tmp_path / "d"
     directory.mkdir()
     done = run_and_die(
@@ -104,30 +104,51 @@ def test_a_daemon_goes_with_its_directory(tmp_path: Path) -> None:
         "print(popen.pid, flush=True)",
         str(directory),
     )
-    command.eventually(lambda: not directory.exists(), "the directory to go")
-    command.eventually(lambda: not command.is_running(int(done.stdout)), "the daemon to go")
+    command.eventually(lambda: not directory.exists(), "the directory to be removed")
+    command.eventually(lambda: not command.is_running(int(done.stdout)), "the daemon to be killed")
 
 
-def test_what_was_killed_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_changed_its_directory_and_its_environment_is_killed(tmp_path: Path) -> None:
+    """As a wrapper script around QEMU may do; the runner has reported its process ID."""
+    done = run_and_die(
+        "import asyncio\n"
+        "from run_scenarios.qemu.process import ChildProcesses\n"
+        "from run_scenarios.qemu.trace import Trace\n"
+        "case = Path(sys.argv[1])\n"
+        "guardian.watch_directory(case)\n"
+        "async def start():\n"
+        "    processes = ChildProcesses(case, Trace(case / 'trace'), guardian)\n"
+        "    child = processes.start(['sh', '-c', 'cd /; exec env -i sleep 1000'], vm='vm')\n"
+        "    proc = Path(f'/proc/{child.pid}')\n"
+        "    while (proc / 'environ').read_bytes() or os.readlink(proc / 'cwd') != '/': pass\n"
+        "    print(child.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(start())",
+        str(tmp_path),
+    )
+    command.eventually(lambda: not command.is_running(int(done.stdout)), "the child to be killed")
+
+
+def test_killing_waits_for_the_end_of_each_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
         looks = Mock(return_value=[sleeper.pid])
-        monkeypatch.setattr("run_scenarios.qemu.guardian._processes", looks)
+        monkeypatch.setattr("run_scenarios.qemu.guardian._list_processes", looks)
         kill_processes_of(tmp_path)
         assert os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        assert looks.call_count == 2, "one for it, and one that found nothing more"
+        assert looks.call_count == 2, "one that finds it, and one that finds nothing more"
 
 
-def test_what_cannot_be_killed_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_a_killed_process_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("run_scenarios.qemu.guardian.signal.pidfd_send_signal", lambda *_: None)
-    monkeypatch.setattr("run_scenarios.qemu.guardian.MOST_WAITING_MS", 1)
+    monkeypatch.setattr("run_scenarios.qemu.guardian.MAX_WAIT_MS", 1)
     with subprocess.Popen(["sleep", "1000"], cwd=tmp_path, start_new_session=True) as sleeper:
         kill_processes_of(tmp_path, first_pid=sleeper.pid)
         assert sleeper.poll() is None
         sleeper.kill()
 
 
-def test_the_runners_output_ends_with_the_runner(tmp_path: Path) -> None:
-    """The guardian must not hold the pipes of whoever reads the report: here it outlives the runner for ever."""
+def test_the_guardian_does_not_hold_the_output_of_the_runner(tmp_path: Path) -> None:
+    """A reader of the report must see its end, even if the guardian outlives the runner."""
     done = run_and_die(
         "print(guardian._pid, flush=True)\nwait_until_it_is_ready()\nos.kill(guardian._pid, signal.SIGSTOP)"
     )
@@ -147,17 +168,17 @@ def test_stop_cleans_up_and_leaves_no_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_group_does_not_end_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_the_process_group_does_not_end_the_guardian(tmp_path: Path, number: signal.Signals) -> None:
     directory = tmp_path / "d"
     directory.mkdir()
     run_and_die(
         f"guardian.watch_directory(Path(sys.argv[1]))\nwait_until_it_is_ready()\nos.kill(guardian._pid, {int(number)})",
         str(directory),
     )
-    command.eventually(lambda: not directory.exists(), "the directory to go")
+    command.eventually(lambda: not directory.exists(), "the directory to be removed")
 
 
-def test_a_guardian_that_was_killed_does_not_break_the_run() -> None:
+def test_a_killed_guardian_does_not_break_the_run() -> None:
     guardian = Guardian.start()
     os.kill(guardian._pid, signal.SIGKILL)
     os.waitid(os.P_PID, guardian._pid, os.WEXITED | os.WNOWAIT)

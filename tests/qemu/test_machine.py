@@ -1,4 +1,4 @@
-"""What is said of a QEMU that runs on and no longer speaks QMP."""
+"""The error for a QEMU that is still running but no longer speaks QMP."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ GREETING = b'{"QMP": {"version": {"qemu": {"major": 9}, "package": ""}, "capabil
 
 
 class _RunsOn(SimpleNamespace):
-    """A child that never ends."""
+    """A child that never exits."""
 
     exitcode = None
     has_exited = False
     stderr = SimpleNamespace(tail=str)
 
     async def wait(self) -> int:
-        """Wait for ever."""
+        """Never return."""
         await asyncio.Event().wait()
         return 0
 
 
-async def _ask(directory: Path, says: bytes) -> None:
-    """Ask a peer that greets us and then says this, and no more."""
+async def _query(directory: Path, reply: bytes) -> None:
+    """Query a peer that sends its greeting, then this reply, and closes the connection."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
@@ -40,30 +40,32 @@ async def _ask(directory: Path, says: bytes) -> None:
         machine = Machine("vm", cast(Any, _RunsOn()), session, trace)
         theirs.send(GREETING)
         await machine._connect(ours)
-        speaking = asyncio.create_task(_speak(theirs, says))
+        sending = asyncio.create_task(_send(theirs, reply))
         try:
             await machine.execute({"execute": "query-status"})
         finally:
-            speaking.cancel()
+            sending.cancel()
             await machine.disconnect()
 
 
-async def _speak(stream: socket.socket, says: bytes) -> None:
-    await asyncio.get_running_loop().sock_sendall(stream, says)
+async def _send(stream: socket.socket, reply: bytes) -> None:
+    await asyncio.get_running_loop().sock_sendall(stream, reply)
     stream.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize(
-    ("says", "why"),
+    ("reply", "reason"),
     [
-        (b"", "it hung up"),
-        (b"no JSON\n", "it said what is no JSON: b'no JSON'"),
-        (b'{"return": "\xff"}\n', "it said what is no UTF-8: "),
-        (b'{"return": "' + b"x" * QMP_LINE_LIMIT + b'"}\n', "it said more than 8 MiB at once"),
+        (b"", "it closed the connection"),
+        (b"not JSON\n", "it sent invalid JSON: b'not JSON'"),
+        (b'{"return": "\xff"}\n', "it sent invalid UTF-8: "),
+        (b'{"return": "' + b"x" * QMP_LINE_LIMIT + b'"}\n', "it sent a line of more than 8 MiB"),
     ],
-    ids=["nothing", "no JSON", "no UTF-8", "too much"],
+    ids=["nothing", "JSON", "UTF-8", "length"],
 )
-def test_what_ended_the_session_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: bytes, why: str) -> None:
+def test_the_error_says_what_ended_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: bytes, reason: str
+) -> None:
     monkeypatch.setattr("run_scenarios.qemu.machine.EXIT_GRACE_S", 0.01)
-    with pytest.raises(MachineDied, match=f"^VM 'vm' lost its QMP session and runs on: {why}"):
-        asyncio.run(_ask(tmp_path, says))
+    with pytest.raises(MachineDied, match=f"^VM 'vm' closed its QMP session and is still running: {reason}"):
+        asyncio.run(_query(tmp_path, reply))

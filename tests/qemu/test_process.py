@@ -1,4 +1,4 @@
-"""Children: their ends, their output, and that none outlives its case."""
+"""Children: their exit, their output, and that none outlives its case."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Work = Callable[[ChildProcesses], Awaitable[None]]
 
 @pytest.fixture
 def run_in(tmp_path: Path) -> Iterator[Callable[[Work], None]]:
-    """Run a coroutine with the processes of a case, whose directory is the test's."""
+    """Run a coroutine with the processes of a case that works in the test's directory."""
     guardian = Guardian.start()
 
     async def case(work: Work) -> None:
@@ -43,7 +43,7 @@ def start(processes: ChildProcesses, script: str) -> Child:
     return processes.start(["sh", "-c", script], vm="vm")
 
 
-def test_a_tool_runs_in_the_directory_in_the_c_locale(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_a_tool_runs_in_the_case_directory_and_the_c_locale(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         done = await processes.run(["sh", "-c", "pwd; echo $LC_ALL >&2; exit 3"])
         assert (done.exitcode, done.stdout, done.stderr) == (3, f"{tmp_path}\n", "C\n")
@@ -52,7 +52,7 @@ def test_a_tool_runs_in_the_directory_in_the_c_locale(run_in: Callable[[Work], N
     run_in(work)
 
 
-def test_a_tool_that_is_cancelled_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_a_cancelled_tool_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
@@ -62,7 +62,7 @@ def test_a_tool_that_is_cancelled_is_killed(run_in: Callable[[Work], None], tmp_
     run_in(work)
 
 
-def test_a_program_that_cannot_be_started_is_a_fault_of_the_setup(run_in: Callable[[Work], None]) -> None:
+def test_a_program_that_cannot_be_started_is_a_setup_error(run_in: Callable[[Work], None]) -> None:
     async def work(processes: ChildProcesses) -> None:
         with pytest.raises(SetupError, match="cannot start /no/such: No such file or directory"):
             await processes.run(["/no/such"])
@@ -70,7 +70,7 @@ def test_a_program_that_cannot_be_started_is_a_fault_of_the_setup(run_in: Callab
     run_in(work)
 
 
-def test_a_directory_that_is_gone_is_named(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_an_error_names_a_missing_directory(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         tmp_path.rename(tmp_path.with_name("elsewhere"))
         try:
@@ -82,7 +82,7 @@ def test_a_directory_that_is_gone_is_named(run_in: Callable[[Work], None], tmp_p
     run_in(work)
 
 
-def test_to_stop_is_sigterm(run_in: Callable[[Work], None]) -> None:
+def test_terminate_sends_sigterm(run_in: Callable[[Work], None]) -> None:
     async def work(processes: ChildProcesses) -> None:
         child = start(processes, "exec sleep 1000")
         assert child.is_running
@@ -94,7 +94,7 @@ def test_to_stop_is_sigterm(run_in: Callable[[Work], None]) -> None:
     run_in(work)
 
 
-def test_what_ignores_sigterm_is_waited_for_until_it_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_a_child_that_ignores_sigterm_runs_until_it_is_killed(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         child = start(processes, "trap '' TERM; touch ready; exec sleep 1000")
         await asyncio.to_thread(command.eventually, (tmp_path / "ready").exists, "the trap to be set")
@@ -108,40 +108,40 @@ def test_what_ignores_sigterm_is_waited_for_until_it_is_killed(run_in: Callable[
     run_in(work)
 
 
-def test_an_end_is_known_before_the_loop_has_seen_it(run_in: Callable[[Work], None]) -> None:
+def test_an_exit_is_known_before_the_child_is_reaped(run_in: Callable[[Work], None]) -> None:
     async def work(processes: ChildProcesses) -> None:
         child = start(processes, "exec sleep 1000")
         os.kill(child.pid, signal.SIGKILL)
-        command.eventually(lambda: child.has_exited, "its end")
+        command.eventually(lambda: child.has_exited, "its exit")
         assert child.is_running
 
     run_in(work)
 
 
-def test_a_daemon_goes_with_the_case(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_a_daemon_is_killed_with_its_case(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         lives = f"echo $$ >{tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; exec sleep 1000"
-        # It ends once the daemon has a session of its own: until then, what it started ends with it.
+        # The daemon needs a session of its own before its parent exits, or it is killed with it.
         script = f"cd /; setsid -f sh -c '{lives}'; until [ -e {tmp_path}/pid ]; do sleep 0.01; done"
         assert await start(processes, script).wait() == 0
         daemon = int((tmp_path / "pid").read_text())
         assert command.is_running(daemon)
         await processes.kill_all()
-        await asyncio.to_thread(command.eventually, lambda: not command.is_running(daemon), "its end")
+        await asyncio.to_thread(command.eventually, lambda: not command.is_running(daemon), "its exit")
 
     run_in(work)
 
 
-def test_what_a_child_started_goes_with_it(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_a_grandchild_is_killed_when_the_child_exits(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         child = start(processes, "sleep 1000 & exit 7")
         assert await child.wait() == 7
-        await asyncio.to_thread(command.eventually, lambda: not command.processes_in(tmp_path), "the grandchild to go")
+        await asyncio.to_thread(command.eventually, lambda: not command.processes_in(tmp_path), "its end")
 
     run_in(work)
 
 
-def test_the_trace_has_the_ends_of_all_children(run_in: Callable[[Work], None], tmp_path: Path) -> None:
+def test_the_trace_has_the_exit_of_every_child(run_in: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(processes: ChildProcesses) -> None:
         start(processes, "exec sleep 1000")
         await processes.run(["true"])

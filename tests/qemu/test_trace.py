@@ -1,4 +1,4 @@
-"""The trace: what is written, and what a failure report shows of it."""
+"""The trace: the records it writes, and the messages that a failure report shows."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 from run_scenarios.core.events import TrafficEntry
 from run_scenarios.qemu.trace import (
-    FIELD_LIMIT,
-    LAST_SHOWN,
-    LONG,
+    MAX_BUFFERED,
+    MAX_BUFFERED_BYTES,
     MESSAGE_LIMIT,
-    MOST_HELD,
     OUTPUT_LIMIT,
     RECORD_LIMIT,
+    SHOWN_LENGTH,
+    SHOWN_MESSAGES,
     TRAFFIC_LIMIT,
     Trace,
 )
 
 from tests.support.scenarios import RunSteps, trace_of
+
+LARGE = "x" * (1 << 17)
 
 
 def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
     assert 0 <= records[0]["t"] <= records[1]["t"] < 1
 
 
-def test_the_last_records_are_shown_as_one_would_write_them(tmp_path: Path) -> None:
+def test_the_last_messages_are_readable(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     trace.record_traffic("exec", None, ["qemu-img", "a b"])
     trace.record_traffic("exit", None, 0)
@@ -51,17 +53,17 @@ def test_the_last_records_are_shown_as_one_would_write_them(tmp_path: Path) -> N
     )
 
 
-def test_only_the_last_few_are_shown_and_each_is_cut(tmp_path: Path) -> None:
+def test_only_a_few_messages_are_shown_and_long_ones_are_cut(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
-    for number in range(LAST_SHOWN + 1):
+    for number in range(SHOWN_MESSAGES + 1):
         trace.record_traffic("exit", None, number)
-    trace.record_traffic("exec", "vm", ["x" * (FIELD_LIMIT + 1)])
+    trace.record_traffic("exec", "vm", ["x" * (SHOWN_LENGTH + 1)])
     trace.close()
     assert trace.last_messages()[0] == "tool = 2"
-    assert trace.last_messages()[-1] == f"vm $ {'x' * FIELD_LIMIT}…"
+    assert trace.last_messages()[-1] == f"vm $ {'x' * SHOWN_LENGTH}…"
 
 
-def test_a_record_after_the_end_is_still_shown(tmp_path: Path) -> None:
+def test_a_message_after_the_end_is_still_shown(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     trace.close()
     trace.record_traffic("exit", "vm", 0)
@@ -78,7 +80,7 @@ def test_a_long_record_is_cut(tmp_path: Path) -> None:
     assert whole == {"return": {}}
 
 
-def test_a_trace_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_trace_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("run_scenarios.qemu.trace.TRACE_LIMIT", 100)
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
         for _ in range(3):
@@ -88,7 +90,7 @@ def test_a_trace_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     assert trace.problem == ""
 
 
-def test_a_trace_that_does_not_fit_on_the_disk_says_so_in_the_end() -> None:
+def test_a_write_error_is_recorded() -> None:
     with closing(Trace(Path("/dev/full"))) as trace:
         for _ in range(3):
             trace.record_traffic("recv", "vm", {"return": "x" * 10000})
@@ -96,7 +98,7 @@ def test_a_trace_that_does_not_fit_on_the_disk_says_so_in_the_end() -> None:
     assert trace.problem == "cannot write the trace: No space left on device"
 
 
-def test_what_nobody_will_read_is_not_written(tmp_path: Path) -> None:
+def test_a_discarded_trace_is_not_written(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     trace.record_traffic("exit", "vm", 0)
     trace.discard()
@@ -105,29 +107,29 @@ def test_what_nobody_will_read_is_not_written(tmp_path: Path) -> None:
     assert trace.last_messages() == ("vm = 0",)
 
 
-def test_what_is_much_or_long_does_not_stay_in_memory(tmp_path: Path) -> None:
+def test_many_or_large_records_are_written_early(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        for number in range(MOST_HELD):
+        for number in range(MAX_BUFFERED):
             assert not (tmp_path / "trace.jsonl").exists()
             trace.record_traffic("exit", None, number)
-        trace.record_traffic("recv", "vm", {"event": "STOP"}, '{"event": "STOP"}' + " " * LONG)
+        trace.record_traffic("recv", "vm", {"return": LARGE}, MAX_BUFFERED_BYTES + 1)
         written = (tmp_path / "trace.jsonl").read_text()
-        assert written.count("\n") >= MOST_HELD
+        assert written.count("\n") >= MAX_BUFFERED
     records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
-    assert [each["data"] for each in records] == [*range(MOST_HELD), {"event": "STOP"}]
+    assert [each["data"] for each in records] == [*range(MAX_BUFFERED), {"return": LARGE}]
 
 
 def texts(messages: tuple[TrafficEntry, ...]) -> list[str]:
-    """Return what messages say."""
+    """Return the texts of traffic entries."""
     return [each.text for each in messages]
 
 
-def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
+def test_traffic_belongs_to_the_innermost_step(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl", record_step_traffic=True)) as trace:
         trace.record_traffic("exit", "vm", 1)
-        trace.begin_step(dict)
+        trace.begin_step({})
         trace.record_traffic("exec", None, ["qemu-img", "a b"])
-        trace.begin_step(dict)
+        trace.begin_step({})
         trace.record_traffic("send", "vm", {"execute": "stop"})
         inner, _ = trace.end_step()
         trace.record_traffic("exit", "vm", 2)
@@ -137,25 +139,9 @@ def test_what_is_recorded_belongs_to_the_innermost_step(tmp_path: Path) -> None:
     assert 0 <= outer[0].at_s <= inner[0].at_s <= outer[1].at_s
 
 
-def test_what_a_step_is_is_only_told_to_a_trace_that_is_written(tmp_path: Path) -> None:
-    def told() -> dict[str, int]:
-        asked.append("told")
-        return {"number": 1}
-
-    asked: list[str] = []
-    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        trace.begin_step(told)
-        trace.discard()
-    assert asked == []
-    with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        trace.begin_step(told)
-    (record,) = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
-    assert (record["kind"], record["data"], asked) == ("step", {"number": 1}, ["told"])
-
-
-def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
+def test_the_traffic_of_a_step_is_limited(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl", record_step_traffic=True)) as trace:
-        trace.begin_step(dict)
+        trace.begin_step({})
         trace.record_traffic("exec", None, ["x" * (MESSAGE_LIMIT + 1)])
         for _ in range(TRAFFIC_LIMIT):
             trace.record_traffic("exit", None, 0)
@@ -163,14 +149,14 @@ def test_a_step_keeps_no_more_than_there_is_room_for(tmp_path: Path) -> None:
     assert (texts(messages)[0], len(messages), untold) == ("x" * MESSAGE_LIMIT + "…", TRAFFIC_LIMIT, 1)
 
 
-def test_nothing_is_kept_of_steps_unless_they_are_followed(tmp_path: Path) -> None:
+def test_step_traffic_is_only_kept_if_asked_for(tmp_path: Path) -> None:
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        trace.begin_step(dict)
+        trace.begin_step({})
         trace.record_traffic("exit", None, 0)
         assert trace.end_step() == ((), 0)
 
 
-def test_what_a_step_made_of_it_is_written_and_not_shown_again(tmp_path: Path) -> None:
+def test_output_is_written_but_not_a_message(tmp_path: Path) -> None:
     trace = Trace(tmp_path / "trace.jsonl")
     trace.record("step", None, {"number": 1})
     trace.record_output(None, "", "")
@@ -182,7 +168,7 @@ def test_what_a_step_made_of_it_is_written_and_not_shown_again(tmp_path: Path) -
     assert (output["vm"], output["data"]) == ("vm", {"stdout": "x" * OUTPUT_LIMIT, "stderr": ""})
 
 
-def test_a_trace_tells_the_steps_what_they_took_and_what_failed(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_the_trace_has_steps_consumed_events_and_the_failure(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps(
         """
         - launch
@@ -204,7 +190,7 @@ def test_a_trace_tells_the_steps_what_they_took_and_what_failed(run_steps: RunSt
     assert records[3]["data"]["event"] == "STOP"
 
 
-def test_a_trace_has_what_tools_and_qemu_io_printed(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_the_trace_has_the_output_of_tools_and_qemu_io(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps(
         """
         - create-image: {file: d.qcow2, size: 1M}

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from run_scenarios.core.nodes import JsonObject, JsonValue, from_json
 from run_scenarios.core.source import Source, Span
-from run_scenarios.qemu.environment import TOOLS
 from run_scenarios.qemu.guardian import Guardian
-from run_scenarios.qemu.programs import Programs, find_programs
+from run_scenarios.qemu.programs import TOOLS, Programs, find_programs
 from run_scenarios.qmp.introspection import introspect
 from run_scenarios.qmp.schema import Alternate, Array, Builtin, Enum, Object, QmpSchema
 from run_scenarios.scenario.confinement import check_offered_command, find_escapes, find_outside_link

@@ -117,7 +117,7 @@ def test_a_command_line_that_qemu_refuses_fails_it(run_steps: RunSteps) -> None:
         - launch: {drives: [{id: drive0, file: nosuch.qcow2, format: qcow2}]}
     """)
     assert run.status == 1
-    assert run.message == "step 1 (launch): VM 'vm' exited with status 1 before it greeted us"
+    assert run.message == "step 1 (launch): VM 'vm' exited with status 1 before its QMP greeting"
     assert "Could not open 'nosuch.qcow2': No such file or directory" in run.only.block["hint"]
 
 
@@ -142,7 +142,7 @@ def test_the_words_of_an_earlier_vm_of_the_same_name_are_not_matched(run_steps: 
     """)
     assert run.status == 1
     assert run.message.startswith(
-        "step 2 (launch): VM 'vm' exited with status 1 before it greeted us; another error was expected: stderr: "
+        "step 2 (launch): VM 'vm' exited with status 1 before its QMP greeting; another error was expected: stderr: "
     )
 
 
@@ -194,7 +194,7 @@ def test_a_refused_relaunch_is_a_failure_like_any_other(run_steps: RunSteps) -> 
         - launch: {arguments: [-accel, nosuch]}
     """)
     assert run.status == 1
-    assert run.message == "step 3 (launch): VM 'vm' exited with status 1 before it greeted us"
+    assert run.message == "step 3 (launch): VM 'vm' exited with status 1 before its QMP greeting"
 
 
 def test_a_crash_is_not_covered_by_a_relaunch() -> None:

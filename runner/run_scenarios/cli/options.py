@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from run_scenarios import __version__
-from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import TOOLS
 
 if TYPE_CHECKING:
     pass

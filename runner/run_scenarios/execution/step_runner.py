@@ -6,7 +6,6 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from signal import SIGTERM
 from typing import Any
 
@@ -140,7 +139,7 @@ class StepRunner:
         running = RunningStep(step, self._started, self._callers)
         name = literal_text(step.name)
         self._emit(StepStarted(self.task.index, running.number, running.verb, step.span, name, len(self._callers)))
-        self.trace.begin_step(partial(make_step_record, running))
+        self.trace.begin_step(make_step_record(running))
         return running
 
     def _end_step(self, running: RunningStep, began: float, *, passed: bool, skipped: bool) -> None:

@@ -1,4 +1,4 @@
-"""The builds of QEMU that a run is for: their programs, and what tells them apart. Imports errors and programs."""
+"""The builds of QEMU that a run tests."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from run_scenarios.core.errors import UsageError
-from run_scenarios.qemu.environment import TOOLS
-from run_scenarios.qemu.programs import Programs, find_programs
+from run_scenarios.qemu.programs import TOOLS, Programs, find_programs
 
 
 @dataclass(frozen=True, eq=False)
 class Build:
     """One build of QEMU under test.
 
-    :param label: what its cases are called by: "10.0.2"; "" where there is one build only.
-    :param arguments: the options of the command that name it, none where it was not named.
+    :param label: the name of the build in case names, "10.0.2" for example; "" if there is only one build.
+    :param arguments: the command-line options that select it, empty if it is the default.
     """
 
     programs: Programs
@@ -27,50 +26,38 @@ class Build:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is added to the values that name a case."""
+        """The values to add to the name of a case."""
         return (f"qemu={self.label}",) if self.label else ()
 
 
 def builds_of(options: argparse.Namespace, *, must_be_there: bool = True) -> tuple[Build, ...]:
-    """Find the programs of each build under test.
-
-    :param must_be_there: whether to look for them even if there is one build, which needs no name.
-    :raise SetupError: if one that was named cannot be run, or one that every run needs is not found.
-    """
+    """Find the builds that the options name."""
     named = {tool: getattr(options, tool.replace("-", "_")) for tool in TOOLS}
-    if len(options.qemu) < 2 and not must_be_there:
-        return (unknown_build(named),)
-    return find_builds(named, os.environ)
+    return find_builds(named, os.environ, must_exist=must_be_there)
 
 
-def find_builds(named: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> tuple[Build, ...]:
-    """Find the programs of each build; with several, ask each for its version.
+def find_builds(
+    named: Mapping[str, Sequence[str]], environment: Mapping[str, str], *, must_exist: bool = True
+) -> tuple[Build, ...]:
+    """Find the programs of each build; if there are several, ask each for its version.
 
-    :param named: the programs that were named for each tool. Each QEMU is a build; another tool is named once for all
-        of them, once for each in their order, or not at all.
+    :param named: the programs that the user named for each tool. Each QEMU is a build; another tool is named once for
+        all builds, once for each in the same order, or not at all.
+    :param must_exist: whether to look for the programs of a single build; several need their versions in any case.
     :raise UsageError: if a tool is named another number of times, or the same QEMU twice.
-    :raise SetupError: as `find_programs` does, and if one of several does not answer to `--version`.
+    :raise SetupError: as `find_programs` does, and if one of several builds does not answer to `--version`.
     """
     count = max(1, len(named.get("qemu", ())))
-    chosen = [_of_build(named, number, count) for number in range(count)]
+    chosen = [{tool: _choose(tool, named.get(tool, ()), number, count) for tool in TOOLS} for number in range(count)]
+    if count == 1 and not must_exist:
+        paths = {tool: path for tool, path in chosen[0].items() if path}
+        return (Build(Programs(paths), arguments=_make_arguments(chosen[0])),)
     programs = [find_programs(each, environment) for each in chosen]
-    labels = _labels(programs) if count > 1 else [""]
-    return tuple(
-        Build(found, label, _arguments(options)) for found, label, options in zip(programs, labels, chosen, strict=True)
-    )
+    labels = _make_labels(programs) if count > 1 else [""]
+    return tuple(map(Build, programs, labels, map(_make_arguments, chosen)))
 
 
-def unknown_build(named: Mapping[str, Sequence[str]]) -> Build:
-    """Return one build whose programs are not looked for, for nothing is run here; those named are as they were."""
-    chosen = _of_build(named, 0, 1)
-    return Build(Programs({tool: path for tool, path in chosen.items() if path}), arguments=_arguments(chosen))
-
-
-def _of_build(named: Mapping[str, Sequence[str]], number: int, count: int) -> dict[str, str | None]:
-    return {tool: _nth(tool, named.get(tool, ()), number, count) for tool in TOOLS}
-
-
-def _nth(tool: str, values: Sequence[str], number: int, count: int) -> str | None:
+def _choose(tool: str, values: Sequence[str], number: int, count: int) -> str | None:
     if len(values) in (0, 1):
         return values[0] if values else None
     if len(values) != count:
@@ -78,7 +65,8 @@ def _nth(tool: str, values: Sequence[str], number: int, count: int) -> str | Non
     return values[number]
 
 
-def _labels(builds: Sequence[Programs]) -> list[str]:
+def _make_labels(builds: Sequence[Programs]) -> list[str]:
+    """Label each build with its version, and with its path too if another build has the same version."""
     paths = [build["qemu"] for build in builds]
     twice = next((path for path, count in Counter(paths).items() if count > 1), None)
     if twice:
@@ -90,5 +78,5 @@ def _labels(builds: Sequence[Programs]) -> list[str]:
     ]
 
 
-def _arguments(options: Mapping[str, str | None]) -> tuple[str, ...]:
-    return tuple(part for tool, value in options.items() if value for part in (f"--{tool}", value))
+def _make_arguments(chosen: Mapping[str, str | None]) -> tuple[str, ...]:
+    return tuple(part for tool, value in chosen.items() if value for part in (f"--{tool}", value))

@@ -1,14 +1,12 @@
-"""A second process that ends the children and removes the directories of a run that was killed outright.
+"""A second process that cleans up after a runner that was killed.
 
-It waits on a pipe whose only writer is the runner, so it notices even SIGKILL. Directories are told through the pipe.
-Children come and go too often for that, each message would wake it up: they are in memory that both share, for it to
-look at in the end. Imports nothing of ours.
+It waits on a pipe whose only writer is the runner, so it notices even SIGKILL. Then it kills the children of the run
+and removes its directories.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import select
 import shutil
@@ -16,83 +14,78 @@ import signal
 import warnings
 from pathlib import Path
 
-MOST_PROCESSES = 1 << 16
-"""How many children can be watched at a time; the memory for them is only taken as it is used."""
 CASE_VARIABLE = "RUN_SCENARIOS_CASE"
-"""What every child has in its environment: the directory of its case."""
-MARK = f"{CASE_VARIABLE}=".encode()
-MOST_SCANS = 20
-MOST_WAITING_MS = 1000
-"""How long a process that was killed is waited for; it ends as soon as it gets a processor, if at all."""
+"""The environment variable that holds the directory of its case in every child."""
+VARIABLE_PREFIX = f"{CASE_VARIABLE}=".encode()
+MAX_SCANS = 20
+MAX_WAIT_MS = 1000
+"""How long to wait for a killed process; one that is blocked in the kernel does not end."""
 
 
 class Guardian:
-    """The runner's end: tells the second process what would be left behind."""
+    """The runner's end of the pipe: reports the child processes and directories to clean up."""
 
-    def __init__(self, pipe: int, pid: int, table: memoryview) -> None:
+    def __init__(self, pipe: int, pid: int) -> None:
         self._pipe = pipe
         self._pid = pid
-        self._table = table
-        self._places: dict[int, int] = {}
-        self._free: list[int] = []
 
     @classmethod
     def start(cls) -> Guardian:
-        """Fork the second process. Must happen before any event loop; threads of others do no harm.
+        """Fork the second process. This must happen before an event loop is running.
 
-        Python 3.12 warns of them, for one may hold a lock in which the second process would hang. That takes none.
+        Python 3.12 warns about forking with other threads running, because a lock may be held. No lock is taken here.
         """
         reader, writer = os.pipe()
-        table = memoryview(mmap.mmap(-1, 4 * MOST_PROCESSES)).cast("i")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
             try:
-                _guard(reader, table)
+                _guard(reader)
             finally:
                 os._exit(0)
         os.close(reader)
-        return cls(writer, pid, table)
+        return cls(writer, pid)
 
     def watch_process(self, pid: int) -> None:
-        """Have this process group killed if the runner dies."""
-        place = self._places[pid] = self._free.pop() if self._free else len(self._places)
-        self._table[place] = pid
+        """Have this process group killed if the runner dies.
+
+        Most children would be found by their directory or environment, but a wrapper script may change both.
+        """
+        self._send(f"+{pid}")
 
     def forget_process(self, pid: int) -> None:
-        """Take back `watch_process`."""
-        place = self._places.pop(pid)
-        self._table[place] = 0
-        self._free.append(place)
+        """Undo `watch_process`."""
+        self._send(f"-{pid}")
 
     def watch_directory(self, path: Path) -> None:
-        """Have this directory removed if the runner dies; its path must be absolute."""
-        self._tell(f"+{path}")
+        """Have this directory removed if the runner dies; the path must be absolute."""
+        self._send(f"+{path}")
 
     def forget_directory(self, path: Path) -> None:
-        """Take back `watch_directory`."""
-        self._tell(f"-{path}")
+        """Undo `watch_directory`."""
+        self._send(f"-{path}")
 
     def stop(self) -> None:
-        """End the second process; what is still watched goes."""
+        """End the second process, which cleans up what is still watched."""
         os.close(self._pipe)
         os.waitpid(self._pid, 0)
 
-    def _tell(self, line: str) -> None:
-        # A guardian that was killed itself is no reason to fail the run.
+    def _send(self, line: str) -> None:
+        # A run can go on without its guardian.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._pipe, os.fsencode(line) + b"\0")
 
 
-def _guard(reader: int, table: memoryview) -> None:
+def _guard(reader: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     os.setsid()
     os.chdir("/")
-    _release_files(reader)
-    directories = _directories_in_the_end(reader)
-    for pid in filter(None, table):
+    _close_inherited_files(reader)
+    watched = _read_until_closed(reader)
+    directories = {each for each in watched if each.startswith("/")}
+    for pid in map(int, watched - directories):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
     for directory in directories:
@@ -101,56 +94,55 @@ def _guard(reader: int, table: memoryview) -> None:
 
 
 def kill_processes_of(directory: Path, first_pid: int = 0) -> None:
-    """Kill what works in a directory, or was started for it and has let go of its session, as daemons do.
+    """Kill every process that works in a directory or was started for it, including daemons in other sessions.
 
-    It waits until they have ended, but not forever for one that the kernel does not let go.
+    Waits until each has ended, or `MAX_WAIT_MS`.
 
-    :param first_pid: the number of a process that was started before any of those.
+    :param first_pid: the lowest process ID that can be one of them.
     """
-    place = os.fsencode(directory)
-    for _ in range(MOST_SCANS):
-        # What has been killed may have started another just before.
-        killed = [_killed(pid, place) for pid in _processes() if pid >= first_pid and _is_of(pid, place)]
-        ended = [_has_ended(handle) for handle in killed if handle is not None]
+    path = os.fsencode(directory)
+    for _ in range(MAX_SCANS):
+        # A process may have started another one just before it was killed.
+        killed = [_kill(pid, path) for pid in _list_processes() if pid >= first_pid and _belongs_to(pid, path)]
+        ended = [_wait_for_end(pidfd) for pidfd in killed if pidfd is not None]
         if not any(ended):
             return
 
 
-def _killed(pid: int, place: bytes) -> int | None:
-    """Kill a process if it still is one of those, and return a handle to wait for its end."""
+def _kill(pid: int, directory: bytes) -> int | None:
+    """Kill a process and return a pidfd to wait for its end, or None if the process ID has been reused."""
     try:
-        # From here on the number can mean no other process.
-        handle = os.pidfd_open(pid)
+        pidfd = os.pidfd_open(pid)
     except OSError:
         return None
-    if not _is_of(pid, place):
-        os.close(handle)
+    if not _belongs_to(pid, directory):
+        os.close(pidfd)
         return None
     with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-    return handle
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    return pidfd
 
 
-def _has_ended(handle: int) -> bool:
-    """Wait for the end of a process that was killed, tell whether it came, and close the handle."""
-    end = select.poll()
-    end.register(handle, select.POLLIN)
-    ended = bool(end.poll(MOST_WAITING_MS))
-    os.close(handle)
-    return ended
+def _wait_for_end(pidfd: int) -> bool:
+    """Wait for the end of a killed process, return whether it ended, and close the pidfd."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    has_ended = bool(poll.poll(MAX_WAIT_MS))
+    os.close(pidfd)
+    return has_ended
 
 
-def _processes() -> list[int]:
+def _list_processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
-def _is_of(pid: int, place: bytes) -> bool:
+def _belongs_to(pid: int, directory: bytes) -> bool:
     with contextlib.suppress(OSError):
-        if _is_within(os.readlink(b"/proc/%d/cwd" % pid), place):  # noqa: PTH115
+        if _is_within(os.readlink(b"/proc/%d/cwd" % pid), directory):  # noqa: PTH115
             return True
         with open(b"/proc/%d/environ" % pid, "rb") as environment:  # noqa: PTH123
-            marks = environment.read().split(MARK)[1:]
-        return any(_is_within(mark.partition(b"\0")[0], place) for mark in marks)
+            values = environment.read().split(VARIABLE_PREFIX)[1:]
+        return any(_is_within(value.partition(b"\0")[0], directory) for value in values)
     return False
 
 
@@ -158,8 +150,8 @@ def _is_within(path: bytes, directory: bytes) -> bool:
     return path == directory or path.startswith(directory + b"/")
 
 
-def _directories_in_the_end(reader: int) -> set[str]:
-    """Follow what the runner tells until it has gone, and return the directories that are left to remove."""
+def _read_until_closed(reader: int) -> set[str]:
+    """Read the runner's messages until it has gone, and return what is still watched."""
     watched: set[str] = set()
     rest = b""
     while chunk := os.read(reader, 65536):
@@ -172,8 +164,8 @@ def _directories_in_the_end(reader: int) -> set[str]:
     return watched
 
 
-def _release_files(kept: int) -> None:
-    """Let go of every file of the runner, or whoever reads its output to the end would wait for us as well."""
+def _close_inherited_files(kept: int) -> None:
+    """Close every file of the runner: a reader of its output waits until the last copy is closed."""
     for file in list(Path("/proc/self/fd").iterdir()):
         with contextlib.suppress(OSError):
             if int(file.name) != kept:

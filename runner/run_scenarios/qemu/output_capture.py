@@ -1,16 +1,15 @@
-"""What a child prints: read as it comes; no more is kept of it than its beginning and its end. Imports watch.
+"""Capture the output of a child as it is written, keeping its beginning and its end.
 
-A child that prints without end fills neither memory nor disk: it waits, as anybody does who writes into a pipe.
+A child that prints without end fills neither memory nor disk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from run_scenarios.qemu.fd_watcher import Watch
 
 READ_BYTES = 1 << 16
 UNREAD_LIMIT = 8 << 20
@@ -19,51 +18,49 @@ TAIL_BYTES = 4096
 
 
 class OutputCapture:
-    """One stream of a child, which writes it to `writer`.
+    """Reads one output stream of a child, which writes to the file descriptor `writer`.
 
-    :param watch: tells when there is something to read.
-    :param log: the file that it is added to.
-    :raise OSError: if that cannot be opened.
+    :param log: a file to append the output to.
+    :raise OSError: if the log cannot be opened.
     """
 
-    def __init__(self, watch: Watch, log: Path | None = None) -> None:
+    def __init__(self, log: Path | None = None) -> None:
         self._log = log.open("ab", buffering=0) if log else None
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
-        self._watch = watch
-        watch.add(self._reader, self._read)
-        self._unread = _Ends(UNREAD_LIMIT)
+        asyncio.get_running_loop().add_reader(self._reader, self._read)
+        self._unread = _HeadAndTail(UNREAD_LIMIT)
         self._tail = bytearray()
-        self._logged = _Ends(LOG_LIMIT)
-        self._open = True
+        self._logged = _HeadAndTail(LOG_LIMIT)
+        self._is_open = True
 
     def take(self) -> str:
-        """Return what has come since this was last asked; of very much, the beginning and the end."""
+        """Return the output since the last call; of a very long one, the beginning and the end."""
         self._drain()
-        taken, self._unread = self._unread, _Ends(UNREAD_LIMIT)
-        return taken.text()
+        taken, self._unread = self._unread, _HeadAndTail(UNREAD_LIMIT)
+        return taken.decode()
 
     def tail(self) -> str:
-        """Return the end of all that has come."""
+        """Return the end of the whole output."""
         self._drain()
         return self._tail.decode("utf-8", "replace").strip()
 
     def close(self) -> None:
-        """Read what is left, and no further."""
+        """Read the rest, then stop reading and complete the log."""
         self._drain()
         self._stop()
         if self._log:
-            self._write(self._logged.end())
+            self._write_log(self._logged.end())
             self._log.close()
 
     def _drain(self) -> None:
-        """Read what is there; of a child that never stops, as much as is kept."""
+        """Read everything available; from a child that never stops writing, no more than is kept."""
         for _ in range(UNREAD_LIMIT // READ_BYTES):
-            if not (self._open and self._read()):
+            if not (self._is_open and self._read()):
                 return
 
     def _read(self) -> bool:
-        """Read a piece, and tell whether there was one."""
+        """Read one chunk, and return whether there was one."""
         try:
             chunk = os.read(self._reader, READ_BYTES)
         except BlockingIOError:
@@ -74,45 +71,45 @@ class OutputCapture:
         self._unread.add(chunk)
         self._tail = (self._tail + chunk)[-TAIL_BYTES:]
         if self._log:
-            self._write(self._logged.add(chunk))
+            self._write_log(self._logged.add(chunk))
         return True
 
-    def _write(self, part: bytes) -> None:
-        """A log that does not fit on the disk ends there; what the case is about may well go on."""
+    def _write_log(self, part: bytes) -> None:
+        """Append to the log; a full disk cuts it off, which need not fail the case."""
         with contextlib.suppress(OSError):
             assert self._log
             self._log.write(part)
 
     def _stop(self) -> None:
-        if self._open:
-            self._open = False
-            self._watch.remove(self._reader)
+        if self._is_open:
+            self._is_open = False
+            asyncio.get_running_loop().remove_reader(self._reader)
             os.close(self._reader)
 
 
 @dataclass
-class _Ends:
-    """The beginning of what comes, up to `limit` bytes, and its end."""
+class _HeadAndTail:
+    """The first `limit` bytes of a stream, and its last `TAIL_BYTES`."""
 
     limit: int
     head: bytearray = field(default_factory=bytearray)
     tail: bytearray = field(default_factory=bytearray)
-    left_out: int = 0
+    omitted: int = 0
 
     def add(self, chunk: bytes) -> bytes:
-        """Add a piece, and return what of it belongs to the beginning."""
+        """Add a chunk, and return the part of it that went into the head."""
         fits = chunk[: self.limit - len(self.head)]
         self.head += fits
         self.tail += chunk[len(fits) :]
-        too_much = max(0, len(self.tail) - TAIL_BYTES)
-        self.left_out += too_much
-        del self.tail[:too_much]
+        excess = max(0, len(self.tail) - TAIL_BYTES)
+        self.omitted += excess
+        del self.tail[:excess]
         return fits
 
-    def text(self) -> str:
+    def decode(self) -> str:
         return (self.head + self.end()).decode("utf-8", "replace")
 
     def end(self) -> bytes:
-        """Return what comes behind the beginning."""
-        note = b"\n(%d bytes left out)\n" % self.left_out if self.left_out else b""
+        """Return everything after the head, with a note if bytes are missing in between."""
+        note = b"\n(%d bytes omitted)\n" % self.omitted if self.omitted else b""
         return note + self.tail

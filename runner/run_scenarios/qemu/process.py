@@ -1,6 +1,6 @@
-"""Start children, wait for them, end them, and leave none behind. Imports errors, output, trace and watch.
+"""Start child processes, wait for their end, and leave none behind.
 
-Linux only: a child's end is seen through its pidfd, without threads and without polling.
+Linux only: a pidfd reports the end of a child, without threads and without polling.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from run_scenarios.core.errors import SetupError, describe_os_error
-from run_scenarios.qemu.fd_watcher import Watch
 from run_scenarios.qemu.guardian import CASE_VARIABLE, Guardian, kill_processes_of
 from run_scenarios.qemu.output_capture import OutputCapture
 from run_scenarios.qemu.trace import Trace
 
+FIXED_ENVIRONMENT = {b"LC_ALL": b"C", b"QEMU_AUDIO_DRV": b"none"}
+"""Untranslated messages, and no sound: before 8.2, QEMU uses the host's sound by default."""
+
 
 class Child:
-    """A running child process, leader of its own session.
+    """A child process, leader of its own session.
 
-    :param name: how to speak of it.
-    :param stdout: what it prints; `stderr` what it complains of.
-    :param watch: tells when it ends.
-    :param note_end: called with its status as it ends, before anybody who waits for it goes on.
+    :param name: the name in messages.
+    :param on_exit: called with the exit status before any `wait` returns.
     """
 
     def __init__(
@@ -37,24 +37,23 @@ class Child:
         popen: subprocess.Popen[bytes],
         stdout: OutputCapture,
         stderr: OutputCapture,
-        watch: Watch,
-        note_end: Callable[[int], None],
+        on_exit: Callable[[int], None],
     ) -> None:
         self.name = name
         self.stdout = stdout
         self.stderr = stderr
-        self._popen = popen
-        self._note_end = note_end
         self.pid = popen.pid
-        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._popen = popen
+        self._on_exit = on_exit
+        loop = asyncio.get_running_loop()
+        self._exited: asyncio.Future[int] = loop.create_future()
         self._pidfd = os.pidfd_open(popen.pid)
-        self._watch = watch
-        watch.add(self._pidfd, self._reap)
+        loop.add_reader(self._pidfd, self._reap)
 
     @property
     def exitcode(self) -> int | None:
-        """The exit status, minus the signal's number if one killed it, or None while it runs."""
-        return self._ended.result() if self._ended.done() else None
+        """The exit status, or minus the number of the signal that killed it; None while it runs."""
+        return self._exited.result() if self._exited.done() else None
 
     @property
     def is_running(self) -> bool:
@@ -63,49 +62,45 @@ class Child:
 
     @property
     def has_exited(self) -> bool:
-        """Whether it has ended, even if its status is not here yet."""
-        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return self._ended.done() or os.waitid(os.P_PID, self.pid, ended) is not None
+        """Whether it has exited, even if it has not been reaped yet."""
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return self._exited.done() or os.waitid(os.P_PID, self.pid, flags) is not None
 
     async def wait(self) -> int:
-        """Wait for the end of the child and return its `status`."""
-        return await asyncio.shield(self._ended)
+        """Wait for the child to exit, and return its `exitcode`."""
+        return await asyncio.shield(self._exited)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the child and to whatever it started; nothing happens if it has ended."""
-        if not self._ended.done():
+        """Send a signal to the child and its process group, unless it has exited."""
+        if not self._exited.done():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
     async def terminate(self) -> int:
-        """Ask the child to end, with SIGTERM, and return its status once it has; that may be never."""
+        """Send SIGTERM and wait, without limit, for the child to exit; return its `exitcode`."""
         self.send_signal(signal.SIGTERM)
         return await self.wait()
 
     async def kill(self) -> int:
-        """End the child with SIGKILL and return its status."""
+        """Send SIGKILL and return the `exitcode`."""
         self.send_signal(signal.SIGKILL)
         return await self.wait()
 
     def _reap(self) -> None:
-        # Whatever it started goes with it; until it is waited for, nobody else can have its number.
+        # Kill the rest of its process group first: until the child is waited for, its number cannot be reused.
         self.send_signal(signal.SIGKILL)
         status = self._popen.wait()
-        self._watch.remove(self._pidfd)
+        asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self.stdout.close()
         self.stderr.close()
-        self._note_end(status)
-        self._ended.set_result(status)
-
-
-OWN_ENVIRONMENT = {b"LC_ALL": b"C", b"QEMU_AUDIO_DRV": b"none"}
-"""Untranslated messages, and no sound: before 8.2, QEMU gives a sound device the host's by default."""
+        self._on_exit(status)
+        self._exited.set_result(status)
 
 
 @dataclass(frozen=True)
 class CompletedTool:
-    """How a tool ended: its argv, status, and what it printed."""
+    """A finished tool: its command line, exit status and output."""
 
     argv: tuple[str, ...]
     exitcode: int
@@ -114,7 +109,7 @@ class CompletedTool:
 
     @property
     def command(self) -> str:
-        """The command as one would type it."""
+        """The command line, quoted for a shell."""
         return shlex.join(self.argv)
 
 
@@ -126,26 +121,23 @@ class ChildProcesses:
         self._trace = trace
         self._guardian = guardian
         self._children: list[Child] = []
-        self._first = 0
-        self._watch = Watch()
-        # As bytes, for it is the same for every child, and each would encode it again.
-        self._environment = {**os.environb, **OWN_ENVIRONMENT}
-        # QEMU puts the temporary file of a snapshot there.
+        self._first_pid = 0
+        # Bytes, because subprocess would encode text again for each child.
+        self._environment = {**os.environb, **FIXED_ENVIRONMENT}
+        # QEMU creates the temporary file of a snapshot in TMPDIR.
         self._environment |= {b"TMPDIR": os.fsencode(directory), CASE_VARIABLE.encode(): os.fsencode(directory)}
 
     def start(
         self, argv: Sequence[str], *, vm: str | None, log: Path | None = None, pass_fds: Sequence[int] = ()
     ) -> Child:
-        """Start a child in the case's directory, in a session of its own so that Ctrl-C reaches only us.
+        """Start a child in the case's directory, in its own session so that Ctrl-C does not reach it.
 
-        :param vm: the name that its records in the trace carry.
-        :param log: where what it prints is kept, as `LOG.stdout` and `LOG.stderr`.
+        :param vm: the VM that the trace records it under.
+        :param log: path prefix of the files `LOG.stdout` and `LOG.stderr` for its output.
         :raise SetupError: if the program cannot be started.
         """
         self._trace.record_traffic("exec", vm, list(argv))
-        stdout, stderr = (
-            OutputCapture(self._watch, Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr")
-        )
+        stdout, stderr = (OutputCapture(Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr"))
         try:
             popen = subprocess.Popen(
                 argv,
@@ -166,13 +158,13 @@ class ChildProcesses:
             os.close(stderr.writer)
         self._guardian.watch_process(popen.pid)
         name = vm or Path(argv[0]).name
-        child = Child(name, popen, stdout, stderr, self._watch, lambda status: self._note_end(popen.pid, vm, status))
+        child = Child(name, popen, stdout, stderr, lambda status: self._record_exit(popen.pid, vm, status))
         self._children.append(child)
-        self._first = self._first or popen.pid
+        self._first_pid = self._first_pid or popen.pid
         return child
 
     async def run(self, argv: Sequence[str]) -> CompletedTool:
-        """Run a tool to its end; it is killed if the waiting is cancelled.
+        """Run a tool and wait for it to exit; cancellation kills it.
 
         :raise SetupError: if the program cannot be started.
         """
@@ -187,21 +179,20 @@ class ChildProcesses:
         return done
 
     async def terminate_all(self) -> None:
-        """Ask every child that still runs to end, and wait until it has; that may be never."""
+        """Send SIGTERM to every running child, and wait, without limit, for all to exit."""
         await asyncio.gather(*(child.terminate() for child in self._children))
 
     async def kill_all(self) -> None:
-        """End every child that still runs, and what children have started and let go of; wait for the former."""
+        """Kill every running child, and every process that children have left behind."""
         await asyncio.gather(*(child.kill() for child in self._children))
-        self._watch.close()
-        if self._first:
-            kill_processes_of(self._directory, first_pid=self._first)
+        if self._first_pid:
+            kill_processes_of(self._directory, first_pid=self._first_pid)
 
     @property
     def running(self) -> list[str]:
-        """The names of the children that run."""
-        return [child.name for child in self._children if child.exitcode is None]
+        """The names of the running children."""
+        return [child.name for child in self._children if child.is_running]
 
-    def _note_end(self, pid: int, vm: str | None, status: int) -> None:
+    def _record_exit(self, pid: int, vm: str | None, status: int) -> None:
         self._guardian.forget_process(pid)
         self._trace.record_traffic("exit", vm, status)

@@ -1,12 +1,12 @@
-"""The record of what a case did: `trace.jsonl`, one JSON object per line. Imports model.
+"""Record the messages and tools of a case in `trace.jsonl`, one JSON object per line.
 
-Each record is `{"t": seconds since the case began, "vm": name or null, "kind": …, "data": …}`. What came and went has
-the kind `exec` (data: a child's argv), `exit` (its status; minus the signal's number if one killed it), `send` or
-`recv` (a QMP message). What it was for, and what came of it, has `step`, `take` (an event that a step consumed),
-`output` (what a tool or a monitor's `qemu-io` printed: `{"stdout": …, "stderr": …}`), `pause` (seconds between two
-tries), `paused` (seconds that somebody looked at it), `end` (no step is left; what runs is sent this signal) and
-`fail`. Data longer than `RECORD_LIMIT` is `{"cut": its beginning as text, "characters": how many it had}`; a trace that
-has come to `TRACE_LIMIT` ends with a record of the kind `full`.
+Each record is `{"t": seconds since the case began, "vm": name or null, "kind": …, "data": …}`. Traffic has the kinds
+`exec` (data: the argv of a child), `exit` (its status; minus the signal's number if one killed it), `send` and `recv`
+(a QMP message). The other kinds are `step` (a step begins), `take` (an event that a step consumed), `output` (the
+output of a tool, or of `qemu-io` in a monitor: `{"stdout": …, "stderr": …}`), `pause` (seconds between two tries),
+`paused` (seconds in the debugger), `end` (all steps are done; running children are sent this signal) and `fail`. Data
+longer than `RECORD_LIMIT` becomes `{"cut": its beginning as text, "characters": its length}`; a trace that reaches
+`TRACE_LIMIT` ends with a record of the kind `full`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,125 +23,116 @@ from typing import IO, NamedTuple
 
 from run_scenarios.core.events import TrafficEntry
 
-LAST_SHOWN = 12
-FIELD_LIMIT = 600
+SHOWN_MESSAGES = 12
+SHOWN_LENGTH = 600
 MESSAGE_LIMIT = 4000
 TRAFFIC_LIMIT = 200
 OUTPUT_LIMIT = 1 << 16
 RECORD_LIMIT = 1 << 20
 TRACE_LIMIT = 32 << 20
-MOST_HELD = 500
-LONG = 1 << 16
-"""Characters of a record that is not held in memory."""
+MAX_BUFFERED = 500
+MAX_BUFFERED_BYTES = 1 << 20
 
 
 class _Record(NamedTuple):
-    """One record, before it is written; `text` is its data as JSON if that is known, and no data is needed then.
-
-    :param data: as JSON has it, or what returns that.
-    """
-
     moment: float
     kind: str
     vm: str | None
     data: object
-    text: str = ""
 
 
 class Trace:
-    """Takes records as they come, writes them in the end, and remembers the last few for a failure report.
+    """Buffers records, writes them when the case has ended, and keeps the last messages for a failure report.
 
-    Most cases pass, and nobody reads what they did: their records are dropped before they are made text.
+    Most cases pass and their trace is discarded, so records are encoded only when they are written.
 
     :param began: when the case began, by the monotonic clock; now by default.
-    :param record_step_traffic: whether to remember what belongs to each step too.
+    :param record_step_traffic: whether to keep the traffic of each step for `end_step`.
     """
 
     def __init__(self, file: Path, began: float | None = None, *, record_step_traffic: bool = False) -> None:
         self.problem = ""
-        """Why it is not complete, "" if it is."""
+        """Why the trace is incomplete, "" if it is complete."""
         self._room = TRACE_LIMIT
-        self._is_over = False
+        self._is_closed = False
         self._began = time.monotonic() if began is None else began
         self._record_step_traffic = record_step_traffic
-        self._steps: list[_Traffic] = []
+        self._steps: list[_StepTraffic] = []
         self._path = file
         self._file: IO[str] | None = None
-        self._held: list[_Record] = []
-        self._last: deque[_Record] = deque(maxlen=LAST_SHOWN)
+        self._buffer: list[_Record] = []
+        self._buffered_bytes = 0
+        self._last: deque[_Record] = deque(maxlen=SHOWN_MESSAGES)
 
-    def record_traffic(self, kind: str, vm: str | None, data: object, text: str = "") -> None:
-        """Append one record.
+    def record_traffic(self, kind: str, vm: str | None, data: object, size: int = 0) -> None:
+        """Append a message, the start of a program or its exit, which failure reports and steps show too.
 
-        :param text: `data` as one line of JSON, if it is known already; then `data` itself is not looked at.
+        :param data: a value that JSON can hold.
+        :param size: its length in bytes as JSON, 0 if it is short.
         """
-        record = _Record(time.monotonic() - self._began, kind, vm, data, text)
+        record = self._append(kind, vm, data, size)
         self._last.append(record)
         if self._steps:
             self._steps[-1].add(record)
-        self._hold(record)
 
     def record(self, kind: str, vm: str | None, data: object) -> None:
-        """Append a record of what was made of others, which no report of messages shows."""
-        self._hold(_Record(time.monotonic() - self._began, kind, vm, data))
+        """Append a record that only the trace shows."""
+        self._append(kind, vm, data)
 
     def record_output(self, vm: str | None, stdout: str, stderr: str) -> None:
-        """Append what was printed, each cut to its beginning, if anything was."""
+        """Append what was printed, if anything, cut to `OUTPUT_LIMIT` characters each."""
         if stdout or stderr:
             self.record("output", vm, {"stdout": stdout[:OUTPUT_LIMIT], "stderr": stderr[:OUTPUT_LIMIT]})
 
-    def begin_step(self, step: Callable[[], object]) -> None:
-        """Have what is recorded from now on belong to a step, until that ends or one within it begins.
-
-        :param step: says what the trace is to tell of it, if it is written.
-        """
+    def begin_step(self, step: object) -> None:
+        """Append a step, which the following traffic belongs to until it ends or a nested step begins."""
         self.record("step", None, step)
         if self._record_step_traffic:
-            self._steps.append(_Traffic())
+            self._steps.append(_StepTraffic())
 
     def end_step(self) -> tuple[tuple[TrafficEntry, ...], int]:
-        """Return the first messages of the step that began last, and how many more there were.
-
-        Nothing if steps are not followed.
-        """
-        traffic = self._steps.pop() if self._steps else _Traffic()
-        return tuple(traffic.messages), traffic.omitted
+        """Return the first `TRAFFIC_LIMIT` entries of the innermost step, and how many more were omitted."""
+        traffic = self._steps.pop() if self._steps else _StepTraffic()
+        return tuple(traffic.entries), traffic.omitted
 
     def last_messages(self) -> tuple[str, ...]:
-        """Return the last records as text, oldest first, each cut to a readable length."""
-        return tuple(map(_shown, self._last))
+        """Return the last traffic as lines of text, oldest first, each cut to `SHOWN_LENGTH`."""
+        return tuple(map(_format_record, self._last))
 
     def discard(self) -> None:
-        """Have nothing more written: nobody will read it."""
-        self._is_over = True
+        """Write nothing more: the trace will not be kept."""
+        self._is_closed = True
 
     def close(self) -> None:
-        """Write what is held."""
-        if not self._is_over:
-            self._write_held()
-        self._end()
+        """Write what is buffered."""
+        if not self._is_closed:
+            self._flush()
+        self._close_file()
 
-    def _hold(self, record: _Record) -> None:
-        if self._is_over:
-            return
-        self._held.append(record)
-        if len(self._held) == MOST_HELD or len(record.text) > LONG:
-            self._write_held()
+    def _append(self, kind: str, vm: str | None, data: object, size: int = 0) -> _Record:
+        record = _Record(time.monotonic() - self._began, kind, vm, data)
+        if not self._is_closed:
+            self._buffer.append(record)
+            self._buffered_bytes += size
+            if len(self._buffer) == MAX_BUFFERED or self._buffered_bytes > MAX_BUFFERED_BYTES:
+                self._flush()
+        return record
 
-    def _write_held(self) -> None:
-        with self._noting_problems():
+    def _flush(self) -> None:
+        with self._catch_write_errors():
             self._file = self._file or self._path.open("w", encoding="utf-8")
-            for record in self._held:
-                self._file.write(self._line(record))
+            for record in self._buffer:
+                self._file.write(self._encode(record))
                 if self._room < 0:
                     break
-        self._held.clear()
+        self._buffer.clear()
+        self._buffered_bytes = 0
         if self.problem or self._room < 0:
-            self._end()
+            self._close_file()
 
-    def _line(self, record: _Record) -> str:
-        moment, kind, vm, data, text = record
-        text = text or json.dumps(data() if callable(data) else data)
+    def _encode(self, record: _Record) -> str:
+        moment, kind, vm, data = record
+        text = json.dumps(data)
         if len(text) > RECORD_LIMIT:
             text = json.dumps({"cut": text[:OUTPUT_LIMIT], "characters": len(text)})
         self._room -= len(text)
@@ -149,15 +140,15 @@ class Trace:
             kind, text = "full", "null"
         return f'{{"t": {round(moment, 6)!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n'
 
-    def _end(self) -> None:
-        self._is_over = True
+    def _close_file(self) -> None:
+        self._is_closed = True
         if self._file:
-            with self._noting_problems():
+            with self._catch_write_errors():
                 self._file.close()
 
     @contextmanager
-    def _noting_problems(self) -> Iterator[None]:
-        """A trace that cannot be written must not stop what it is of; whoever ran that looks for a problem then."""
+    def _catch_write_errors(self) -> Iterator[None]:
+        """Record write errors instead of raising them; the caller checks `problem`."""
         try:
             yield
         except OSError as error:
@@ -165,26 +156,26 @@ class Trace:
 
 
 @dataclass
-class _Traffic:
-    """What was sent, received, started and ended during a step, as far as there is room."""
+class _StepTraffic:
+    """The first `TRAFFIC_LIMIT` entries of a step, and the number of those that followed."""
 
-    messages: list[TrafficEntry] = field(default_factory=list)
+    entries: list[TrafficEntry] = field(default_factory=list)
     omitted: int = 0
 
     def add(self, record: _Record) -> None:
-        if len(self.messages) < TRAFFIC_LIMIT:
-            text = _shortened(record, MESSAGE_LIMIT)
-            self.messages.append(TrafficEntry(record.moment, record.vm or "", record.kind, text))
+        if len(self.entries) < TRAFFIC_LIMIT:
+            text = _format_data(record, MESSAGE_LIMIT)
+            self.entries.append(TrafficEntry(record.moment, record.vm or "", record.kind, text))
         else:
             self.omitted += 1
 
 
-def _shown(record: _Record) -> str:
+def _format_record(record: _Record) -> str:
     arrow = {"send": "->", "recv": "<-", "exec": "$", "exit": "="}[record.kind]
-    return f"{record.vm or 'tool'} {arrow} {_shortened(record, FIELD_LIMIT)}"
+    return f"{record.vm or 'tool'} {arrow} {_format_data(record, SHOWN_LENGTH)}"
 
 
-def _shortened(record: _Record, limit: int) -> str:
+def _format_data(record: _Record, limit: int) -> str:
     data = record.data
-    text = record.text or (shlex.join(data) if isinstance(data, list) else json.dumps(data))
+    text = shlex.join(data) if isinstance(data, list) else json.dumps(data)
     return text if len(text) <= limit else f"{text[:limit]}…"

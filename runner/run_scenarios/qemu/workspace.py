@@ -1,7 +1,7 @@
-"""The directories of a case: one for QEMU to work in, one for what is kept. Imports guardian.
+"""Create the directories of a case, and keep the artifacts of failed cases.
 
-The first is empty, the working directory of QEMU and every tool, and gone after the case. The second holds the trace
-and what QEMU printed; it is kept when the user asks for it, and always for a case that failed.
+A case has two directories: an empty one, the working directory of QEMU and every tool, removed after the case; and one
+for the trace and the output of QEMU, kept if the case fails or the user asks for it.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ from pathlib import Path
 from run_scenarios.core.errors import SetupError
 from run_scenarios.qemu.guardian import Guardian
 
-MAX_NAME = 150
+MAX_NAME_LENGTH = 150
 
 
 @dataclass(frozen=True)
 class CaseDirectories:
-    """Where a case works, and where its logs go."""
+    """The working directory of a case, and the directory for its logs."""
 
     work: Path
     logs: Path
 
 
 class Workspace:
-    """Makes the directories of a run's cases below TEST_DIR, and keeps those of failed cases.
+    """Creates the directories of the cases of a run, and keeps the artifacts of failed cases.
 
-    :param test_dir: where case directories are made.
-    :param artifacts: where every case's logs are kept, None to keep those of failed cases only, below `test_dir`.
-    :param keep: keep the images too.
+    :param test_dir: the parent of the run's directory.
+    :param artifacts: a directory for the logs of every case, None to keep those of failed cases only, in `test_dir`.
+    :param keep: also keep the images.
     """
 
     def __init__(self, test_dir: Path, artifacts: Path | None, keep: bool, guardian: Guardian) -> None:
-        self._artifacts = _make(artifacts) if artifacts else None
-        self._root = _make_root(test_dir)
+        self._artifacts = _create_directory(artifacts) if artifacts else None
+        self._root = _create_root(test_dir)
         self._keep = keep
         self._guardian = guardian
-        self._kept: Path | None = None
-        self._making_kept = threading.Lock()
+        self._default_artifacts: Path | None = None
+        self._lock = threading.Lock()
         guardian.watch_directory(self._root)
 
     def create(self, index: int) -> CaseDirectories:
-        """Make the directories of the case with this index in the plan.
+        """Create the directories of the case with this index in the plan.
 
-        :raise SetupError: if that is not possible.
+        :raise SetupError: if they cannot be created.
         """
         base = self._root / str(index)
         try:
             (base / "work").mkdir(parents=True)
             (base / "logs").mkdir()
         except OSError as error:
-            raise SetupError(f"cannot make {base}: {error.strerror}") from None
+            raise SetupError(f"cannot create {base}: {error.strerror}") from None
         return CaseDirectories(base / "work", base / "logs")
 
     def finish(self, directories: CaseDirectories, name: str, *, failed: bool) -> str:
-        """Remove the directories of a case, and return where its artifacts are kept, "" if they are not.
+        """Remove the directories of a case, and return the directory of its artifacts, "" if they are not kept.
 
-        May be called in any thread.
+        Can be called from any thread.
 
         :raise SetupError: if the artifacts cannot be written.
         """
@@ -78,25 +78,25 @@ class Workspace:
         return kept
 
     def must_keep(self, *, failed: bool) -> bool:
-        """Whether the logs of a case are kept that failed, or did not."""
+        """Return whether the logs of a case that failed, or passed, are kept."""
         return failed or self._artifacts is not None or self._keep
 
     def discard(self, directories: CaseDirectories) -> None:
-        """Remove the directories of a case, and keep nothing. May be called in any thread."""
+        """Remove the directories of a case without keeping anything. Can be called from any thread."""
         shutil.rmtree(directories.work.parent, ignore_errors=True)
 
     @property
     def keeps_artifacts_of_all(self) -> bool:
-        """Whether the logs of every case are kept, and not only of those that failed."""
+        """Whether the logs of passed cases are kept too."""
         return self._artifacts is not None
 
     def store_artifacts(self, name: str, files: Mapping[str, bytes]) -> str:
-        """Keep the logs of a case that ran elsewhere, and return where.
+        """Keep the logs of a case that ran on another machine, and return their directory.
 
-        :param files: their contents, by path below the case's directory of artifacts.
+        :param files: the contents, by path relative to that directory.
         :raise SetupError: if they cannot be written.
         """
-        target = self._place() / _file_name(name)
+        target = self._artifacts_directory() / _make_file_name(name)
         try:
             shutil.rmtree(target, ignore_errors=True)
             for path, content in files.items():
@@ -108,17 +108,17 @@ class Workspace:
         return str(target.absolute())
 
     def remove(self) -> None:
-        """Remove what is left of the run's directory.
+        """Remove the run's directory.
 
-        :raise SetupError: if that is not possible.
+        :raise SetupError: if it cannot be removed.
         """
         shutil.rmtree(self._root, ignore_errors=True)
         if self._root.exists():
-            raise SetupError(f"cannot remove {self._root}: look who keeps it, and remove it by hand")
+            raise SetupError(f"cannot remove {self._root}: find the process that uses it, and remove it manually")
         self._guardian.forget_directory(self._root)
 
     def _store(self, directories: CaseDirectories, name: str) -> Path:
-        target = self._place() / _file_name(name)
+        target = self._artifacts_directory() / _make_file_name(name)
         if target.exists():
             shutil.rmtree(target)
         shutil.move(directories.logs, target)
@@ -126,38 +126,38 @@ class Workspace:
             shutil.move(directories.work, target / "images")
         return target.absolute()
 
-    def _place(self) -> Path:
+    def _artifacts_directory(self) -> Path:
         if self._artifacts:
             return self._artifacts
-        with self._making_kept:
-            if self._kept is None:
-                self._kept = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
-            return self._kept
+        with self._lock:
+            if self._default_artifacts is None:
+                self._default_artifacts = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
+            return self._default_artifacts
 
 
-def _make_root(test_dir: Path) -> Path:
-    _make(test_dir)
+def _create_root(test_dir: Path) -> Path:
+    _create_directory(test_dir)
     try:
         return Path(tempfile.mkdtemp(prefix="run-scenarios-", dir=test_dir)).absolute()
     except OSError as error:
-        raise SetupError(f"cannot make a directory in {test_dir}: {error.strerror}") from None
+        raise SetupError(f"cannot create a directory in {test_dir}: {error.strerror}") from None
 
 
-def _make(directory: Path) -> Path:
+def _create_directory(directory: Path) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SetupError(f"cannot make {directory}: {error.strerror}") from None
+        raise SetupError(f"cannot create {directory}: {error.strerror}") from None
     return directory
 
 
-def _file_name(name: str) -> str:
-    """Return a case's name as one plain file name, unique as the name is: `a/b[x=1]` becomes `a+b@x=1`.
+def _make_file_name(name: str) -> str:
+    """Turn the name of a case into a unique plain file name: `a/b[x=1]` becomes `a+b@x=1`.
 
-    What cannot be told from another name then gets a hash.
+    A hash is added if the result would be ambiguous.
     """
     readable = re.sub(r"\[(.*)\]$", r"@\1", name).replace("/", "+")
-    plain = re.sub(r"[^A-Za-z0-9._=,@+-]+", "-", readable)[:MAX_NAME]
+    plain = re.sub(r"[^A-Za-z0-9._=,@+-]+", "-", readable)[:MAX_NAME_LENGTH]
     if plain == readable and not re.search(r"^[.-]|[@+]", name):
         return plain
     return f"{plain.lstrip('.-')}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"

@@ -11,7 +11,7 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.machine import Machine
 from run_scenarios.qemu.process import ChildProcesses
-from run_scenarios.qemu.programs import PROBE_TIMEOUT_S, QUIET, Programs
+from run_scenarios.qemu.programs import BARE_MACHINE, PROBE_TIMEOUT_S, Programs
 from run_scenarios.qemu.trace import Trace
 
 
@@ -21,7 +21,7 @@ async def query_schema(programs: Programs, guardian: Guardian, program: str) -> 
     :raise SetupError: if it is not there, does not start or does not answer.
     """
     daemon = program != "qemu"
-    argv = [programs[program], *(() if daemon else QUIET)]
+    argv = [programs[program], *(() if daemon else BARE_MACHINE)]
     with tempfile.TemporaryDirectory(prefix="run-scenarios-probe-") as name:
         directory = Path(name)
         guardian.watch_directory(directory)

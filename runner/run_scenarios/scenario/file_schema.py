@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import TOOLS
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     DURATION_SCHEMA,

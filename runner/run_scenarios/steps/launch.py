@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed, scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, Node, to_json
-from run_scenarios.qemu.programs import QUIET
+from run_scenarios.qemu.programs import BARE_MACHINE
 from run_scenarios.steps.argument_types import (
     FILE,
     FORMAT,
@@ -127,15 +127,15 @@ class Launch(Verb):
         daemon = self.program == "qemu-storage-daemon"
         argv = [context.programs[self.program], *([] if daemon else self._machine(context)), *self.options]
         context.machines[name] = await Machine.launch(
-            name, argv, context.processes, context.trace, context.logs, daemon=daemon, listens=context.pauses
+            name, argv, context.processes, context.trace, context.logs, daemon=daemon, allow_shell=context.pauses
         )
         return None
 
     def _machine(self, context: Context) -> list[str]:
         if not self.machine:
-            return list(QUIET)
+            return list(BARE_MACHINE)
         still = ["-accel", "qtest"] if "qtest" in context.programs.accelerators else ["-S"]
-        return ["-machine", self.machine, *QUIET[2:], *still]
+        return ["-machine", self.machine, *BARE_MACHINE[2:], *still]
 
 
 def _json_options(option: str, nodes: Any) -> list[str]:

@@ -15,7 +15,7 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.execution.reproduce.actions import Recording, read_recording
 from run_scenarios.execution.reproduce.failure_check import find_failure_point, write_failure_check
 from run_scenarios.execution.reproduce.script_writer import ScriptWriter
-from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import TOOLS
 
 FUNCTIONS = Path(__file__).with_name("functions.bash")
 FAILED = (

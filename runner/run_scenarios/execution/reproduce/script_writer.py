@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from run_scenarios.execution.reproduce.actions import Action, RecordedStep
-from run_scenarios.qemu.environment import TOOLS
+from run_scenarios.qemu.programs import TOOLS
 
 # The runner's own QMP monitor, in the last arguments of a command line.
 MONITOR = re.compile(r"socket,id=(qmp|shell),.*")
