@@ -1,4 +1,4 @@
-"""`--audit` on the real QEMU: what it finds, what it does not, and what it leaves."""
+"""`--audit` on the real QEMU."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ EVERYTHING = """
 """A scenario with every verb that asserts something."""
 
 
-BROKEN, LEFT_OUT, NO_CASE = "no case fails if this is broken", "no case fails if this is left out", "no case comes here"
+BROKEN, DROPPED, NOT_COVERED = (
+    "no case fails if this is broken",
+    "no case fails if this is dropped",
+    "no case runs this step",
+)
 WRITE = """
 - create-image: {file: a.raw, size: 1M}
 - write: {file: a.raw, patterns: [{byte: 1, at: 0, size: 64k}]}
@@ -100,22 +104,22 @@ def audited(run_steps: RunSteps, steps: str, head: str = "") -> list[tuple[int, 
     return findings(run)
 
 
-def test_every_assertion_is_seen_to_fail(run_steps: RunSteps) -> None:
+def test_every_verb_that_asserts_can_fail(run_steps: RunSteps) -> None:
     asserting = {name for name, verb in VERBS.items() if verb.MUTATORS or verb.EFFECTS_KEY}
     assert asserting <= set(re.findall(r"^ *- ([a-z-]+)", EVERYTHING, re.MULTILINE))
-    assert audited(run_steps, EVERYTHING) == [(28, NO_CASE)]
+    assert audited(run_steps, EVERYTHING) == [(28, NOT_COVERED)]
 
 
 @pytest.mark.parametrize(
     ("steps", "found"),
     [
-        (WRITE, [(4, LEFT_OUT)]),
+        (WRITE, [(4, DROPPED)]),
         (f"{WRITE}- read: {{file: a.raw, patterns: [{{byte: 1, at: 0, size: 64k}}]}}", []),
-        (f"{WRITE}- read: {{file: a.raw, patterns: [{{byte: 0, at: 64k, size: 64k}}]}}", [(4, LEFT_OUT)]),
-        (f"{WRITE}- read: {{file: a.raw, patterns: [{{at: 0, size: 64k}}]}}", [(4, LEFT_OUT)]),
+        (f"{WRITE}- read: {{file: a.raw, patterns: [{{byte: 0, at: 64k, size: 64k}}]}}", [(4, DROPPED)]),
+        (f"{WRITE}- read: {{file: a.raw, patterns: [{{at: 0, size: 64k}}]}}", [(4, DROPPED)]),
         (
             f"{WRITE}- compare: [a.raw, a.raw]  # lint: RS009 as a probe",
-            [(4, LEFT_OUT), (5, "this cannot fail: it is compared with itself")],
+            [(4, DROPPED), (5, "this cannot fail: it is compared with itself")],
         ),
         ("- assert: true", [(3, "this cannot fail: it says so itself")]),
         (
@@ -123,18 +127,18 @@ def test_every_assertion_is_seen_to_fail(run_steps: RunSteps) -> None:
             [(5, "this cannot fail: any text will do")],
         ),
         ("- launch\n- qmp: query-jobs\n  expect: {$any: true}", [(5, "this cannot fail: any value at all will do")]),
-        ("- assert: '{{ 1 == 2 }}'\n  when: '{{ 1 == 2 }}'\n- assert: '{{ 1 == 1 }}'", [(3, NO_CASE)]),
+        ("- assert: '{{ 1 == 2 }}'\n  when: '{{ 1 == 2 }}'\n- assert: '{{ 1 == 1 }}'", [(3, NOT_COVERED)]),
         (
             "- launch\n- qmp: stop\n- wait-job: {id: j, until: ready, outcome: cancelled}\n  when: false\n- shutdown",
-            [(5, NO_CASE)],
+            [(5, NOT_COVERED)],
         ),
     ],
 )
-def test_what_proves_nothing_is_found(run_steps: RunSteps, steps: str, found: list[tuple[int, str]]) -> None:
+def test_survivors_are_found(run_steps: RunSteps, steps: str, found: list[tuple[int, str]]) -> None:
     assert audited(run_steps, steps) == found
 
 
-def test_each_pattern_that_is_written_must_be_looked_at(run_steps: RunSteps) -> None:
+def test_each_pattern_is_dropped_by_itself(run_steps: RunSteps) -> None:
     steps = """
     - create-image: {file: a.raw, size: 1M}
     - write:
@@ -144,10 +148,10 @@ def test_each_pattern_that_is_written_must_be_looked_at(run_steps: RunSteps) -> 
           - {byte: 2, at: 64k, size: 64k}
     - read: {file: a.raw, patterns: [{byte: 1, at: 0, size: 64k}]}
     """
-    assert audited(run_steps, textwrap.dedent(steps)) == [(8, LEFT_OUT)]
+    assert audited(run_steps, textwrap.dedent(steps)) == [(8, DROPPED)]
 
 
-def test_an_outcome_that_is_never_looked_at_is_found(run_steps: RunSteps) -> None:
+def test_an_outcome_that_is_not_reached_is_found(run_steps: RunSteps) -> None:
     steps = """
     - create-image: {file: a.raw, size: 1M}
     - launch:
@@ -159,19 +163,19 @@ def test_an_outcome_that_is_never_looked_at_is_found(run_steps: RunSteps) -> Non
     assert audited(run_steps, textwrap.dedent(steps)) == [(7, BROKEN)]
 
 
-def test_one_case_of_a_matrix_that_fails_is_proof(run_steps: RunSteps) -> None:
+def test_one_case_of_a_matrix_is_enough_to_kill_a_mutant(run_steps: RunSteps) -> None:
     assert audited(run_steps, '- call: check\n  with: {n: "{{ n }}"}', MATRIX) == []
 
 
-def test_the_point_of_a_file_says_what_was_found_where(run_steps: RunSteps) -> None:
+def test_each_file_has_a_test_point_with_its_findings(run_steps: RunSteps) -> None:
     run = run_steps(WRITE.strip(), "--audit")
     case, file = run.points
     assert (case.name, case.ok) == ("case", True)
     assert (file.name, file.ok) == ("case.yaml (audit)", False)
     assert file.block["reason"] == "unproven-assertion"
     assert file.block["at"] == {"file": "case.yaml", "line": 4, "column": 5}
-    assert "audit: 1 mutant: 0 killed, 1 survived, 0 never reached, 0 not decided" in run.stderr
-    assert "      |     ^^^^^ tried in 1 case; mend it, or say why" in run.stderr
+    assert "audit: 1 mutant: 0 killed, 1 survived, 0 not covered, 0 undecided" in run.stderr
+    assert "      |     ^^^^^ run in 1 case; strengthen the scenario, or suppress" in run.stderr
 
 
 def test_the_json_report_has_every_mutant(run_steps: RunSteps) -> None:
@@ -180,53 +184,53 @@ def test_the_json_report_has_every_mutant(run_steps: RunSteps) -> None:
     mutants = [each for each in lines if each["event"] == "mutant-finished"]
     shown = {(each["line"], each["change"]): (each["verdict"], each["trials"]) for each in mutants}
     assert shown == {
-        (4, "left-out"): ("survived", [{"name": "case", "outcome": "passed"}]),
+        (4, "dropped"): ("survived", [{"name": "case", "outcome": "passed"}]),
         (5, "broken"): ("killed", [{"name": "case", "outcome": "assertion"}]),
     }
 
 
-def test_a_comment_with_a_reason_excuses(run_steps: RunSteps) -> None:
+def test_a_comment_with_a_reason_suppresses(run_steps: RunSteps) -> None:
     run = run_steps(
         "- create-image: {file: a.raw, size: 1M}\n# audit: a probe\n" + WRITE.strip().split("\n")[1], "--audit"
     )
     assert run.status == 0
     assert findings(run) == []
-    assert "0 not decided, 1 excused" in run.stderr
+    assert "0 undecided, 1 suppressed" in run.stderr
 
 
-def test_a_comment_without_a_reason_excuses_nothing(run_steps: RunSteps) -> None:
+def test_a_comment_without_a_reason_is_an_error(run_steps: RunSteps) -> None:
     found = audited(run_steps, f"{WRITE.rstrip()}  # audit:")
-    assert found == [(4, LEFT_OUT), (4, "this comment gives no reason")]
+    assert found == [(4, DROPPED), (4, "this suppression has no reason")]
 
 
-def test_a_comment_that_excuses_nothing_is_a_warning(run_steps: RunSteps) -> None:
+def test_an_unused_suppression_is_a_warning(run_steps: RunSteps) -> None:
     run = run_steps("- assert: '{{ 1 == 1 }}'  # audit: it was different once", "--audit")
     assert run.status == 0
-    assert findings(run) == [(3, "this comment excuses nothing: a case fails for whatever is broken on line 3")]
+    assert findings(run) == [(3, "this suppression is unused: every mutant on line 3 is killed")]
 
 
-def test_a_case_that_fails_anyhow_proves_nothing(run_steps: RunSteps) -> None:
+def test_no_mutant_runs_in_a_case_that_fails_unchanged(run_steps: RunSteps) -> None:
     run = run_steps("- assert: '{{ 1 == 1 }}'\n- assert: '{{ 1 == 2 }}'", "--audit")
     assert run.status == 1
     assert [(each.ok, each.directive) for each in run.points] == [(False, ""), (True, "SKIP")]
     assert findings(run) == []
 
 
-def test_nothing_is_kept_of_what_was_made_to_fail(run_steps: RunSteps, test_dir: Path) -> None:
+def test_no_artifacts_of_mutants_are_kept(run_steps: RunSteps, test_dir: Path) -> None:
     run = run_steps("- assert: '{{ 1 == 1 }}'", "--audit", "--artifacts", "kept")
     assert run.status == 0
     assert [each.name for each in Path("kept").iterdir()] == ["case"]
     assert not list(test_dir.iterdir())
 
 
-def test_a_library_is_judged_by_those_who_use_all_of_it(run_command: RunSteps, tmp_path: Path) -> None:
+def test_a_procedure_file_is_audited_with_all_of_its_users(run_command: RunSteps, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s/library.yaml").write_text(LIBRARY)
     (tmp_path / "s/user.yaml").write_text(USER)
-    assert findings(run_command("--audit", "s")) == [(3, NO_CASE)]
+    assert findings(run_command("--audit", "s")) == [(3, NOT_COVERED)]
     assert findings(run_command("--audit", "s/user.yaml")) == []
     (tmp_path / "s/other.yaml").write_text("scenario: o\nsteps: [{assert: '{{ 1 == 1 }}'}]\n")
-    assert findings(run_command("--audit", "s", "-k", "user")) == [(3, NO_CASE)]
+    assert findings(run_command("--audit", "s", "-k", "user")) == [(3, NOT_COVERED)]
     (tmp_path / "s/other.yaml").write_text(USER)
     assert findings(run_command("--audit", "s", "-k", "user")) == []
 
@@ -238,13 +242,13 @@ def test_a_library_is_judged_by_those_who_use_all_of_it(run_command: RunSteps, t
         (["--qemu", "a", "--qemu", "b"], "--audit is of one --qemu at a time"),
     ],
 )
-def test_it_is_for_one_build_and_one_round(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_refuses_several_builds_or_rounds(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parse_options(["--audit", *options, "a.yaml"])
     assert said in capsys.readouterr().err
 
 
-def test_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_stops_it_cleanly(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # Within a procedure `eventually` keeps its patience.
     head = "procedures: {check: {steps: [launch, {assert: '{{ 1 == 1 }}'}]}}"
@@ -262,7 +266,7 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, test_dir: Path, mon
     assert not list(test_dir.iterdir())
 
 
-def test_the_shipped_scenarios_are_proven(run_command: RunSteps) -> None:
+def test_no_mutant_of_the_shipped_scenarios_survives(run_command: RunSteps) -> None:
     shipped = ["images", "bitmap-sync/refusals.yaml", "backup/dismissal-unknown-id.yaml", "mirror/unaligned-size.yaml"]
     run = run_command("--audit", *(SCENARIOS / each for each in shipped))
     assert run.status == 0, run.stderr
@@ -273,7 +277,7 @@ FAILED_ELSEWHERE = replace(FAILED_THERE, step_span=Span(Source("a", ""), 2, 1))
 
 
 @pytest.mark.parametrize(
-    ("result", "broken", "left_out"),
+    ("result", "broken", "dropped"),
     [
         (Result(Outcome.PASSED), Verdict.SURVIVED, Verdict.SURVIVED),
         (Result(Outcome.FAILED, failure=FAILED_THERE), Verdict.KILLED, Verdict.KILLED),
@@ -285,7 +289,7 @@ FAILED_ELSEWHERE = replace(FAILED_THERE, step_span=Span(Source("a", ""), 2, 1))
         (Result(Outcome.SKIPPED), Verdict.UNDECIDED, Verdict.UNDECIDED),
     ],
 )
-def test_a_broken_assertion_must_fail_where_it_stands(result: Result, broken: Verdict, left_out: Verdict) -> None:
+def test_a_broken_assertion_must_fail_itself(result: Result, broken: Verdict, dropped: Verdict) -> None:
     place = Span(Source("a", ""), 1, 1)
     assert classify_result(Mutant(place, place, ()), result) is broken
-    assert classify_result(Mutant(place, place, (), is_dropped=True), result) is left_out
+    assert classify_result(Mutant(place, place, (), is_dropped=True), result) is dropped

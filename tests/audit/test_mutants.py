@@ -1,4 +1,4 @@
-"""What is broken of a step, and where that is written."""
+"""The mutants of each verb, and their positions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from run_scenarios.core.source import Source
 from run_scenarios.steps import VERBS
 
 VACUOUS = "!"
-"""Stands before what cannot fail."""
+"""Marks a mutant that cannot fail."""
 
 
-def broken(steps: str, head: str = "") -> list[str]:
-    """Return the text that each mutant is about, behind "-" if the step is left out."""
+def list_mutants(steps: str, head: str = "") -> list[str]:
+    """Return the text that each mutant changes, after "-" if it is dropped."""
     parts = ["scenario: s", textwrap.dedent(head), "steps:", textwrap.indent(textwrap.dedent(steps), "  ")]
     source = Source("a.yaml", "\n".join(parts))
     found = []
@@ -63,11 +63,11 @@ def broken(steps: str, head: str = "") -> list[str]:
         ("- shutdown", []),
     ],
 )
-def test_each_thing_that_a_step_asserts_is_broken(steps: str, found: list[str]) -> None:
-    assert broken(steps) == found
+def test_each_assertion_of_a_step_is_broken(steps: str, found: list[str]) -> None:
+    assert list_mutants(steps) == found
 
 
-def test_blocks_and_procedures_are_gone_into() -> None:
+def test_blocks_and_procedures_are_mutated_too() -> None:
     head = """
       procedures:
         p:
@@ -79,10 +79,10 @@ def test_blocks_and_procedures_are_gone_into() -> None:
         - call: p
         - assert-no-events
     """
-    assert broken(steps, head) == ["assert-no-jobs", "assert-no-events"]
+    assert list_mutants(steps, head) == ["assert-no-jobs", "assert-no-events"]
 
 
-def test_what_waits_for_the_impossible_gives_up_soon() -> None:
+def test_eventually_is_shortened_for_its_mutants() -> None:
     source = Source("a.yaml", "scenario: s\nsteps:\n- eventually: {within: 30s}\n  steps: [assert-no-events]\n")
     (mutant,) = generate_mutants(source, "/a.yaml")
     assert [change.path for change in mutant.changes] == [
@@ -91,6 +91,6 @@ def test_what_waits_for_the_impossible_gives_up_soon() -> None:
     ]
 
 
-def test_every_verb_says_what_it_asserts() -> None:
-    silent = [name for name, verb in VERBS.items() if not hasattr(verb, "ASSERTS")]
+def test_every_verb_declares_its_mutators() -> None:
+    silent = [name for name, verb in VERBS.items() if not hasattr(verb, "MUTATORS")]
     assert not silent

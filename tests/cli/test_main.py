@@ -380,7 +380,7 @@ def test_a_known_crash_is_no_failure(run_command: RunSteps, place: Path) -> None
 def test_an_unexpected_pass_is_a_failure(run_steps: RunSteps) -> None:
     run = run_steps("- launch\n", head="expected-failure: bug 7")
     assert (run.status, run.only.ok, run.only.directive) == (1, False, "")
-    assert run.message == "passed, though it is known to fail"
+    assert run.message == "passed, but is expected to fail"
     assert run.only.block["hint"] == "remove 'expected-failure'"
 
 

@@ -174,7 +174,7 @@ def test_an_audit_there_finds_what_one_here_does(cluster: Cluster, tmp_path: Pat
     assert without_times(there.stdout) == without_times(here.stdout)
     assert there.status == here.status == 1
     for each in (there, here):
-        assert "written.yaml:4:5: error[audit]: no case fails if this is left out" in each.stderr
+        assert "written.yaml:4:5: error[audit]: no case fails if this is dropped" in each.stderr
         assert "audit: 2 mutants: 1 killed, 1 survived" in each.stderr
     assert not list(tmp_path.glob("*kept*"))
 

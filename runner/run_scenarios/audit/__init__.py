@@ -1,1 +1,1 @@
-"""`--audit`: each assertion of the cases is broken once, and each write left out, to see that a case fails for it."""
+"""Mutation testing of scenarios, for `--audit`: break each assertion and drop each write, one at a time."""

@@ -1,4 +1,4 @@
-"""The cases as they are, and then with one thing changed at a time. Imports run, baseline, excuses and trials."""
+"""Run the cases unchanged, and then every mutant in one case after the other until one kills it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ from run_scenarios.core.events import (
     Outcome,
     Result,
     RunEvent,
+    RunStopped,
     TestPoint,
 )
 from run_scenarios.core.signals import Interrupted
 from run_scenarios.core.source import Source
-from run_scenarios.execution.session import Execute, run_selection
+from run_scenarios.execution.session import RunTasks, run_selection
 from run_scenarios.scenario.case import Task
 
-LEAST_CAP_S, CAP_FACTOR = 30.0, 10.0
-"""How long a changed case may take: so many times as long as it does unchanged, but not too little."""
+MIN_CAP_S, CAP_FACTOR = 30.0, 10.0
+"""The time limit of a mutant: a multiple of the time that the unchanged case takes, but at least `MIN_CAP_S`."""
 
 
 def run_audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interrupted | None:
-    """Run what was selected, and then audit its files; return what stopped that before its end, if anything did.
+    """Run the selected cases, and then audit their files; return what stopped that early, if anything did.
 
-    A file of procedures is audited if every case that uses it is there; for what one case does not need, another may.
+    A file of procedures is audited only if every case that uses it is selected: each case may need another part of it.
 
     :raise UsageError: as `list_changed_files` does.
     :raise SetupError: as `run_selection` does.
@@ -49,146 +50,162 @@ def run_audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> 
     audited = {at for task in selection.tasks for at in task.case.file.texts}
     if options.changed is not None:
         audited &= list_changed_files(options.changed)
-    whole = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, _named_as_a_whole(options)))}
-    own = {task.case.file.absolute_path for task in selection.tasks}
-    auditor = Auditor(selection, emit, audited & (own | whole), whole)
-    return run_selection(options, auditor.selection, auditor, auditor.audit)
+    named = _find_paths_named_entirely(options)
+    entire = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, named))}
+    scenarios = {task.case.file.absolute_path for task in selection.tasks}
+    auditor = _Auditor(selection, emit, audited & (scenarios | entire), entire)
+    return run_selection(options, auditor.selection, auditor.take_baseline_event, auditor.run_mutants)
 
 
-def _named_as_a_whole(options: argparse.Namespace) -> list[Path]:
-    """Return the files and directories that the command was given; none if it was given single cases."""
-    in_part = options.define or any("::" in each for each in options.paths)
-    return [] if in_part else [Path(os.path.normpath(Path(each).absolute())) for each in options.paths]
+def _find_paths_named_entirely(options: argparse.Namespace) -> list[Path]:
+    """Return the absolute paths of the command line; none if it names single cases or variable values."""
+    is_partial = options.define or any("::" in each for each in options.paths)
+    return [] if is_partial else [Path(os.path.normpath(Path(each).absolute())) for each in options.paths]
 
 
 @dataclass
-class _File:
-    """A file that is audited, and the point that it has in the plan.
+class _AuditedFile:
+    """A file that is audited, and its test point.
 
     :param at: its absolute path.
-    :param undecided: how many of its mutants have no verdict yet.
+    :param undecided: the number of its mutants that have no verdict yet.
     """
 
     index: int
     source: Source
     at: str
-    trials: Sequence[MutantRuns]
-    excuses: Suppressions
+    mutants: Sequence[MutantRuns]
+    suppressions: Suppressions
     undecided: int
 
 
-class Auditor:
-    """Takes the events of a run: those of the cases as they are it hands on, those of changed ones it judges.
+class _Auditor:
+    """Runs mutants, and reports a verdict on each and a result for each file.
 
     :param audited: the absolute paths of the files to audit.
-    :param whole: those that no case was left out of, so that nobody comes where none of these does.
+    :param entire: those of them of which every case was selected, so that a step that no case runs is a finding.
     """
 
-    def __init__(self, selection: Selection, emit: Emit, audited: Collection[str], whole: Collection[str]) -> None:
+    def __init__(self, selection: Selection, emit: Emit, audited: Collection[str], entire: Collection[str]) -> None:
         self._emit = emit
-        self._whole = whole
+        self._entire = entire
         self._baseline = Baseline()
         first = len(selection.points)
-        self._files = list(_files(selection.tasks, audited, first))
+        self._files = list(_find_audited_files(selection.tasks, audited, first))
         points = tuple(TestPoint(f"{each.source.path} (audit)", each.source.path) for each in self._files)
         self.selection = replace(selection, further=points)
-        self._number = itertools.count(first + len(points))
-        self._running: dict[int, tuple[_File, MutantRuns, str]] = {}
+        self._unused_indices = itertools.count(first + len(points))
+        self._running: dict[int, tuple[_AuditedFile, MutantRuns, str]] = {}
 
-    def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
-        index = getattr(event, "index", -1)
-        if index < len(self.selection.points):
-            self._baseline(event)
-            self._emit(event)
-        elif isinstance(event, CaseFinished) and event.result.outcome is not Outcome.INTERRUPTED:
-            self._judge(*self._running.pop(index), event.result)
+    def take_baseline_event(self, event: RunEvent) -> None:
+        """Take an event of the run, and of the unchanged cases."""
+        self._baseline.add_event(event)
+        self._emit(event)
 
-    async def audit(self, execute: Execute) -> Interrupted | None:
-        """Try every mutant in one case after the other, until one fails for it."""
+    async def run_mutants(self, run_tasks: RunTasks) -> Interrupted | None:
+        """Run every mutant in one case after the other, until one kills it."""
         for file in self._files:
-            for each in file.trials:
-                self._prepare(file, each)
-        while tasks := [self._next(file, each) for file in self._files for each in file.trials if not each.are_over]:
-            stopped = await execute(tasks)
+            for mutant in file.mutants:
+                self._find_cases(file, mutant)
+        while tasks := self._make_next_tasks():
+            stopped = await run_tasks(tasks, self._take_mutant_event)
             if stopped:
                 return stopped
-        self._emit(Notice(self._summary()))
+        self._emit(Notice(self._summarize()))
         return None
 
-    def _prepare(self, file: _File, trials: MutantRuns) -> None:
-        """Find the cases for a mutant; give those their verdict that need no case, or have none."""
-        if trials.mutant.cannot_fail:
-            trials.verdict = Verdict.SURVIVED
+    def _take_mutant_event(self, event: RunEvent) -> None:
+        """Take an event of a mutant: its result is judged, and the rest of what it does is not reported."""
+        match event:
+            case CaseFinished() if event.result.outcome is not Outcome.INTERRUPTED:
+                file, mutant, case = self._running.pop(event.index)
+                mutant.add_result(case, event.result)
+                if mutant.is_decided:
+                    self._report_mutant(file, mutant)
+            case RunStopped():
+                self._emit(event)
+
+    def _find_cases(self, file: _AuditedFile, mutant: MutantRuns) -> None:
+        """Find the cases in which a mutant can run; report it at once if it needs none, or has none."""
+        if mutant.mutant.cannot_fail:
+            mutant.verdict = Verdict.SURVIVED
         else:
-            trials.left = self._baseline.through(trials.mutant.step, self.selection.tasks)
-            if not trials.left and self._should_be_reached(file):
-                trials.verdict = Verdict.NEVER_REACHED
-        if trials.are_over:
-            self._settle(file, trials)
+            mutant.remaining = self._baseline.find_covering_cases(mutant.mutant.step, self.selection.tasks)
+            if not mutant.remaining and self._must_be_covered(file):
+                mutant.verdict = Verdict.NOT_COVERED
+        if mutant.is_decided:
+            self._report_mutant(file, mutant)
 
-    def _should_be_reached(self, file: _File) -> bool:
-        concerned = [task for task in self.selection.tasks if file.at in task.case.file.texts]
-        return file.at in self._whole and all(map(self._baseline.passed, concerned))
+    def _must_be_covered(self, file: _AuditedFile) -> bool:
+        """Tell whether every case that could run the steps of a file was run, and passed."""
+        users = [task for task in self.selection.tasks if file.at in task.case.file.texts]
+        return file.at in self._entire and all(map(self._baseline.has_passed, users))
 
-    def _next(self, file: _File, trials: MutantRuns) -> Task:
-        """Return the next case for a mutant, as it is to be changed."""
-        task = trials.left.pop(0)
-        case, index = task.case, next(self._number)
-        limits = (case.cap_s, max(LEAST_CAP_S, CAP_FACTOR * self._baseline.seconds(task)))
-        changed = replace(case, file=replace(case.file, changes=trials.mutant.changes), cap_s=min(filter(None, limits)))
-        self._running[index] = (file, trials, task.point.name)
-        return replace(task, index=index, case=changed, point=replace(task.point, name=f"{index}"))
+    def _make_next_tasks(self) -> list[Task]:
+        """Return a task for each mutant without a verdict: the mutant in its next case."""
+        return [
+            self._make_next_task(file, mutant)
+            for file in self._files
+            for mutant in file.mutants
+            if not mutant.is_decided
+        ]
 
-    def _judge(self, file: _File, trials: MutantRuns, name: str, result: Result) -> None:
-        trials.note(name, result)
-        if trials.are_over:
-            self._settle(file, trials)
+    def _make_next_task(self, file: _AuditedFile, mutant: MutantRuns) -> Task:
+        task = mutant.remaining.pop(0)
+        case, index = task.case, next(self._unused_indices)
+        limits = (case.cap_s, max(MIN_CAP_S, CAP_FACTOR * self._baseline.get_duration_s(task)))
+        mutated = replace(case, file=replace(case.file, changes=mutant.mutant.changes), cap_s=min(filter(None, limits)))
+        self._running[index] = (file, mutant, task.point.name)
+        return replace(task, index=index, case=mutated, point=replace(task.point, name=f"{index}"))
 
-    def _settle(self, file: _File, trials: MutantRuns) -> None:
-        mutant, reason = trials.mutant, file.excuses.reason(trials.mutant.span.line)
-        if trials.verdict.is_finding and reason:
-            trials.verdict, trials.reason = Verdict.EXCUSED, reason
-        change = "left-out" if mutant.is_dropped else "broken"
-        word, reason = trials.verdict.word, trials.reason or mutant.cannot_fail
-        self._emit(MutantFinished(file.index, mutant.span, change, word, reason, tuple(trials.done)))
+    def _report_mutant(self, file: _AuditedFile, runs: MutantRuns) -> None:
+        mutant = runs.mutant
+        reason = file.suppressions.find_reason(mutant.span.line)
+        if runs.verdict.is_finding and reason:
+            runs.suppress(reason)
+        change = "dropped" if mutant.is_dropped else "broken"
+        explanation = runs.reason or mutant.cannot_fail
+        self._emit(
+            MutantFinished(file.index, mutant.span, change, runs.verdict.word, explanation, tuple(runs.finished))
+        )
         file.undecided -= 1
         if not file.undecided:
-            self._report(file)
+            self._report_file(file)
 
-    def _report(self, file: _File) -> None:
-        found = [each.diagnostic() for each in file.trials if each.verdict.is_finding]
-        needed = {each.mutant.span.line for each in file.trials if each.verdict is not Verdict.KILLED}
-        findings = sorted([*found, *file.excuses.wrong(needed)], key=lambda each: each.sort_key)
-        if findings:
-            self._emit(DiagnosticsFound(tuple(findings)))
-        self._emit(CaseFinished(file.index, _result(file, findings)))
+    def _report_file(self, file: _AuditedFile) -> None:
+        findings = [each.make_diagnostic() for each in file.mutants if each.verdict.is_finding]
+        needed = {each.mutant.span.line for each in file.mutants if each.verdict is not Verdict.KILLED}
+        diagnostics = sorted([*findings, *file.suppressions.check(needed)], key=lambda each: each.sort_key)
+        if diagnostics:
+            self._emit(DiagnosticsFound(tuple(diagnostics)))
+        self._emit(CaseFinished(file.index, _make_result(file, diagnostics)))
 
-    def _summary(self) -> str:
-        counts = Counter(each.verdict for file in self._files for each in file.trials)
+    def _summarize(self) -> str:
+        counts = Counter(each.verdict for file in self._files for each in file.mutants)
         always = {Verdict.KILLED, *(each for each in Verdict if each.is_finding)}
         listed = [f"{counts[each]} {each.word}" for each in Verdict if counts[each] or each in always]
         noun = "mutant" if counts.total() == 1 else "mutants"
         return f"audit: {counts.total()} {noun}: {', '.join(listed)}"
 
 
-def _files(tasks: Iterable[Task], audited: Collection[str], first: int) -> Iterator[_File]:
-    """Yield the files in which there is something to audit, in the order of their names."""
+def _find_audited_files(tasks: Iterable[Task], audited: Collection[str], first: int) -> Iterator[_AuditedFile]:
+    """Yield the files that have mutants, in the order of their names.
+
+    :param first: the index of the first one's test point.
+    """
     sources = {at: text.source for task in tasks for at, text in task.case.file.texts.items() if at in audited}
     index = itertools.count(first)
     for at, source in sorted(sources.items(), key=lambda each: each[1].path):
-        trials = [MutantRuns(each) for each in generate_mutants(source, at)]
-        if trials:
-            yield _File(next(index), source, at, trials, Suppressions(source), len(trials))
+        mutants = [MutantRuns(each) for each in generate_mutants(source, at)]
+        if mutants:
+            yield _AuditedFile(next(index), source, at, mutants, Suppressions(source), len(mutants))
 
 
-def _result(file: _File, findings: Sequence[Diagnostic]) -> Result:
-    errors = [each for each in findings if each.severity == "error"]
+def _make_result(file: _AuditedFile, diagnostics: Sequence[Diagnostic]) -> Result:
+    errors = [each for each in diagnostics if each.severity == "error"]
     if errors:
-        return Result(
-            Outcome.UNPROVEN,
-            failure=Failure(errors[0], details=tuple(f"{each.span}: {each.message}" for each in errors)),
-        )
-    if all(each.verdict is Verdict.NOT_TRIED for each in file.trials):
-        return Result(Outcome.SKIPPED, note="no case that passes comes here")
+        details = tuple(f"{each.span}: {each.message}" for each in errors)
+        return Result(Outcome.UNPROVEN, failure=Failure(errors[0], details=details))
+    if all(each.verdict is Verdict.NOT_RUN for each in file.mutants):
+        return Result(Outcome.SKIPPED, note="no case that passes runs its steps")
     return Result(Outcome.PASSED)

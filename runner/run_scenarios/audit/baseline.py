@@ -1,4 +1,4 @@
-"""What the cases do as they are: which steps they run, and how they end. Imports model and task."""
+"""The results of the unchanged cases, and the steps that each of them ran."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from run_scenarios.scenario.case import Task
 
 
 class Baseline:
-    """Takes the events of the cases, and tells which of them a change of a step can be tried in."""
+    """Collects the events of the unchanged cases, to find the cases in which a mutant can run."""
 
     def __init__(self) -> None:
-        self._ran: dict[Span, set[int]] = {}
+        self._cases_by_step: dict[Span, set[int]] = {}
         self._results: dict[int, Result] = {}
 
-    def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+    def add_event(self, event: RunEvent) -> None:
+        """Take note of an event."""
         match event:
             case StepFinished() if not event.skipped:
-                self._ran.setdefault(event.span, set()).add(event.index)
+                self._cases_by_step.setdefault(event.span, set()).add(event.index)
             case CaseFinished():
                 self._results[event.index] = event.result
 
-    def seconds(self, task: Task) -> float:
-        """Return how long a case took."""
+    def get_duration_s(self, task: Task) -> float:
+        """Return how many seconds a case took."""
         return self._results[task.index].duration_s
 
-    def passed(self, task: Task) -> bool:
-        """Tell whether a case passed; in one that fails anyhow, a change proves nothing."""
+    def has_passed(self, task: Task) -> bool:
+        """Tell whether a case passed; only in such a case can a mutant be killed."""
         return self._results[task.index].outcome is Outcome.PASSED
 
-    def through(self, step: Span, tasks: Iterable[Task]) -> list[Task]:
-        """Return the cases that passed and ran a step, the quickest first."""
-        ran = self._ran.get(step, set())
-        return sorted((each for each in tasks if each.index in ran and self.passed(each)), key=self.seconds)
+    def find_covering_cases(self, step: Span, tasks: Iterable[Task]) -> list[Task]:
+        """Return the cases that passed and ran a step, the fastest first."""
+        covering = self._cases_by_step.get(step, set())
+        return sorted(
+            (each for each in tasks if each.index in covering and self.has_passed(each)), key=self.get_duration_s
+        )

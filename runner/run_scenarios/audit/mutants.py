@@ -1,6 +1,6 @@
-"""A file to its mutants: each step with one thing broken or left out. Imports read_steps and steps.
+"""Generate the mutants of a file: each has one assertion broken, or one action dropped.
 
-They are made of the file's nodes, so that the file with one of them in its place is read, checked and run as any other.
+A mutant replaces a node of the file, which is then read, checked and run like any other file.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from run_scenarios.steps.eventually import Eventually
 from run_scenarios.steps.mutations import Mutation, drop_each_item, mutate_expectation, replace_key
 from run_scenarios.syntax.yaml_loader import load_text
 
-PATIENCE_S = 2
-"""How long `eventually` may wait for what cannot come true."""
+MUTANT_WITHIN_S = 2
+"""The limit of an `eventually` that holds a mutant, which can never succeed."""
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One thing that a case should fail for, and the changes that bring it about.
+    """One change that should make a case fail.
 
-    :param step: the step it is in.
-    :param span: where in the step.
-    :param is_dropped: whether that is left out of what the step does; else it is asserted, and broken.
-    :param cannot_fail: why it needs no run to know that nothing fails for it, "" if it does.
+    :param step: the step that is changed.
+    :param span: the part of the step that is changed.
+    :param is_dropped: whether an action is dropped; otherwise an assertion is broken.
+    :param cannot_fail: why no case can fail, as is known without a run, "" if one may.
     """
 
     step: Span
@@ -41,7 +41,7 @@ class Mutant:
 
 
 def generate_mutants(source: Source, at: str) -> list[Mutant]:
-    """Return the mutants of a file that was found right, in the order of its text.
+    """Return the mutants of a valid file, in the order of its text.
 
     :param at: its absolute path.
     """
@@ -52,36 +52,45 @@ def generate_mutants(source: Source, at: str) -> list[Mutant]:
     for entry in procedures if isinstance(procedures, MappingNode) else ():
         assert isinstance(entry.value, MappingNode)
         blocks.append((("procedures", entry.key, "steps"), entry.value.get("steps")))
-    found = [mutant for path, steps in blocks for mutant in _of_block(steps, at, path, ())]
+    found = [mutant for path, steps in blocks for mutant in _mutate_block(steps, at, path, ())]
     return sorted(found, key=lambda each: (each.span.line, each.span.column))
 
 
-def _of_block(steps: Node | None, at: str, path: Path, beside: tuple[Change, ...]) -> Iterator[Mutant]:
-    """Yield the mutants of a block of steps; with the changes `beside` that the blocks around it need."""
+def _mutate_block(steps: Node | None, at: str, path: Path, outer_changes: tuple[Change, ...]) -> Iterator[Mutant]:
+    """Yield the mutants of a block of steps.
+
+    :param outer_changes: the changes that the enclosing blocks need with each of them.
+    """
     for index, item in enumerate(steps if isinstance(steps, SequenceNode) else ()):
-        parts, here = make_step_mapping(item), (*path, index)
+        parts, step_path = make_step_mapping(item), (*path, index)
         verb = find_verb(parts)
-        for is_dropped, found in ((False, _broken(parts, verb)), (True, _left_out(parts, verb))):
-            for broken in found:
-                change = Change(at, here, _changed(parts, verb, broken.keys))
-                yield Mutant(verb.span, broken.span, (change, *beside), is_dropped, broken.cannot_fail)
-        yield from _of_block(parts.get("steps"), at, (*here, "steps"), (*beside, *_impatient(verb, at, here)))
+        for is_dropped, mutations in ((False, _break_assertions(parts, verb)), (True, _drop_actions(parts, verb))):
+            for each in mutations:
+                change = Change(at, step_path, _replace_keys(parts, verb, each.keys))
+                yield Mutant(verb.span, each.span, (change, *outer_changes), is_dropped, each.cannot_fail)
+        inner_changes = (*outer_changes, *_shorten_within(verb, at, step_path))
+        yield from _mutate_block(parts.get("steps"), at, (*step_path, "steps"), inner_changes)
 
 
-def _broken(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
-    """Yield everything that may be broken of a step; where it must fail, all else of it counts for nothing."""
+def _break_assertions(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
+    """Yield the step with each of its assertions broken; a step that must fail asserts nothing but its error."""
     error, expect = parts.get("error"), parts.get("expect")
     if error is not None:
-        yield from _of_modifier("error", error)
+        yield from _break_modifier("error", error)
         return
-    for assertion in VERBS[verb.key].MUTATORS:
-        yield from assertion(verb.key, verb.value)
+    for mutator in VERBS[verb.key].MUTATORS:
+        yield from mutator(verb.key, verb.value)
     if expect is not None:
-        yield from _of_modifier("expect", expect)
+        yield from _break_modifier("expect", expect)
 
 
-def _left_out(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
-    """Yield the step that is not run, and the step without one of several things that it does."""
+def _break_modifier(key: str, expected: Node) -> Iterator[Mutation]:
+    for span, node, cannot_fail in mutate_expectation(expected):
+        yield Mutation(span, {key: node}, cannot_fail)
+
+
+def _drop_actions(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
+    """Yield the step skipped, and the step without each one of several effects."""
     key = VERBS[verb.key].EFFECTS_KEY
     if not key or parts.get("error") is not None:
         return
@@ -92,20 +101,15 @@ def _left_out(parts: MappingNode, verb: Entry) -> Iterator[Mutation]:
             yield Mutation(item.span, {verb.key: replace_key(verb.value, key, others)})
 
 
-def _of_modifier(key: str, expected: Node) -> Iterator[Mutation]:
-    for span, node, cannot_fail in mutate_expectation(expected):
-        yield Mutation(span, {key: node}, cannot_fail)
-
-
-def _changed(parts: MappingNode, verb: Entry, keys: Mapping[str, Node | None]) -> MappingNode:
-    """Return a step with other values for some of its keys; a key that is new stands where the verb does."""
+def _replace_keys(parts: MappingNode, verb: Entry, keys: Mapping[str, Node | None]) -> MappingNode:
+    """Return a step with other values for some of its keys; a new key gets the position of the verb."""
     values = {**{each.key: each.value for each in parts}, **keys}
     spans = {each.key: each.span for each in parts}
     entries = (Entry(spans.get(key, verb.span), key, node) for key, node in values.items() if node is not None)
     return make_mapping(parts.span, tuple(entries))
 
 
-def _impatient(verb: Entry, at: str, here: Path) -> Iterator[Change]:
+def _shorten_within(verb: Entry, at: str, step_path: Path) -> Iterator[Change]:
     within = verb.value.get("within") if isinstance(verb.value, MappingNode) else None
-    if verb.key == Eventually.NAME and within and not within.dynamic and parse_seconds(within) > PATIENCE_S:
-        yield Change(at, (*here, verb.key, "within"), ScalarNode(within.span, PATIENCE_S))
+    if verb.key == Eventually.NAME and within and not within.dynamic and parse_seconds(within) > MUTANT_WITHIN_S:
+        yield Change(at, (*step_path, verb.key, "within"), ScalarNode(within.span, MUTANT_WITHIN_S))

@@ -1,4 +1,4 @@
-"""Comments that say why a case need not fail for something: `# audit: the reason`. Imports comments."""
+"""Comments that suppress the findings of the audit on a line: `# audit: REASON`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from run_scenarios.syntax.comments import find_comments
 
 
 class Suppressions:
-    """The comments of a file."""
+    """The suppressing comments of a file."""
 
     def __init__(self, source: Source) -> None:
         self._comments = list(find_comments(source, "audit"))
         self._reasons = {each.line: each.text for each in self._comments if each.text}
 
-    def reason(self, line: int) -> str:
-        """Return the reason that is given for what is on a line, "" if there is none."""
+    def find_reason(self, line: int) -> str:
+        """Return the reason given for a line, "" if there is none."""
         return self._reasons.get(line, "")
 
-    def wrong(self, needed: Collection[int]) -> Iterator[Diagnostic]:
-        """Yield what is wrong with the comments.
+    def check(self, needed: Collection[int]) -> Iterator[Diagnostic]:
+        """Yield a diagnostic for each comment that has no reason, or suppresses nothing.
 
-        :param needed: the lines that have something to excuse, or may have.
+        :param needed: the lines with mutants that were not killed.
         """
         for each in self._comments:
             if not each.text:
-                yield Diagnostic(each.span, "this comment gives no reason", "# audit: the reason", code="audit")
+                yield Diagnostic(each.span, "this suppression has no reason", "# audit: REASON", code="audit")
             elif each.line not in needed:
-                message = f"this comment excuses nothing: a case fails for whatever is broken on line {each.line}"
+                message = f"this suppression is unused: every mutant on line {each.line} is killed"
                 yield Diagnostic(each.span, message, "remove it, or put it on the line above", "warning", "audit")

@@ -223,14 +223,14 @@ class CaseFinished:
 
 @dataclass(frozen=True)
 class MutantFinished:
-    """`--audit` has seen what comes of a case if one of its assertions is broken, or one of its steps left out.
+    """`--audit` has a verdict on a mutant.
 
     :param index: the point that the file has in the plan.
-    :param span: what was broken, or the step that was left out.
-    :param change: "broken" or "left-out".
-    :param verdict: "killed" if a case failed for it, else what became of it instead.
-    :param reason: why that is so, as far as there is something to say.
-    :param trials: the cases it was tried in, by name, each with its outcome.
+    :param span: what was broken or dropped.
+    :param change: "broken" or "dropped".
+    :param verdict: "killed" if a case failed, else "survived", "not covered", "undecided", "suppressed" or "not run".
+    :param reason: an explanation of the verdict, "" if it needs none.
+    :param trials: the cases it was run in, by name, each with its outcome.
     """
 
     index: int

@@ -42,24 +42,23 @@ class Pool(Protocol):
 
     slots: int
 
-    def start(self, task: Task, slot: int) -> RunningCase:
-        """Return the case of a task; the pool emits its `CaseStarted`."""
+    def start(self, task: Task, slot: int, emit: Emit) -> RunningCase:
+        """Return the case of a task; the pool emits its `CaseStarted` and the events of its steps."""
 
 
 class LocalPool:
     """Runs cases in this process."""
 
-    def __init__(self, settings: Settings, emit: Emit) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.slots = settings.jobs
         self._settings = settings
-        self._emit = emit
         self._requirements = RequirementChecker(settings.guardian)
         self._began = time.monotonic()
 
-    def start(self, task: Task, slot: int) -> CaseRunner:
+    def start(self, task: Task, slot: int, emit: Emit) -> CaseRunner:
         """Begin to run a case."""
-        self._emit(CaseStarted(task.index, slot, time.monotonic() - self._began))
-        return CaseRunner(task, self._settings, self._emit, self._requirements.find_unmet)
+        emit(CaseStarted(task.index, slot, time.monotonic() - self._began))
+        return CaseRunner(task, self._settings, emit, self._requirements.find_unmet)
 
 
 async def run_tasks(
@@ -125,7 +124,7 @@ class _Workers:
                 await self._run_case(task, slot)
 
     async def _run_case(self, task: Task, slot: int) -> None:
-        case = self._running[task.index] = self._pool.start(task, slot)
+        case = self._running[task.index] = self._pool.start(task, slot, self._emit)
         result = await case.result()
         del self._running[task.index]
         if self._failures_left is not None and result.outcome.is_failure:

@@ -1,4 +1,4 @@
-"""The run of what was collected: find QEMU, make room, run the cases, leave nothing. Imports collect and execute."""
+"""Run the selected cases: prepare a workspace and a pool, run the tasks, and clean up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OBJECTS_BEFORE_COLLECTION = 10_000
 
 
 class ExitStatus:
-    """The exit status that the results lead to: the highest wins."""
+    """The exit status of a run: the highest of those that its results lead to."""
 
     IGNORES_STEPS = True
 
@@ -43,28 +43,29 @@ class ExitStatus:
             self.code = max(self.code, event.result.outcome.exit_status)
 
 
-Execute = Callable[[Sequence[Task]], Awaitable[Interrupted | None]]
-Afterwards = Callable[[Execute], Awaitable[Interrupted | None]]
+RunTasks = Callable[[Sequence[Task], Emit], Awaitable[Interrupted | None]]
+"""Runs further tasks in the pool of a run, and returns what stopped them early, if anything did."""
+Continuation = Callable[[RunTasks], Awaitable[Interrupted | None]]
 
 
-async def _nothing_more(execute: Execute) -> None:
+async def _do_nothing(run_tasks: RunTasks) -> None:
     return None
 
 
 def run_selection(
-    options: argparse.Namespace, selection: Selection, emit: Emit, afterwards: Afterwards = _nothing_more
+    options: argparse.Namespace, selection: Selection, emit: Emit, then: Continuation = _do_nothing
 ) -> Interrupted | None:
-    """Run what was selected, and return what stopped the run before its end, if anything did.
+    """Run what was selected, and return what stopped the run early, if anything did.
 
-    :param afterwards: is given what runs further tasks in the same place, once those selected have come to their end.
-    :raise SetupError: if a place for the cases is missing; nothing was emitted then.
+    :param then: called when the selected tasks have ended, unless they were stopped.
+    :raise SetupError: if the workspace cannot be made; nothing has been emitted then.
     """
     if not selection.tasks:
         _emit_start(selection, options, emit)
         return None
     began = time.monotonic()
-    # Every case is there to the end: the collector need not go through all of them again and again. What a run makes is
-    # nearly always gone with its last use.
+    # All cases live until the end of the run, and most objects of the run itself are freed by reference counting: the
+    # garbage collector need not traverse them again and again.
     gc.freeze()
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     with prepare_settings(options) as settings:
@@ -72,9 +73,9 @@ def run_selection(
             settings = replace(settings, debugger=Debugger(options.step, options.pause_on_failure, emit))
         _emit_start(selection, options, emit)
         try:
-            stopped = asyncio.run(_execute(options, selection, settings, emit, afterwards))
+            stopped = asyncio.run(_run_in_pool(options, selection, settings, emit, then))
         finally:
-            # What is left is short, and would be left lying about.
+            # The cleanup that remains is short; interrupted, it would leave files behind.
             ignore_stop_signals()
         emit(RunFinished(time.monotonic() - began))
     return stopped
@@ -88,21 +89,21 @@ def _emit_start(selection: Selection, options: argparse.Namespace, emit: Emit) -
 
 
 def run_single_task(task: Task, settings: Settings) -> Result:
-    """Run one case in the main thread, and return how it ended.
+    """Run one case in the main thread, and return its result.
 
-    :raise Interrupted: if a signal asked to stop meanwhile; nothing is left of the case then.
+    :raise Interrupted: if a signal stopped it; it has been cleaned up then.
     """
     results: list[Result] = []
 
-    def note(event: RunEvent) -> None:
+    def take(event: RunEvent) -> None:
         if isinstance(event, CaseFinished):
             results.append(event.result)
 
-    async def alone() -> Interrupted | None:
-        return await run_tasks((task,), LocalPool(settings, note), note, watch_stop_signals())
+    async def run_alone() -> Interrupted | None:
+        return await run_tasks((task,), LocalPool(settings), take, watch_stop_signals())
 
     with raise_on_stop_signals():
-        stopped = asyncio.run(alone())
+        stopped = asyncio.run(run_alone())
     if stopped:
         raise stopped
     return results[0]
@@ -110,9 +111,9 @@ def run_single_task(task: Task, settings: Settings) -> Result:
 
 @contextlib.contextmanager
 def prepare_settings(options: argparse.Namespace) -> Iterator[Settings]:
-    """Make a workspace; in the end, have nothing left of it.
+    """Yield settings with a workspace, which is removed at the end.
 
-    :raise SetupError: if there is no place for it.
+    :raise SetupError: if it cannot be made.
     """
     test_dir = Path(os.environ.get("TEST_DIR") or tempfile.gettempdir())
     guardian = Guardian.start()
@@ -124,30 +125,32 @@ def prepare_settings(options: argparse.Namespace) -> Iterator[Settings]:
         guardian.stop()
 
 
-async def _execute(
-    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit, afterwards: Afterwards
+async def _run_in_pool(
+    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit, then: Continuation
 ) -> Interrupted | None:
     failures_left = 1 - len(selection.bad) if options.fail_fast else None
     stop = watch_stop_signals()
-    async with _pool(options, selection.tasks, settings, emit) as pool:
+    async with _open_pool(options, selection.tasks, settings, emit) as pool:
         tasks = choose_start_order(selection.tasks, selection.expected, pool.slots)
         stopped = await run_tasks(tasks, pool, emit, stop, failures_left)
-        return stopped or await afterwards(lambda tasks: run_tasks(tasks, pool, emit, stop))
+        return stopped or await then(lambda tasks, emit: run_tasks(tasks, pool, emit, stop))
 
 
 @contextlib.asynccontextmanager
-async def _pool(
+async def _open_pool(
     options: argparse.Namespace, tasks: Sequence[Task], settings: Settings, emit: Emit
 ) -> AsyncIterator[Pool]:
     if options.cluster is None:
-        yield LocalPool(settings, emit)
+        yield LocalPool(settings)
         return
-    async with _cluster(options.cluster, tasks[0].programs.paths, settings, emit) as pool:
+    async with _connect_cluster(options.cluster, tasks[0].programs.paths, settings, emit) as pool:
         yield pool
 
 
 @contextlib.asynccontextmanager
-async def _cluster(address: str, tools: Mapping[str, str], settings: Settings, emit: Emit) -> AsyncIterator[Pool]:
+async def _connect_cluster(
+    address: str, tools: Mapping[str, str], settings: Settings, emit: Emit
+) -> AsyncIterator[Pool]:
     try:
         from run_scenarios.execution.cluster.driver import connect_pool
     except ModuleNotFoundError as error:

@@ -1,7 +1,4 @@
-"""Which case starts when: in the order of the plan, but for one so long that the run would wait for it in the end.
-
-Imports task.
-"""
+"""Choose the order in which cases start: that of the plan, except that long cases start early enough."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ from run_scenarios.scenario.case import Task
 def choose_start_order(tasks: Sequence[Task], expected: Mapping[str, float], workers: int) -> list[Task]:
     """Return tasks in the order in which to start them.
 
-    :param expected: seconds that cases took before, by name; the others are taken for average.
-    :param workers: how many run at a time.
+    :param expected: seconds that cases took before, by name; the others are assumed to be average.
+    :param workers: the number of cases that run at a time.
     """
-    usual = fmean(expected.values()) if expected else 1.0
-    seconds = {task.index: expected.get(task.point.case, usual) for task in tasks}
+    average = fmean(expected.values()) if expected else 1.0
+    seconds = {task.index: expected.get(task.point.case, average) for task in tasks}
     left = sum(seconds.values())
     by_plan, by_length = deque(tasks), deque(sorted(tasks, key=lambda task: seconds[task.index], reverse=True))
     order: dict[int, Task] = {}

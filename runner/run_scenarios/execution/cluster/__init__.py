@@ -1,5 +1,5 @@
-"""Cases on many machines: the engine is Dask distributed; ours is only what travels and who is asked.
+"""Run cases on the workers of a Dask cluster.
 
-`driver` hands cases to the scheduler; `worker` is what Dask calls on each machine; `agent` is the process beside each
-worker that runs the cases and outlives nothing; `parcel` is what goes between them.
+`driver` submits cases to the scheduler; `worker` is what Dask calls on each machine; `agent` is the process next to
+each worker that runs the cases; `messages` is what they exchange.
 """

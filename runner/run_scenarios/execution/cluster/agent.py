@@ -1,7 +1,7 @@
-"""The process beside a Dask worker that runs its cases, as many at a time as it is given. Imports execute, check.
+"""The process next to a Dask worker that runs its cases, as many at a time as it is given.
 
-It reads parcels from standard input and writes deliveries to standard output. When the worker dies, however it dies,
-that input ends, and so do the cases, their processes and their files.
+It reads requests from standard input and writes responses to standard output. When the worker dies, that input ends,
+and so do the cases, their processes and their files.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ def main() -> None:
 
 
 async def _serve(place: Path, guardian: Guardian) -> None:
-    """Run every parcel as it comes; at the end of the input, end what runs."""
+    """Run every request as it comes; at the end of the input, stop all cases."""
     messages: asyncio.Queue[CaseRequest | StopRun | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, loop, messages), daemon=True).start()
-    agent = _CaseServer(place, guardian, sys.stdout.buffer)
+    threading.Thread(target=_read_messages, args=(sys.stdin.buffer, loop, messages), daemon=True).start()
+    server = _CaseServer(place, guardian, sys.stdout.buffer)
     while (message := await messages.get()) is not None:
         if isinstance(message, StopRun):
-            agent.stop(message.run)
+            server.stop(message.run)
         else:
-            agent.start(message)
-    await agent.stop_all()
+            server.start(message)
+    await server.stop_all()
 
 
-def _read(
+def _read_messages(
     stream: IO[bytes], loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[CaseRequest | StopRun | None]
 ) -> None:
     try:
@@ -73,9 +73,9 @@ def _read(
 
 
 class _CaseServer:
-    """The cases that run here, and the builds of QEMU that they run on.
+    """Runs cases, on the builds of QEMU that they ask for.
 
-    :param place: where the directories of the cases are made.
+    :param place: the parent of the directories of the cases.
     """
 
     def __init__(self, place: Path, guardian: Guardian, output: IO[bytes]) -> None:
@@ -87,67 +87,69 @@ class _CaseServer:
         self._requirements = RequirementChecker(guardian)
         self._count = 0
 
-    def start(self, parcel: CaseRequest) -> None:
+    def start(self, request: CaseRequest) -> None:
         """Begin to run a case."""
         self._count += 1
-        task = asyncio.create_task(self._serve(parcel, self._place / str(self._count)))
-        self._running[task] = parcel.run
+        task = asyncio.create_task(self._respond(request, self._place / str(self._count)))
+        self._running[task] = request.run
         task.add_done_callback(self._running.pop)
 
     def stop(self, run: str) -> None:
-        """End the cases of a run; nobody waits for what comes of them."""
+        """Stop the cases of a run without waiting for them."""
         for task, its_run in self._running.items():
             if its_run == run:
                 task.cancel()
 
     async def stop_all(self) -> None:
-        """End every case, and wait until nothing of them is left."""
+        """Stop every case, and wait until all are cleaned up."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _serve(self, parcel: CaseRequest, place: Path) -> None:
+    async def _respond(self, request: CaseRequest, place: Path) -> None:
         events: list[RunEvent] = []
         try:
-            result = await self._run(parcel, place, events)
-            kept = result.artifacts and (result.outcome.is_failure or parcel.keep_logs)
-            files = _files_in(Path(result.artifacts)) if kept else {}
+            result = await self._run_case(request, place, events)
+            kept = result.artifacts and (result.outcome.is_failure or request.keep_logs)
+            files = _read_files(Path(result.artifacts)) if kept else {}
         except (RunnerError, OSError) as error:
-            result, files = _broken(parcel.case, str(error)), {}
+            result, files = _make_broken_result(request.case, str(error)), {}
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        send(self._output, CaseResponse(parcel.run, parcel.index, replace(result, artifacts=""), tuple(events), files))
+        send(
+            self._output, CaseResponse(request.run, request.index, replace(result, artifacts=""), tuple(events), files)
+        )
 
-    async def _run(self, parcel: CaseRequest, place: Path, events: list[RunEvent]) -> Result:
-        build = self._build(parcel)
-        wrong = await build.mistakes(parcel.case, self._guardian)
-        if wrong:
-            return Result(Outcome.INVALID, failure=Failure(wrong[0]))
-        task = Task(parcel.index, parcel.case, build.programs, parcel.point)
+    async def _run_case(self, request: CaseRequest, place: Path, events: list[RunEvent]) -> Result:
+        build = self._find_build(request)
+        errors = await build.check_qmp(request.case, self._guardian)
+        if errors:
+            return Result(Outcome.INVALID, failure=Failure(errors[0]))
+        task = Task(request.index, request.case, build.programs, request.point)
         workspace = Workspace(place, place / "logs", False, self._guardian)
-        settings = Settings(workspace, self._guardian, records_traffic=parcel.records_traffic)
+        settings = Settings(workspace, self._guardian, records_traffic=request.records_traffic)
         try:
             return await CaseRunner(task, settings, events.append, self._requirements.find_unmet).result()
         finally:
             workspace.remove()
 
-    def _build(self, parcel: CaseRequest) -> _Build:
-        key = frozenset(parcel.tools.items())
+    def _find_build(self, request: CaseRequest) -> _Build:
+        key = frozenset(request.tools.items())
         if key not in self._builds:
-            self._builds[key] = _Build(find_programs(parcel.tools, os.environ))
+            self._builds[key] = _Build(find_programs(request.tools, os.environ))
         return self._builds[key]
 
 
 @dataclass
 class _Build:
-    """One QEMU on this machine, and what is known of the scenarios checked against it."""
+    """One QEMU on this machine, its QMP schemas, and the scenarios that were checked against them."""
 
     programs: Programs
     _schemas: dict[str, QmpSchema] = field(default_factory=dict)
     _checked: dict[frozenset[str], tuple[Diagnostic, ...]] = field(default_factory=dict)
 
-    async def mistakes(self, case: Case, guardian: Guardian) -> tuple[Diagnostic, ...]:
-        """Return what is wrong with the QMP of a scenario, as this QEMU speaks it.
+    async def check_qmp(self, case: Case, guardian: Guardian) -> tuple[Diagnostic, ...]:
+        """Return the errors in the QMP of a scenario, according to the schema of this QEMU.
 
         :raise SetupError: if QEMU cannot be asked.
         """
@@ -156,26 +158,26 @@ class _Build:
         texts = frozenset({scenario.span.source.text, *(each.span.source.text for each in procedures)})
         if texts not in self._checked:
             walks = [[each for each in walk if is_checked(each)] for walk in dry_run(scenario).visited]
-            check = QmpChecker(SchemaProvider(None, await self._ask(guardian), may_ask=False), self._skipped)
+            check = QmpChecker(SchemaProvider(None, await self._get_schemas(guardian), may_ask=False), self._find_unmet)
             self._checked[texts] = tuple(check.check(scenario, walks))
         return self._checked[texts]
 
-    async def _ask(self, guardian: Guardian) -> dict[str, QmpSchema]:
+    async def _get_schemas(self, guardian: Guardian) -> dict[str, QmpSchema]:
         for program in QMP_PROGRAMS:
             if program not in self._schemas and program in self.programs.paths:
                 self._schemas[program] = await introspect(self.programs, guardian, program)
         return self._schemas
 
-    def _skipped(self, requires: Requirements, schema: QmpSchema) -> str:
+    def _find_unmet(self, requires: Requirements, schema: QmpSchema) -> str:
         return find_unmet_requirement(requires, self.programs, schema)
 
 
-def _broken(case: Case, message: str) -> Result:
+def _make_broken_result(case: Case, message: str) -> Result:
     return Result(Outcome.BROKEN, failure=Failure(Diagnostic(case.load().span, message)))
 
 
-def _files_in(directory: Path) -> dict[str, bytes]:
-    """Return the files in a directory; of a huge one, its end."""
+def _read_files(directory: Path) -> dict[str, bytes]:
+    """Return the files in a directory, each cut to its last `FILE_LIMIT` bytes."""
     files = {}
     for file in sorted(directory.rglob("*")):
         if file.is_file() and not file.is_symlink():

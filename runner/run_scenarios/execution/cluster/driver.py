@@ -1,7 +1,7 @@
-"""Tasks to results by way of a Dask scheduler: hand out, follow, collect. Imports execute, parcel, worker.
+"""Run tasks on a Dask cluster.
 
-Source: the manual of Dask distributed: a worker's `log_event` reaches whoever subscribed to the topic, and a task whose
-worker has died is given to another one.
+Source: the manual of Dask distributed: a worker's `log_event` reaches the subscribers of the topic, and a task whose
+worker died is given to another one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from run_scenarios.execution.cluster.worker import (
 )
 from run_scenarios.scenario.case import Task
 
-IN_FLIGHT = 1_000
+MAX_IN_FLIGHT = 1_000
 CONNECT_S = 10
 WORKERLESS_S = 120.0
-FAREWELL_S = 10.0
+DISCONNECT_S = 10.0
 FREE = -1
 
 
@@ -44,10 +44,10 @@ FREE = -1
 async def connect_pool(
     address: str, tools: Mapping[str, str], settings: Settings, emit: Emit
 ) -> AsyncIterator[ClusterPool]:
-    """Yield the pool of the workers that have joined a scheduler.
+    """Connect to a scheduler and yield the pool of its workers.
 
     :param address: `tcp://HOST:PORT`.
-    :param tools: programs by tool, as they are called on the workers; others are found there.
+    :param tools: the paths of programs on the workers, by tool; others are found there.
     :raise SetupError: if no scheduler answers, no worker joins it, or a worker cannot run cases.
     """
     try:
@@ -55,16 +55,16 @@ async def connect_pool(
     except (OSError, TimeoutError, ValueError) as error:
         raise SetupError(f"no Dask scheduler answers at {address}: {error}") from None
     async with client:
-        await _meet(client, address, tools, emit)
-        pool = ClusterPool(client, tools, settings, emit)
+        await _check_workers(client, address, tools, emit)
+        pool = ClusterPool(client, tools, settings)
         async with pool:
             yield pool
 
 
-async def _meet(client: Client, address: str, tools: Mapping[str, str], emit: Emit) -> None:
-    """Ask every worker whether it can run cases.
+async def _check_workers(client: Client, address: str, tools: Mapping[str, str], emit: Emit) -> None:
+    """Check that every worker can run cases.
 
-    :raise SetupError: if there is none, or one cannot.
+    :raise SetupError: if there is no worker, or one cannot.
     """
     try:
         await client.wait_for_workers(1, timeout=CONNECT_S)
@@ -72,7 +72,7 @@ async def _meet(client: Client, address: str, tools: Mapping[str, str], emit: Em
         raise SetupError(f"no worker has joined the scheduler at {address} within {CONNECT_S} s") from None
     answers: dict[str, WorkerInfo | BaseException] = await client.run(describe_worker, dict(tools), on_error="return")
     for worker, answer in answers.items():
-        problem = _problem(answer)
+        problem = _find_problem(answer)
         if problem:
             raise SetupError(f"worker {worker} cannot run cases: {problem}")
     builds = {answer.qemu for answer in answers.values() if isinstance(answer, WorkerInfo)}
@@ -80,30 +80,29 @@ async def _meet(client: Client, address: str, tools: Mapping[str, str], emit: Em
         emit(Notice(f"the workers have different builds of QEMU: {'; '.join(sorted(builds))}"))
 
 
-def _problem(answer: WorkerInfo | BaseException) -> str:
+def _find_problem(answer: WorkerInfo | BaseException) -> str:
     if isinstance(answer, ModuleNotFoundError):
         return f"run-scenarios is not installed there ({answer})"
     if isinstance(answer, BaseException):
         return f"{type(answer).__name__}: {answer}"
     if answer.version != __version__:
-        return f"it has run-scenarios {answer.version}, and this is {__version__}"
+        return f"it has run-scenarios {answer.version}, but this is {__version__}"
     return answer.problem
 
 
 class ClusterPool:
     """Runs cases on the workers of a cluster; use it as a context."""
 
-    slots = IN_FLIGHT
+    slots = MAX_IN_FLIGHT
 
-    def __init__(self, client: Client, tools: Mapping[str, str], settings: Settings, emit: Emit) -> None:
+    def __init__(self, client: Client, tools: Mapping[str, str], settings: Settings) -> None:
         self.run = f"run-scenarios-{secrets.token_hex(8)}"
         self.client = client
         self.tools = tools
         self.settings = settings
-        self.emit = emit
         self.began = time.monotonic()
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done once there has been no worker for too long."""
+        """Done after `WORKERLESS_S` seconds without a worker."""
         self._cases: dict[int, RemoteCase] = {}
         self._slots: dict[str, list[int]] = {}
         self._workers: set[str] = set()
@@ -117,35 +116,35 @@ class ClusterPool:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """End what still runs, and leave nothing on the scheduler."""
+        """Stop the cases that still run, and remove what the scheduler stored about them."""
         if self._alarm:
             self._alarm.cancel()
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(FAREWELL_S):
+            async with asyncio.timeout(DISCONNECT_S):
                 await self.client.run(stop_run, self.run, on_error="ignore")
                 await self.client.set_metadata([self.run], None)
                 self.client.unsubscribe_topic(self.run)
 
-    def start(self, task: Task, slot: int) -> RemoteCase:
-        """Return the case, which is submitted once its result is asked for; `slot` is of no use here."""
-        case = self._cases[task.index] = RemoteCase(self, task)
+    def start(self, task: Task, slot: int, emit: Emit) -> RemoteCase:
+        """Return the case, which is submitted when its result is awaited; `slot` is not used."""
+        case = self._cases[task.index] = RemoteCase(self, task, emit)
         return case
 
-    def ended(self, index: int, worker: str) -> None:
-        """Take note that a case is no longer in flight."""
+    def note_end(self, index: int, worker: str) -> None:
+        """Forget a case that is no longer in flight."""
         del self._cases[index]
         running = self._slots.get(worker, [])
         if index in running:
             running[running.index(index)] = FREE
 
     def _note_start(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, said = event
-        case = self._cases.get(said["index"])
+        _, message = event
+        case = self._cases.get(message["index"])
         if case:
-            case.begin(said["name"])
+            case.begin(message["name"])
 
-    def slot(self, index: int, worker: str) -> int:
-        """Return a number for what runs on a worker beside other cases, so that a timeline has one row for each."""
+    def assign_slot(self, index: int, worker: str) -> int:
+        """Return the number of a case's row in a timeline; cases that run at the same time have different rows."""
         running = self._slots.setdefault(worker, [])
         if FREE not in running:
             running.append(FREE)
@@ -155,8 +154,8 @@ class ClusterPool:
         return sum(len(self._slots[name]) for name in before) + place
 
     def _note_worker(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, said = event
-        match said:
+        _, message = event
+        match message:
             case {"action": "add-worker", "worker": worker}:
                 self._workers.add(worker)
             case {"action": "remove-worker", "worker": worker}:
@@ -181,77 +180,78 @@ class RemoteCase:
 
     pool: ClusterPool
     task: Task
+    emit: Emit
     workers: list[str] = field(default_factory=list)
     _began: float = 0.0
 
     async def result(self) -> Result:
-        """Have the case run, and return how it ended; its logs are kept here as if it had run here."""
+        """Run the case, and return its result; its logs are stored here as if it had run here."""
         try:
-            delivery = await self._delivery()
+            response = await self._get_response()
         finally:
-            self.pool.ended(self.task.index, self.workers[-1] if self.workers else "")
+            self.pool.note_end(self.task.index, self.workers[-1] if self.workers else "")
         if not self.workers:
             self.begin("unknown")
-        for event in delivery.events:
-            self.pool.emit(event)
-        if not delivery.files:
-            return delivery.result
+        for event in response.events:
+            self.emit(event)
+        if not response.files:
+            return response.result
         try:
-            kept = self.pool.settings.workspace.store_artifacts(self.task.point.name, delivery.files)
+            kept = self.pool.settings.workspace.store_artifacts(self.task.point.name, response.files)
         except SetupError as error:
-            return self._broken(str(error)).result
-        return replace(delivery.result, artifacts=kept)
+            return self._make_broken_response(str(error)).result
+        return replace(response.result, artifacts=kept)
 
     def interrupted(self, reason: str) -> Result | None:
-        """Return the result of a case that is stopped now, None if it had not begun."""
+        """Return the result of a case that is being stopped, None if it has not begun."""
         if not self.workers:
             return None
         failure = Failure(Diagnostic(self.task.case.load().span, f"{reason}, on {self.workers[-1]}"))
         return Result(Outcome.INTERRUPTED, time.monotonic() - self._began, failure)
 
     def begin(self, worker: str) -> None:
-        """Take note that a worker has begun to run the case; not for the first time, if the one before has died."""
+        """Note that a worker has begun to run the case, for the second time if the first worker died."""
         self.workers.append(worker)
         if len(self.workers) == 1:
             self._began = time.monotonic()
-            slot = self.pool.slot(self.task.index, worker)
-            self.pool.emit(CaseStarted(self.task.index, slot, self._began - self.pool.began))
+            slot = self.pool.assign_slot(self.task.index, worker)
+            self.emit(CaseStarted(self.task.index, slot, self._began - self.pool.began))
 
-    async def _delivery(self) -> CaseResponse:
-        parcel = self._parcel()
+    async def _get_response(self) -> CaseResponse:
+        request = self._make_request()
         for _ in range(MAX_ATTEMPTS):
-            future = self.pool.client.submit(run_case, pack(parcel), pure=False)
+            future = self.pool.client.submit(run_case, pack(request), pure=False)
             try:
-                return await self._arrival(future, parcel)
+                return await self._wait_for_response(future, request)
             except KilledWorker:
-                # The scheduler was told to give up sooner than we do.
+                # The scheduler is configured to give up earlier than `MAX_ATTEMPTS`.
                 continue
             finally:
                 future.release()
-        return make_lost_response(parcel, self.workers)
+        return make_lost_response(request, self.workers)
 
-    async def _arrival(self, future: Any, parcel: CaseRequest) -> CaseResponse:
+    async def _wait_for_response(self, future: Any, request: CaseRequest) -> CaseResponse:
         answer = asyncio.ensure_future(future.result())
         try:
             await asyncio.wait((answer, self.pool.abandoned), return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
-                return self._broken("every worker has left the cluster")
+                return self._make_broken_response("every worker has left the cluster")
             packed = await answer
         except KilledWorker:
             raise
         except Exception as error:
-            return self._broken(f"the cluster failed: {type(error).__name__}: {error}")
+            return self._make_broken_response(f"the cluster failed: {type(error).__name__}: {error}")
         finally:
             answer.cancel()
-        delivery = unpack(packed)
-        assert isinstance(delivery, CaseResponse)
-        return delivery
+        response = unpack(packed)
+        assert isinstance(response, CaseResponse)
+        return response
 
-    def _broken(self, message: str) -> CaseResponse:
+    def _make_broken_response(self, message: str) -> CaseResponse:
         failure = Failure(Diagnostic(self.task.case.load().span, message))
         return CaseResponse(self.pool.run, self.task.index, Result(Outcome.BROKEN, failure=failure))
 
-    def _parcel(self) -> CaseRequest:
+    def _make_request(self) -> CaseRequest:
         pool, task = self.pool, self.task
-        keeps_all, tells_traffic = pool.settings.workspace.keeps_artifacts_of_all, pool.settings.records_traffic
-        return CaseRequest(pool.run, task.index, task.case, task.point, pool.tools, keeps_all, tells_traffic)
+        keep_logs, records_traffic = pool.settings.workspace.keeps_artifacts_of_all, pool.settings.records_traffic
+        return CaseRequest(pool.run, task.index, task.case, task.point, pool.tools, keep_logs, records_traffic)

@@ -1,7 +1,7 @@
-"""What travels: a case with its text and procedures one way; its result and logs the other. Imports model, plan.
+"""The messages between the driver, the workers and their agents.
 
-Pickled, for both ends are the same version of ours, and whoever can reach a Dask scheduler can run code on its workers
-anyway.
+They are pickled: both ends must have the same version of run-scenarios, and everyone who can reach a Dask scheduler can
+run code on its workers anyway.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LENGTH = struct.Struct("!Q")
 
 @dataclass(frozen=True)
 class CaseRequest:
-    """One case on its way to a worker.
+    """A request to run one case.
 
-    :param run: tells the runs apart that one worker may serve.
-    :param tools: the programs that were named for this run, by tool; they are looked up on the worker.
-    :param keep_logs: whether the logs are wanted even if the case passes.
-    :param records_traffic: whether the QMP messages and tools of each step are wanted.
+    :param run: the id of the run; a worker may serve several.
+    :param tools: the programs given on the command line, by tool; they are looked up on the worker.
+    :param keep_logs: whether to return the logs of a case that passes, too.
+    :param records_traffic: whether to return the QMP messages and tools of each step.
     """
 
     run: str
@@ -40,7 +40,7 @@ class CaseRequest:
 
 @dataclass(frozen=True)
 class CaseResponse:
-    """What came of a case.
+    """The result of a case.
 
     :param files: its logs, by path below the case's directory of artifacts.
     """
@@ -54,7 +54,7 @@ class CaseResponse:
 
 @dataclass(frozen=True)
 class StopRun:
-    """The order to end what runs of one run."""
+    """A request to stop the cases of one run."""
 
     run: str
 
@@ -63,12 +63,12 @@ Message = CaseRequest | CaseResponse | StopRun
 
 
 def pack(message: Message) -> bytes:
-    """Return a message as bytes."""
+    """Serialize a message."""
     return zlib.compress(pickle.dumps(message), 1)
 
 
 def unpack(packed: bytes) -> Message:
-    """Return the message that `pack` was given."""
+    """Return the message that `pack` serialized."""
     message: Message = pickle.loads(zlib.decompress(packed))
     return message
 
@@ -76,7 +76,7 @@ def unpack(packed: bytes) -> Message:
 def send(stream: IO[bytes], message: Message) -> None:
     """Write a message to a pipe.
 
-    :raise OSError: if its reader has gone.
+    :raise OSError: if the reader has gone.
     """
     packed = pack(message)
     stream.write(LENGTH.pack(len(packed)) + packed)
@@ -84,7 +84,7 @@ def send(stream: IO[bytes], message: Message) -> None:
 
 
 def receive(stream: IO[bytes]) -> Message | None:
-    """Read a message from a pipe, None at its end.
+    """Read a message from a pipe; return None at its end.
 
     :raise EOFError: if it ends within a message.
     """

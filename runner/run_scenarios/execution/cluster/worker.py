@@ -1,7 +1,7 @@
-"""What Dask calls on each machine: find our agent there, hand it a case, wait for what comes of it. Imports parcel.
+"""The functions that Dask calls on each worker: they pass cases to the agent next to it.
 
-A case runs in the agent and not in the worker itself, so that neither can take the other with it, and nothing of ours
-forks in a process full of threads.
+A case runs in the agent and not in the worker, so that neither can crash the other, and that the runner never forks in
+a process with many threads.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from run_scenarios.execution.cluster.messages import (
 from run_scenarios.qemu.programs import find_programs
 
 MAX_ATTEMPTS = 2
-# What a case may take beyond its own limit: the time to end its processes and to pack its logs.
+# The time that a case may take beyond its own limit, to stop its processes and to pack its logs.
 GRACE_S = 60.0
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """Who answers on a worker: our version there, its QEMU, and why it cannot run cases, "" if it can."""
+    """The version of run-scenarios on a worker, its QEMU, and why it cannot run cases, "" if it can."""
 
     version: str
     qemu: str = ""
@@ -50,7 +50,7 @@ class WorkerInfo:
 
 
 def describe_worker(tools: Mapping[str, str]) -> WorkerInfo:
-    """Tell who answers here."""
+    """Return the versions on this worker."""
     try:
         programs = find_programs(tools, os.environ)
         shown = subprocess.run([programs["qemu"], "--version"], capture_output=True, text=True, timeout=20, check=True)
@@ -60,36 +60,36 @@ def describe_worker(tools: Mapping[str, str]) -> WorkerInfo:
 
 
 def run_case(packed: bytes) -> bytes:
-    """Run the case in a packed `CaseRequest`, and return a packed `CaseResponse`.
+    """Run the case of a packed `CaseRequest`, and return a packed `CaseResponse`.
 
-    Says at once that it begins, under the run's name as topic. A case that two workers have died of, or with, is not
-    tried a third time.
+    Logs a Dask event with the run as its topic before it begins. A case that was running on two workers when they died
+    is not tried a third time.
     """
-    parcel = unpack(packed)
-    assert isinstance(parcel, CaseRequest)
+    request = unpack(packed)
+    assert isinstance(request, CaseRequest)
     here = str(get_worker().name)
-    tried = _tried(parcel, here)
+    tried = _note_attempt(request, here)
     if len(tried) > MAX_ATTEMPTS:
-        return pack(make_lost_response(parcel, tried[:MAX_ATTEMPTS]))
-    get_worker().log_event(parcel.run, {"index": parcel.index, "name": here})
-    return pack(_AgentProcess.here().run(parcel))
+        return pack(make_lost_response(request, tried[:MAX_ATTEMPTS]))
+    get_worker().log_event(request.run, {"index": request.index, "name": here})
+    return pack(_AgentProcess.get().run_case(request))
 
 
 def stop_run(run: str) -> None:
-    """End the cases of a run that are running here."""
-    _AgentProcess.here().tell(StopRun(run))
+    """Stop the cases of a run that are running here."""
+    _AgentProcess.get().send(StopRun(run))
 
 
-def make_lost_response(parcel: CaseRequest, workers: list[str]) -> CaseResponse:
-    """Return the delivery for a case whose workers died."""
+def make_lost_response(request: CaseRequest, workers: list[str]) -> CaseResponse:
+    """Return the response for a case whose workers died."""
     message = f"the workers that ran it died: {' and '.join(workers) or 'unknown'}"
-    failure = Failure(Diagnostic(parcel.case.load().span, message))
-    return CaseResponse(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
+    failure = Failure(Diagnostic(request.case.load().span, message))
+    return CaseResponse(request.run, request.index, Result(Outcome.BROKEN, failure=failure))
 
 
-def _tried(parcel: CaseRequest, here: str) -> list[str]:
-    """Return the workers that this case has come to, this one last; the scheduler remembers."""
-    key = [parcel.run, str(parcel.index)]
+def _note_attempt(request: CaseRequest, here: str) -> list[str]:
+    """Return the workers that have tried this case, this one last; the scheduler stores them."""
+    key = [request.run, str(request.index)]
     client = get_client()
     tried: list[str] = [*client.get_metadata(key, []), here]
     client.set_metadata(key, tried)
@@ -97,10 +97,10 @@ def _tried(parcel: CaseRequest, here: str) -> list[str]:
 
 
 class _AgentProcess:
-    """The agent of this worker, from our side."""
+    """The agent of this worker, as a child process."""
 
     _lock = threading.Lock()
-    _one: _AgentProcess | None = None
+    _instance: _AgentProcess | None = None
 
     def __init__(self) -> None:
         self._popen = subprocess.Popen(
@@ -110,51 +110,51 @@ class _AgentProcess:
             start_new_session=True,
         )
         self._waiting: dict[tuple[str, int], queue.SimpleQueue[CaseResponse | None]] = {}
-        self._sending = threading.Lock()
-        self.has_ended = False
+        self._send_lock = threading.Lock()
+        self.has_exited = False
         threading.Thread(target=self._listen, daemon=True).start()
 
     @classmethod
-    def here(cls) -> _AgentProcess:
-        """Return the agent of this worker; one that has ended is replaced."""
+    def get(cls) -> _AgentProcess:
+        """Return the agent of this worker, starting one if none is running."""
         with cls._lock:
-            if cls._one is None or cls._one.has_ended:
-                cls._one = cls()
-            return cls._one
+            if cls._instance is None or cls._instance.has_exited:
+                cls._instance = cls()
+            return cls._instance
 
-    def run(self, parcel: CaseRequest) -> CaseResponse:
-        """Have a case run, and wait for its delivery."""
+    def run_case(self, request: CaseRequest) -> CaseResponse:
+        """Pass a case to the agent, and wait for its response."""
         arrived: queue.SimpleQueue[CaseResponse | None] = queue.SimpleQueue()
-        self._waiting[parcel.run, parcel.index] = arrived
-        limit = (parcel.case.load_timeout_s() or CASE_TIMEOUT_S) + GRACE_S
+        self._waiting[request.run, request.index] = arrived
+        limit = (request.case.load_timeout_s() or CASE_TIMEOUT_S) + GRACE_S
         try:
-            self.tell(parcel)
-            delivery = None if self.has_ended else arrived.get(timeout=limit)
+            self.send(request)
+            response = None if self.has_exited else arrived.get(timeout=limit)
         except queue.Empty:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
-            delivery = None
+            response = None
         finally:
-            self._waiting.pop((parcel.run, parcel.index), None)
-        if delivery is None:
-            failure = Failure(Diagnostic(parcel.case.load().span, f"the agent on {get_worker().name} ended"))
-            return CaseResponse(parcel.run, parcel.index, Result(Outcome.BROKEN, failure=failure))
-        return delivery
+            self._waiting.pop((request.run, request.index), None)
+        if response is None:
+            failure = Failure(Diagnostic(request.case.load().span, f"the agent on {get_worker().name} ended"))
+            return CaseResponse(request.run, request.index, Result(Outcome.BROKEN, failure=failure))
+        return response
 
-    def tell(self, message: Message) -> None:
-        """Send a message, unless the agent has gone."""
-        with self._sending, contextlib.suppress(OSError):
+    def send(self, message: Message) -> None:
+        """Send a message; do nothing if the agent has exited."""
+        with self._send_lock, contextlib.suppress(OSError):
             assert self._popen.stdin
             send(self._popen.stdin, message)
 
     def _listen(self) -> None:
         assert self._popen.stdout
         with contextlib.suppress(EOFError, OSError):
-            while isinstance(delivery := receive(self._popen.stdout), CaseResponse):
-                arrived = self._waiting.get((delivery.run, delivery.index))
+            while isinstance(response := receive(self._popen.stdout), CaseResponse):
+                arrived = self._waiting.get((response.run, response.index))
                 if arrived:
-                    arrived.put(delivery)
-        self.has_ended = True
+                    arrived.put(response)
+        self.has_exited = True
         for arrived in list(self._waiting.values()):
             arrived.put(None)
         self._popen.wait()

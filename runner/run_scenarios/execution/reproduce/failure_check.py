@@ -153,7 +153,7 @@ WAITS: dict[str, Callable[[str, int, Any], str]] = {
 
 
 def _find_strings(value: Any) -> list[str]:
-    """Return the string members of a mapping, at any depth, as JSON; operators are left out."""
+    """Return the string members of a mapping, at any depth, as JSON, without those of operators."""
     if not isinstance(value, dict):
         return []
     found = []
