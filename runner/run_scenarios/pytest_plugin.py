@@ -178,7 +178,7 @@ class _Front:
         from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
         from run_scenarios.core.errors import SetupError
         from run_scenarios.qemu.builds import builds_of
-        from run_scenarios.qmp.introspection import SchemaProvider
+        from run_scenarios.qmp.introspection import ProgramSchemas
         from run_scenarios.scenario.parser import Reader
 
         self._options = options
@@ -189,9 +189,7 @@ class _Front:
         self._problem = ""
         try:
             (self._build,) = builds_of(options)
-            self._checks[""] = make_qmp_check(
-                self._build.programs, SchemaProvider(self._build.programs, None, may_ask=False)
-            )
+            self._checks[""] = make_qmp_check(self._build.programs, ProgramSchemas(self._build.programs, may_ask=False))
         except SetupError as error:
             # As with the command, each case is there to be listed, and cannot run.
             (self._build,) = builds_of(options, must_be_there=False)

@@ -15,7 +15,7 @@ from run_scenarios.collection.history import History
 from run_scenarios.collection.select import select_cases
 from run_scenarios.qemu.builds import Build
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.introspection import SchemaProvider, load_schemas
+from run_scenarios.qmp.introspection import SavedSchemas, load_schemas
 from run_scenarios.qmp.step_checker import QmpChecker
 
 from tests.report.taplint import lint
@@ -449,12 +449,12 @@ def test_a_build_that_is_not_there_is_infrastructure(run_command: RunSteps, buil
     assert (run.status, run.message) == (3, "--qemu: cannot run 'old/nosuch'")
 
 
-def schema_without(name: str, file: Path) -> SchemaProvider:
+def schema_without(name: str, file: Path) -> SavedSchemas:
     """Return what a QEMU would speak that lacks a command."""
     answers = json.loads(file.read_text())
     answers["qemu"]["schema"] = [each for each in answers["qemu"]["schema"] if each["name"] != name]
     file.write_text(json.dumps(answers))
-    return SchemaProvider(None, load_schemas(file), may_ask=False)
+    return SavedSchemas(load_schemas(file))
 
 
 def test_a_file_wrong_for_one_build_runs_on_the_other(run_command: RunSteps, place: Path) -> None:

@@ -22,6 +22,7 @@ from run_scenarios.core.nodes import Entry, MappingNode, Node, ScalarNode, Seque
 from run_scenarios.core.source import Span
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs, find_programs
+from run_scenarios.qmp.introspection import SavedSchemas
 from run_scenarios.qmp.query_schema import query_schema
 from run_scenarios.qmp.requirements import find_unmet_requirement
 from run_scenarios.qmp.schema import QmpSchema, parse_schema
@@ -217,7 +218,9 @@ def put(root: Node, path: Where, value: Node) -> Node:
 
 def findings(qemu: Qemu, each: Visited, argument: Node) -> list[Diagnostic]:
     """Return what the check finds in a step with another argument."""
-    check = QmpChecker(lambda program, to_run: qemu.schema, lambda requires, schema: "")
+    check = QmpChecker(
+        SavedSchemas({"qemu": qemu.schema, "qemu-storage-daemon": qemu.schema}), lambda requires, schema: ""
+    )
     return check.check(each.scenario, [[replace(each.visit, argument=argument)]])
 
 

@@ -166,8 +166,8 @@ def test_what_is_right_is_not_found(text: str) -> None:
     ("text", "place", "message", "hint"),
     [
         ("bitmap-ad", "1:1", "there is no command 'bitmap-ad'", "did you mean 'bitmap-add'?"),
-        ("quit", "1:1", "there is no command 'quit'", "a scenario for another QEMU says so in 'requires'"),
-        ("{exec-oob: set}", "1:12", "'set' cannot be executed out of band", "out of band: now"),
+        ("quit", "1:1", "there is no command 'quit'", "if another QEMU has it, list it in 'requires'"),
+        ("{exec-oob: set}", "1:12", "'set' cannot be executed out of band", "commands that can: now"),
         ("bitmap-add", "1:1", "'bitmap-add' needs the argument 'node'", ""),
         ("{execute: bitmap-add, arguments: {}}", "1:23", "'bitmap-add' needs the argument 'node'", ""),
         (
@@ -210,7 +210,7 @@ def test_what_is_right_is_not_found(text: str) -> None:
             "{execute: node-add, arguments: {driver: file, filename: a, flags: []}}",
             "1:60",
             "'node-add' has no argument 'flags' with driver 'file'",
-            "there is one with driver qcow2",
+            "only with driver qcow2",
         ),
         (
             "{execute: node-add, arguments: {filename: a}}",
@@ -258,7 +258,7 @@ def test_what_is_right_is_not_found(text: str) -> None:
             "{execute: transaction, arguments: {actions: [{type: abort, data: {}}]}}",
             "1:60",
             "'transaction' has no argument 'actions[0].data' with type 'abort'",
-            "there is one with type bitmap-add",
+            "only with type bitmap-add",
         ),
         (
             "{execute: bitmap-add, arguments: {nod: a}}",

@@ -206,7 +206,7 @@ class _Types:
 
     def _member(self, name: str, member: Member) -> JsonSchema:
         need = "optional" if member.optional else "needed"
-        remarks = ", ".join(filter(None, (_remarks(member.features), self.qmp.type_name(member.type), need)))
+        remarks = ", ".join(filter(None, (_remarks(member.features), self.qmp.describe_type(member.type), need)))
         deprecated = {"deprecated": True} if DEPRECATED in member.features else {}
         return {**self.ref(member.type), "title": name, "description": remarks, **deprecated}
 

@@ -109,7 +109,7 @@ def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpChe
         found = check.check(scenario, looked_at.walks, bool(before.cases))
         if found:
             wrong.setdefault((scenario.file.path, label), []).extend(_labelled(each, label) for each in found)
-        deprecated += check.told()
+        deprecated += check.take_warnings()
     by_build = {key: tuple(dict.fromkeys(found)) for key, found in wrong.items()}
     return replace(before, wrong=by_build, deprecated=tuple(deprecated))
 

@@ -136,7 +136,7 @@ def _examined(
     if processes < 2:
         return map(work, files)
     for check in checks.values():
-        check.prepare()
+        check.load_schemas()
     return map_in_order(work, files, processes)
 
 

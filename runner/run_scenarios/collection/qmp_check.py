@@ -10,7 +10,13 @@ from run_scenarios.collection.collector import Collection, collect
 from run_scenarios.core.errors import SetupError, UsageError
 from run_scenarios.qemu.builds import builds_of
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.introspection import SchemaProvider, load_schemas, save_schemas
+from run_scenarios.qmp.introspection import (
+    ProgramSchemas,
+    SavedSchemas,
+    SchemaProvider,
+    load_schemas,
+    save_schemas,
+)
 from run_scenarios.qmp.requirements import find_unmet_requirement
 from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.qmp.step_checker import QmpChecker
@@ -33,13 +39,16 @@ def collect_and_check(options: argparse.Namespace, checked: Checked | None = Non
         raise
     except SetupError as error:
         return collect(options.paths, options.define, allow_outside=options.allow_outside), str(error)
-    under_test = {build.label: build.programs for build in builds} if saved is None else {"": None}
-    schemas = {label: SchemaProvider(each, saved, may_ask=options.check) for label, each in under_test.items()}
-    checks = {label: make_qmp_check(under_test[label], each) for label, each in schemas.items()}
+    if saved is not None:
+        checks = {"": make_qmp_check(None, SavedSchemas(saved))}
+        schemas = {}
+    else:
+        schemas = {build.label: ProgramSchemas(build.programs, may_ask=options.check) for build in builds}
+        checks = {build.label: make_qmp_check(build.programs, schemas[build.label]) for build in builds}
     collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
-    known = [each("qemu", False) for each in schemas.values()] if saved is None else []
+    known = [each.find("qemu", is_run=False) for each in schemas.values()]
     collection.builds = builds
-    collection.qemus += [str(schema) for schema in known if schema]
+    collection.qemus += [str(schema) for schema in known if isinstance(schema, QmpSchema)]
     return collection, "; ".join(filter(None, (each.problem for each in schemas.values())))
 
 
@@ -57,9 +66,11 @@ def load_qmp_schema(options: argparse.Namespace) -> QmpSchema:
     :raise SetupError: if QEMU cannot be asked, or the file is none.
     """
     saved = load_schemas(options.qmp_schema) if options.qmp_schema else None
-    schemas = SchemaProvider(None if saved else builds_of(options)[0].programs, saved, may_ask=True)
-    schema = schemas("qemu")
-    if schema is None:
+    schemas: SchemaProvider = (
+        SavedSchemas(saved) if saved else ProgramSchemas(builds_of(options)[0].programs, may_ask=True)
+    )
+    schema = schemas.find("qemu", is_run=False)
+    if not isinstance(schema, QmpSchema):
         raise SetupError(schemas.problem)
     return schema
 

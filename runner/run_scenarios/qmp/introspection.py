@@ -1,69 +1,90 @@
-"""Where a QMP schema comes from: the program itself, asked once, or a file. Imports programs and qapi.
+"""Find the QMP schema of a program: in a file, in the cache, or by asking the program once.
 
-The answer of a program is kept below `$XDG_CACHE_HOME/run-scenarios`, else `~/.cache/run-scenarios`, beside what
-identifies the program; a program that has changed since is asked again. A cache that cannot be read or written is none.
-What starts programs is imported where it is used, for mostly the cache has the answer.
+The cache is below `$XDG_CACHE_HOME/run-scenarios`, else `~/.cache/run-scenarios`. Each answer is stored with what
+identifies the program, so a program that has changed is asked again. A cache that cannot be read or written is ignored.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from run_scenarios.core.cache import fingerprint_file, is_script, locate_cache_file, write_json_atomically
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.nodes import JsonObject, JsonValue
 from run_scenarios.qemu.programs import Programs
-from run_scenarios.qmp.schema import InvalidSchema, QmpSchema, parse_schema
+from run_scenarios.qmp.schema import QMP_PROGRAMS, InvalidSchema, QmpSchema, parse_schema
 
 if TYPE_CHECKING:
+    # Mostly the cache has the answer, and no program is started.
     from run_scenarios.qemu.guardian import Guardian
 
-QMP_PROGRAMS = ("qemu", "qemu-storage-daemon")
+
+class NoSchema(enum.Enum):
+    """Why there is no schema of a program."""
+
+    UNKNOWN = "it is not in the cache, and the program must not be started only to ask it"
+    UNAVAILABLE = "the program is missing or cannot be asked, or the file does not have it"
 
 
-class SchemaProvider:
-    """The schemas to check against, by program: those of a file, or of the programs themselves.
+class SchemaProvider(Protocol):
+    """Provides the schemas to check against."""
 
-    :param saved: what `load_schemas` returned; the programs do not matter then.
-    :param may_ask: whether a program may be started for what the cache does not have although no case is to be run.
+    problem: str
+    """Why QEMU could not be asked, "" if it was not asked or has answered."""
+
+    def find(self, program: str, *, is_run: bool) -> QmpSchema | NoSchema:
+        """Return the schema of a program.
+
+        :param is_run: whether a case is to be run, so that starting the program is not in vain.
+        """
+
+
+class SavedSchemas:
+    """Schemas that are known already, by program."""
+
+    def __init__(self, schemas: Mapping[str, QmpSchema]) -> None:
+        self.problem = ""
+        self._schemas = schemas
+
+    def find(self, program: str, *, is_run: bool) -> QmpSchema | NoSchema:
+        return self._schemas.get(program, NoSchema.UNAVAILABLE)
+
+
+class ProgramSchemas:
+    """Schemas of the programs of one build, each of which is asked at most once.
+
+    :param may_ask: whether a program may be started only to ask it, although no case is to be run.
     """
 
-    def __init__(self, programs: Programs | None, saved: dict[str, QmpSchema] | None, *, may_ask: bool) -> None:
+    def __init__(self, programs: Programs, *, may_ask: bool) -> None:
         self.problem = ""
-        """Why QEMU could not be asked."""
         self._programs = programs
         self._may_ask = may_ask
-        self._known: dict[str, QmpSchema | None] = dict.fromkeys(QMP_PROGRAMS) | saved if saved else {}
+        self._found: dict[str, QmpSchema | NoSchema] = {}
 
-    def __call__(self, program: str, to_run: bool = True) -> QmpSchema | None:
-        """Return the schema of a program, None if it is not known and cannot be asked for.
+    def find(self, program: str, *, is_run: bool) -> QmpSchema | NoSchema:
+        if self._found.get(program, NoSchema.UNKNOWN) is NoSchema.UNKNOWN:
+            self._found[program] = self._look_up(program, may_ask=self._may_ask or is_run)
+        return self._found[program]
 
-        :param to_run: whether there is a case to run, for which a program may be started anyway.
-        """
-        if program not in self._known:
-            found = self._find(program, self._may_ask or to_run)
-            if found is None and not (self._may_ask or to_run):
-                return None
-            self._known[program] = found
-        return self._known[program]
-
-    def _find(self, program: str, may_ask: bool) -> QmpSchema | None:
+    def _look_up(self, program: str, *, may_ask: bool) -> QmpSchema | NoSchema:
         try:
-            return self._ask(program, may_ask) if self._programs else None
+            schema = load_cached_schema(self._programs, program)
+            if schema is None and may_ask:
+                schema = self._ask(program)
         except SetupError as error:
             if program == "qemu":
                 self.problem = str(error)
-            return None
+            return NoSchema.UNAVAILABLE
+        return NoSchema.UNKNOWN if schema is None else schema
 
-    def _ask(self, program: str, may_ask: bool) -> QmpSchema | None:
-        assert self._programs
-        known = load_cached_schema(self._programs, program)
-        if known is not None or not may_ask:
-            return known
+    def _ask(self, program: str) -> QmpSchema:
         import asyncio
 
         from run_scenarios.qemu.guardian import Guardian
@@ -76,9 +97,9 @@ class SchemaProvider:
 
 
 async def introspect(programs: Programs, guardian: Guardian, program: str = "qemu") -> QmpSchema:
-    """Return the schema of a program, from the cache if that has it.
+    """Return the schema of a program, from the cache if it is there.
 
-    :raise SetupError: if the program is not there, or cannot be asked.
+    :raise SetupError: if the program is missing or cannot be asked.
     """
     known = load_cached_schema(programs, program)
     if known is not None:
@@ -86,44 +107,53 @@ async def introspect(programs: Programs, guardian: Guardian, program: str = "qem
     from run_scenarios.qmp.query_schema import query_schema
 
     answer = await query_schema(programs, guardian, program)
-    _keep(programs[program], answer)
-    return _parse(program, answer, programs[program])
+    _store_in_cache(programs[program], answer)
+    return _parse_answer(program, answer, programs[program])
 
 
 def load_cached_schema(programs: Programs, program: str) -> QmpSchema | None:
-    """Return the schema of a program if it is known without starting that.
+    """Return the schema of a program from the cache, None if it is not there.
 
-    :raise SetupError: if the program is not there.
+    :raise SetupError: if the program is missing.
     """
     path = programs[program]
     try:
         file = locate_cache_file("qmp", path)
-        return _kept(program, file, tuple(fingerprint_file(str(file))), tuple(_identity(path)))
+        return _load_cache_file(program, file, tuple(fingerprint_file(str(file))), tuple(_identify(path)))
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, InvalidSchema):
         return None
 
 
 @lru_cache(maxsize=16)
-def _kept(program: str, file: Path, version: tuple[str | int, ...], identity: tuple[str | int, ...]) -> QmpSchema:
-    """Return what a version of a file says of a program; whatever may be raised, it says nothing of this program."""
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    if kept["identity"] != [*identity]:
+def _load_cache_file(
+    program: str, file: Path, version: tuple[str | int, ...], identity: tuple[str | int, ...]
+) -> QmpSchema:
+    """Return the schema in one version of a cache file; any exception means that there is none of this program."""
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    if stored["identity"] != [*identity]:
         raise LookupError(program)
-    return parse_schema(program, kept["version"], kept["schema"])
+    return parse_schema(program, stored["version"], stored["schema"])
+
+
+def _store_in_cache(path: str, answer: JsonObject) -> None:
+    with contextlib.suppress(OSError, RuntimeError):
+        if not is_script(path):
+            write_json_atomically(locate_cache_file("qmp", path), {"identity": _identify(path), **answer})
+
+
+def _identify(path: str) -> list[str | int]:
+    return fingerprint_file(str(Path(path).resolve()))
 
 
 async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> None:
-    """Write what QEMU speaks, and what qemu-storage-daemon does if there is one, for `load_schemas`.
+    """Write the schemas of QEMU, and of qemu-storage-daemon if there is one, for `load_schemas`.
 
     :raise SetupError: if one of them cannot be asked, or the file cannot be written.
     """
     from run_scenarios.qmp.query_schema import query_schema
 
-    answers: JsonObject = {
-        program: await query_schema(programs, guardian, program)
-        for program in QMP_PROGRAMS
-        if program in programs.paths
-    }
+    present = [program for program in QMP_PROGRAMS if program in programs.paths]
+    answers: JsonObject = {program: await query_schema(programs, guardian, program) for program in present}
     try:
         file.write_text(json.dumps(answers), encoding="utf-8")
     except OSError as error:
@@ -133,7 +163,7 @@ async def save_schemas(programs: Programs, guardian: Guardian, file: Path) -> No
 def load_schemas(file: Path) -> dict[str, QmpSchema]:
     """Return the schemas in a file that `save_schemas` wrote, by program.
 
-    :raise SetupError: if it cannot be read, or is no such file.
+    :raise SetupError: if it cannot be read, or holds something else.
     """
     try:
         answers = json.loads(file.read_text(encoding="utf-8"))
@@ -143,23 +173,15 @@ def load_schemas(file: Path) -> dict[str, QmpSchema]:
         raise SetupError(f"{file}: {error}") from None
     if not isinstance(answers, dict) or "qemu" not in answers:
         raise SetupError(f"{file} was not written by --save-qmp-schema")
-    return {program: _parse(program, answers[program], str(file)) for program in QMP_PROGRAMS if program in answers}
+    return {
+        program: _parse_answer(program, answers[program], str(file)) for program in QMP_PROGRAMS if program in answers
+    }
 
 
-def _parse(program: str, answer: JsonValue, origin: str) -> QmpSchema:
+def _parse_answer(program: str, answer: JsonValue, origin: str) -> QmpSchema:
     try:
         if not isinstance(answer, dict):
             raise InvalidSchema("not a mapping of version and schema")
         return parse_schema(program, answer.get("version"), answer.get("schema"))
     except InvalidSchema as error:
         raise SetupError(f"{origin}: {error}") from None
-
-
-def _keep(path: str, answer: JsonObject) -> None:
-    with contextlib.suppress(OSError, RuntimeError):
-        if not is_script(path):
-            write_json_atomically(locate_cache_file("qmp", path), {"identity": _identity(path), **answer})
-
-
-def _identity(path: str) -> list[str | int]:
-    return fingerprint_file(str(Path(path).resolve()))

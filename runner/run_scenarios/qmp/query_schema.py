@@ -1,4 +1,4 @@
-"""What a program says of itself over QMP, once it is started for that. Imports programs, process, qemu."""
+"""Start a program once to ask it for its QMP schema."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from run_scenarios.qemu.trace import Trace
 
 
 async def query_schema(programs: Programs, guardian: Guardian, program: str) -> JsonObject:
-    """Start QEMU, or qemu-storage-daemon, once and ask it what it speaks: `{version: [int, int, int], schema: […]}`.
+    """Start a program and return its version and schema: `{version: [int, int, int], schema: [SchemaInfo, …]}`.
 
-    :raise SetupError: if it is not there, does not start or does not answer.
+    :param program: `qemu` or `qemu-storage-daemon`.
+    :raise SetupError: if it is missing, does not start or does not answer.
     """
-    daemon = program != "qemu"
-    argv = [programs[program], *(() if daemon else BARE_MACHINE)]
+    is_daemon = program != "qemu"
+    argv = [programs[program], *(() if is_daemon else BARE_MACHINE)]
     with tempfile.TemporaryDirectory(prefix="run-scenarios-probe-") as name:
         directory = Path(name)
         guardian.watch_directory(directory)
@@ -29,20 +30,20 @@ async def query_schema(programs: Programs, guardian: Guardian, program: str) -> 
         processes = ChildProcesses(directory, trace, guardian)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                machine = await Machine.launch("probe", argv, processes, trace, directory, daemon=daemon)
+                machine = await Machine.launch("probe", argv, processes, trace, directory, daemon=is_daemon)
                 try:
-                    return await _ask(machine)
+                    return await _query(machine)
                 finally:
                     await machine.disconnect()
         except (RunnerError, TimeoutError) as error:
-            raise SetupError(f"{argv[0]} cannot be asked what it can do: {error}") from None
+            raise SetupError(f"{argv[0]} cannot be asked for its QMP schema: {error}") from None
         finally:
             await processes.kill_all()
             trace.close()
             guardian.forget_directory(directory)
 
 
-async def _ask(machine: Machine) -> JsonObject:
+async def _query(machine: Machine) -> JsonObject:
     version = (await machine.query("query-version"))["qemu"]
     numbers = [version[part] for part in ("major", "minor", "micro")]
     return {"version": numbers, "schema": await machine.query("query-qmp-schema")}

@@ -1,4 +1,4 @@
-"""Does the QEMU under test offer what a scenario requires? Imports programs, qapi, validate."""
+"""Compare what a scenario requires with what the QEMU under test offers."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from run_scenarios.scenario.model import Requirements
 def find_unmet_requirement(requires: Requirements, programs: Programs | None, schema: QmpSchema) -> str:
     """Return the first requirement that is not met, as the reason to skip; "" if all are.
 
-    :param programs: None if there is just the schema to go by; what only programs can tell counts as met then.
+    :param programs: None if there is only a schema; requirements that a schema cannot answer count as met then.
     """
-    if requires.qemu and not _version_fits(requires.qemu, schema.version):
-        return f"needs QEMU {requires.qemu.strip()}, this is {_dotted(schema.version)}"
+    if requires.qemu and not _is_in_range(requires.qemu, schema.version):
+        return f"needs QEMU {requires.qemu.strip()}, this is {_format_version(schema.version)}"
     for kind, needed in requires.lists.items():
-        what, offered = _offer(kind, programs, schema)
+        what, offered = _list_offered(kind, programs, schema)
         for name in needed:
             if offered is not None and name not in offered:
-                return f"QEMU {_dotted(schema.version)} has no {what} '{name}'"
+                return f"QEMU {_format_version(schema.version)} has no {what} '{name}'"
     return ""
 
 
-def _offer(kind: str, programs: Programs | None, schema: QmpSchema) -> tuple[str, Container[str] | None]:
-    """Return what a kind of requirement is called, and what there is of it; None if that is not known."""
+def _list_offered(kind: str, programs: Programs | None, schema: QmpSchema) -> tuple[str, Container[str] | None]:
+    """Return the name of a kind of requirement, and what is offered of it, None if that is not known."""
     match kind:
         case "commands":
             return "QMP command", schema.commands
@@ -40,12 +40,12 @@ def _offer(kind: str, programs: Programs | None, schema: QmpSchema) -> tuple[str
             return "accelerator", programs.accelerators if programs else None
 
 
-def _version_fits(wanted: str, version: tuple[int, int, int]) -> bool:
+def _is_in_range(wanted: str, version: tuple[int, int, int]) -> bool:
     found = re.fullmatch(r"\s*(>=|<)\s*([0-9.]+)\s*", wanted)
     assert found, "the schema checks this"
     limit = tuple(int(part) for part in found[2].split("."))
     return (version >= limit) if found[1] == ">=" else (version < limit)
 
 
-def _dotted(version: tuple[int, int, int]) -> str:
+def _format_version(version: tuple[int, int, int]) -> str:
     return ".".join(map(str, version))

@@ -1,6 +1,6 @@
-"""QMP as one QEMU speaks it: its commands, events and types, from `query-qmp-schema`. Imports errors and nodes.
+"""The commands, events and types that one program offers over QMP, from the answer of `query-qmp-schema`.
 
-Source: QEMU's qapi/introspect.json. Types refer to each other by name, for some contain themselves.
+Source: QEMU's qapi/introspect.json. Types refer to each other by name, because some contain themselves.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from run_scenarios.core.nodes import JsonObject, JsonValue
 
 Features = frozenset[str]
 Version = tuple[int, int, int]
+QMP_PROGRAMS = ("qemu", "qemu-storage-daemon")
 DEPRECATED = "deprecated"
 ANY = "any"
 ANY_EVENT = "any event"
@@ -29,7 +30,7 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A type of JSON itself.
+    """One of JSON's own types.
 
     :param json: `string`, `int`, `number`, `boolean`, `null`, or `value` for any of them.
     """
@@ -62,9 +63,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """A mapping; a union if it has a tag: the member whose value says which further members there are.
+    """A mapping. One with a tag is a union: the value of that member selects further members.
 
-    :param variants: the type that holds the further members, by value of the tag.
+    :param variants: the type that has the further members, by the value of the tag.
     """
 
     members: Mapping[str, Member]
@@ -74,7 +75,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Alternate:
-    """One of several types, told apart by the JSON type of the value."""
+    """One of several types, distinguished by the JSON type of the value."""
 
     types: tuple[str, ...]
 
@@ -84,7 +85,11 @@ Type = Builtin | Enum | Array | Object | Alternate
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the types of its arguments and of what it returns."""
+    """One command.
+
+    :param arguments: the type of its arguments.
+    :param returns: the type of its result.
+    """
 
     arguments: str
     returns: str
@@ -107,7 +112,7 @@ class Event:
 class QmpSchema:
     """Everything that one program offers over QMP.
 
-    :param program: how messages call it: `QEMU`, or `qemu-storage-daemon`.
+    :param program: its name in messages: `QEMU` or `qemu-storage-daemon`.
     """
 
     program: str
@@ -119,8 +124,8 @@ class QmpSchema:
     def __str__(self) -> str:
         return f"{self.program} {'.'.join(map(str, self.version))}"
 
-    def type_name(self, type_: str) -> str:
-        """Return what JSON calls the values of a type, with an article."""
+    def describe_type(self, type_: str) -> str:
+        """Return the JSON type of a type's values, with an article."""
         match self.types[type_]:
             case Object():
                 return "a mapping"
@@ -131,7 +136,7 @@ class QmpSchema:
             case Builtin() as kind:
                 return TYPE_NAMES[kind.json]
             case Alternate() as kind:
-                return " or ".join(map(self.type_name, kind.types))
+                return " or ".join(map(self.describe_type, kind.types))
 
     @property
     def features(self) -> frozenset[str]:
@@ -141,7 +146,7 @@ class QmpSchema:
 
 
 class InvalidSchema(RunnerError):
-    """What should be the introspection of a program is something else."""
+    """The answer is not that of `query-qmp-schema`."""
 
 
 def parse_schema(program: str, version: JsonValue, entities: JsonValue) -> QmpSchema:
@@ -150,77 +155,79 @@ def parse_schema(program: str, version: JsonValue, entities: JsonValue) -> QmpSc
     :param program: `qemu` or `qemu-storage-daemon`.
     :param version: three numbers.
     :param entities: what `query-qmp-schema` returns, `[SchemaInfo]`.
-    :raise BadSchema: if they are no such thing.
+    :raise InvalidSchema: if they are anything else.
     """
     try:
-        return _Parser(entities).schema("QEMU" if program == "qemu" else program, version)
+        return _Parser(entities).make_schema("QEMU" if program == "qemu" else program, version)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidSchema(f"not what query-qmp-schema returns: {type(error).__name__}: {error}") from None
 
 
 class _Parser:
-    """Sorts `SchemaInfo` entities into commands, events and types."""
+    """Sorts the entities of a schema into commands, events and types."""
 
     def __init__(self, entities: Any) -> None:
         self.commands: dict[str, Command] = {}
         self.events: dict[str, Event] = {}
         self.types: dict[str, Type] = {
             "timestamp": Object({"seconds": Member("int"), "microseconds": Member("int")}),
-            ANY_EVENT: _message("str", ANY),
+            ANY_EVENT: _make_message("str", ANY),
             ANY: Builtin("value"),
         }
         for entity in entities:
             self._add(entity["name"], entity)
 
-    def schema(self, program: str, version: Any) -> QmpSchema:
+    def make_schema(self, program: str, version: Any) -> QmpSchema:
         major, minor, micro = map(int, version)
         return QmpSchema(program, (major, minor, micro), self.commands, self.events, self.types)
 
     def _add(self, name: str, entity: JsonObject) -> None:
         kind = entity["meta-type"]
         if kind == "command":
-            self.commands[name] = _command(entity)
+            self.commands[name] = _parse_command(entity)
         elif kind == "event":
             self._add_event(name, entity)
         else:
-            self.types[name] = TYPES[str(kind)](entity)
+            self.types[name] = PARSERS[str(kind)](entity)
 
     def _add_event(self, name: str, entity: JsonObject) -> None:
         label, message = f"the name {name}", f"event {name}"
         self.types[label] = Enum({name: frozenset()})
-        self.types[message] = _message(label, str(entity["arg-type"]))
-        self.events[name] = Event(message, _features(entity))
+        self.types[message] = _make_message(label, str(entity["arg-type"]))
+        self.events[name] = Event(message, _read_features(entity))
 
 
-def _message(name: str, data: str) -> Object:
+def _make_message(name: str, data: str) -> Object:
     return Object({"event": Member(name), "data": Member(data), "timestamp": Member("timestamp")})
 
 
-def _features(entity: Mapping[str, Any]) -> Features:
+def _read_features(entity: Mapping[str, Any]) -> Features:
     return frozenset(entity.get("features", ()))
 
 
-def _command(entity: Mapping[str, Any]) -> Command:
-    return Command(entity["arg-type"], entity["ret-type"], entity.get("allow-oob", False), _features(entity))
+def _parse_command(entity: Mapping[str, Any]) -> Command:
+    return Command(entity["arg-type"], entity["ret-type"], entity.get("allow-oob", False), _read_features(entity))
 
 
-def _object(entity: Mapping[str, Any]) -> Object:
-    members = {each["name"]: Member(each["type"], "default" in each, _features(each)) for each in entity["members"]}
+def _parse_object(entity: Mapping[str, Any]) -> Object:
+    members = {
+        each["name"]: Member(each["type"], "default" in each, _read_features(each)) for each in entity["members"]
+    }
     variants = {each["case"]: each["type"] for each in entity.get("variants", ())}
     return Object(members, entity.get("tag", ""), variants or None)
 
 
-def _enum(entity: Mapping[str, Any]) -> Enum:
-    # `members`, with their features, came in QEMU 6.2; before there were the bare `values`.
+def _parse_enum(entity: Mapping[str, Any]) -> Enum:
+    # QEMU 6.2 added `members`, which have features; before, there were only `values`.
     if "members" in entity:
-        return Enum({each["name"]: _features(each) for each in entity["members"]})
+        return Enum({each["name"]: _read_features(each) for each in entity["members"]})
     return Enum(dict.fromkeys(entity["values"], frozenset()))
 
 
-TYPES: dict[str, Any] = {
+PARSERS: dict[str, Any] = {
     "builtin": lambda entity: Builtin(entity["json-type"]),
-    "enum": _enum,
+    "enum": _parse_enum,
     "array": lambda entity: Array(entity["element-type"]),
-    "object": _object,
+    "object": _parse_object,
     "alternate": lambda entity: Alternate(tuple(each["type"] for each in entity["members"])),
 }

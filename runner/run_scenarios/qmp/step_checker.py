@@ -1,20 +1,22 @@
-"""Every step that speaks QMP against the schema of the program it speaks to, before any runs. Imports plan, qapi_check.
+"""Check every step that uses QMP against the schema of the program it talks to, before any step runs.
 
-A step's `vm` was launched by an earlier step of the case, which tells whether QEMU or qemu-storage-daemon answers.
+An earlier step of the case launched the step's VM, which decides whether QEMU or qemu-storage-daemon answers.
 
-A step with `error` may be wrong on purpose. It is checked all the same, for most are not, unless what it expects is
-the answer to a wrong message: the class CommandNotFound, or a `desc` in the words of QEMU's input visitor (`REFUSAL`).
-A step whose `when` only the run will tell may never run on this QEMU: what is wrong with it is a warning.
+A step with `error` may be wrong on purpose, but most are not. Such a step is not checked only if it expects the answer
+to a wrong message: the class CommandNotFound, or a `desc` in the words of QEMU's input visitor (`REFUSAL`).
+If the value of a step's `when` is not known before the run, the step may never run on this QEMU: mistakes in it are
+warnings.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode, UnknownNode
+from run_scenarios.qmp.introspection import SchemaProvider
 from run_scenarios.qmp.message_checker import (
     check_arguments,
     check_event,
@@ -22,109 +24,106 @@ from run_scenarios.qmp.message_checker import (
     check_message,
     check_result,
 )
-from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.qmp.schema import QMP_PROGRAMS, QmpSchema
 from run_scenarios.scenario.confinement import check_offered_command
-from run_scenarios.scenario.dry_run import VisitedStep
+from run_scenarios.scenario.dry_run import VisitedStep, VisitedSteps
 from run_scenarios.scenario.model import Requirements, Scenario
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.verb import Step
 
-Schemas = Callable[[str, bool], QmpSchema | None]
-Unmet = Callable[[Requirements, QmpSchema], str]
+FindUnmetRequirement = Callable[[Requirements, QmpSchema], str]
 # Source: qapi/qobject-input-visitor.c, qapi/qapi-visit-core.c, qapi/qmp-dispatch.c.
 REFUSAL = re.compile(
     r"[Ii]nvalid parameter|does not accept value|unexpected|missing|expected:|expects u?int|not been found|support OOB"
 )
-PROGRAMS = ("qemu", "qemu-storage-daemon")
 LAUNCHED = {"blockdev": "blockdev-add", "objects": "object-add", "export": "block-export-add"}
-TYPO = 0.85
+"""The keys of `launch` whose items are arguments of a QMP command, and that command."""
+SIMILARITY = 0.85
 
 
 class QmpChecker:
-    """The check of a whole run; what is deprecated is gathered, once for each name, until it is `told`.
+    """Checks the QMP of all scenarios of a run against one build of QEMU.
 
-    :param schemas: gives the schema of a program, None if it is not known; told also whether there is a case to run.
-    :param unmet: tells which requirement a schema does not meet; steps that are skipped are not checked.
+    :param schemas: provides the schema of each program; without that of QEMU, nothing is checked.
+    :param find_unmet_requirement: returns the requirement that a schema does not meet, "" if it meets all; the steps
+        of a scenario that is skipped are not checked.
     """
 
-    def __init__(self, schemas: Schemas, unmet: Unmet) -> None:
-        self._deprecated: dict[str, Diagnostic] = {}
+    def __init__(self, schemas: SchemaProvider, find_unmet_requirement: FindUnmetRequirement) -> None:
+        self._warnings: dict[str, Diagnostic] = {}
         self._schemas = schemas
-        self._unmet = unmet
+        self._find_unmet_requirement = find_unmet_requirement
 
-    def check(
-        self, scenario: Scenario, cases: Iterable[Sequence[VisitedStep]], to_run: bool = True
-    ) -> list[Diagnostic]:
-        """Return what is wrong with a scenario.
+    def check(self, scenario: Scenario, cases: Iterable[VisitedSteps], is_run: bool = True) -> list[Diagnostic]:
+        """Return the errors in a scenario, and keep its warnings for `take_warnings`.
 
-        :param cases: the steps of each of its cases, in the order they would run; those that speak QMP will do.
-        :param to_run: whether one of them is to be run, if nothing is wrong.
+        :param cases: the visited steps of each case; those that `is_checked` accepts are enough.
+        :param is_run: whether one of the cases is to be run if nothing is wrong.
         """
-        schema = self._schemas("qemu", to_run)
-        if schema is None:
+        schema = self._schemas.find("qemu", is_run=is_run)
+        if not isinstance(schema, QmpSchema):
             return []
-        found = dict.fromkeys(_misspelt_requirements(scenario, schema))
-        if not self._unmet(scenario.requires, schema):
+        errors = dict.fromkeys(_find_misspelt_requirements(scenario, schema))
+        if not self._find_unmet_requirement(scenario.requires, schema):
             for visits in cases:
-                found |= dict.fromkeys(self._check_case(visits, to_run))
-        return list(found)
+                errors |= dict.fromkeys(self._check_case(visits, is_run))
+        return list(errors)
 
-    def told(self) -> list[Diagnostic]:
-        """Return what is deprecated and was not told yet."""
-        told = list(self._deprecated.values())
-        self._deprecated.clear()
-        return told
+    def take_warnings(self) -> list[Diagnostic]:
+        """Return the warnings since the last call, mostly of deprecated names: one for each message."""
+        warnings = list(self._warnings.values())
+        self._warnings.clear()
+        return warnings
 
-    def prepare(self) -> None:
-        """Have every schema ready that may be needed."""
-        for program in PROGRAMS:
-            self._schemas(program, True)
+    def load_schemas(self) -> None:
+        """Find every schema that checks may need, so that forked processes share them."""
+        for program in QMP_PROGRAMS:
+            self._schemas.find(program, is_run=True)
 
-    def _check_case(self, visits: Sequence[VisitedStep], to_run: bool) -> Iterator[Diagnostic]:
+    def _check_case(self, visits: VisitedSteps, is_run: bool) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
         for visit in filter(is_checked, visits):
             vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
-                programs[vm] = _program(visit.argument)
+                programs[vm] = _find_program(visit.argument)
             program = programs.get(vm, "qemu")
-            schema = self._schemas(program, to_run) if program else None
-            if schema is not None and not _may_be_wrong(visit.modifiers.get("error")):
-                yield from self._errors(visit, schema)
+            if program is None or _may_be_wrong_on_purpose(visit.modifiers.get("error")):
+                continue
+            schema = self._schemas.find(program, is_run=is_run)
+            if isinstance(schema, QmpSchema):
+                yield from self._check_step(visit, schema)
 
-    def _errors(self, visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
-        unsure = isinstance(visit.modifiers.get("when"), UnknownNode)
+    def _check_step(self, visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
+        may_not_run = isinstance(visit.modifiers.get("when"), UnknownNode)
         for each in CHECKS[visit.step.verb.NAME](visit, schema):
-            if unsure or each.severity == "warning":
-                self._warn(replace(each, severity="warning"))
+            if may_not_run or each.severity == "warning":
+                self._warnings.setdefault(each.message, replace(each, severity="warning"))
             else:
                 yield each
 
-    def _warn(self, diagnostic: Diagnostic) -> None:
-        self._deprecated.setdefault(diagnostic.message, diagnostic)
-
 
 def is_checked(visit: VisitedStep) -> bool:
-    """Tell whether there is something to check in a step."""
+    """Tell whether a step has anything that QMP schemas describe."""
     return visit.step.verb.NAME in CHECKS
 
 
-def _program(argument: Node) -> str | None:
-    """Return the program that a `launch` starts, None if only the run will tell."""
+def _find_program(argument: Node) -> str | None:
+    """Return the program that a `launch` starts, None if it is not known before the run."""
     if isinstance(argument, ScalarNode):
         return "qemu"
     node = argument.get("program") if isinstance(argument, MappingNode) else argument
     return str(node.value) if isinstance(node, ScalarNode) else "qemu" if node is None else None
 
 
-def _may_be_wrong(error: Node | None) -> bool:
+def _may_be_wrong_on_purpose(error: Node | None) -> bool:
     if not isinstance(error, MappingNode):
         return isinstance(error, UnknownNode)
-    told = [*_texts(error.get("class")), *_texts(error.get("desc"))]
-    return any(text is None or text == "CommandNotFound" or REFUSAL.search(text) for text in told)
+    expected = [*_find_texts(error.get("class")), *_find_texts(error.get("desc"))]
+    return any(text is None or text == "CommandNotFound" or REFUSAL.search(text) for text in expected)
 
 
-def _texts(expected: Node | None) -> Iterator[str | None]:
-    """Yield the strings of an expected value, however deep in operators; None for one that only the run will tell."""
+def _find_texts(expected: Node | None) -> Iterator[str | None]:
+    """Yield the strings in an expected value, however deep in operators; None for one that is not known."""
     match expected:
         case ScalarNode(value=str() as text):
             yield text
@@ -132,13 +131,13 @@ def _texts(expected: Node | None) -> Iterator[str | None]:
             yield None
         case SequenceNode():
             for item in expected:
-                yield from _texts(item)
+                yield from _find_texts(item)
         case MappingNode():
             for entry in expected:
-                yield from _texts(entry.value)
+                yield from _find_texts(entry.value)
 
 
-def _qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
+def _check_qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     argument, expect = visit.argument, visit.modifiers.get("expect")
     yield from check_message(argument, schema)
     entry = argument.entry("execute") if isinstance(argument, MappingNode) else None
@@ -151,8 +150,8 @@ def _qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
         yield from check_result(schema.commands[name], name, expect, schema)
 
 
-def _event(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
-    """`wait-event` and `assert-no-events`: a name alone, or `{name, match, expect}`."""
+def _check_event_step(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
+    """Check `wait-event` and `assert-no-events`, which take a name or `{name, match, expect}`."""
     parts = visit.argument if isinstance(visit.argument, MappingNode) else None
     node = parts.get("name") if parts else visit.argument
     if node is not None:
@@ -163,8 +162,8 @@ def _event(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
             yield from check_event(name, expected, schema)
 
 
-def _launch(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
-    """The objects on the command line are arguments of a command each, and QEMU checks them as such."""
+def _check_launch(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
+    """Check objects on the command line as QEMU does: each is the arguments of a command."""
     for key, command in LAUNCHED.items():
         objects = visit.argument.get(key) if isinstance(visit.argument, MappingNode) else None
         for each in objects if isinstance(objects, SequenceNode) and command in schema.commands else ():
@@ -172,46 +171,46 @@ def _launch(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
 
 
 CHECKS: dict[str, Callable[[VisitedStep, QmpSchema], Iterator[Diagnostic]]] = {
-    "qmp": _qmp,
-    "wait-event": _event,
-    "assert-no-events": _event,
-    "launch": _launch,
+    "qmp": _check_qmp,
+    "wait-event": _check_event_step,
+    "assert-no-events": _check_event_step,
+    "launch": _check_launch,
 }
 
 
-def _misspelt_requirements(scenario: Scenario, schema: QmpSchema) -> Iterator[Diagnostic]:
-    """Yield the required commands that are one of the scenario's own, misspelt: they would skip it for ever."""
+def _find_misspelt_requirements(scenario: Scenario, schema: QmpSchema) -> Iterator[Diagnostic]:
+    """Report required commands that look like a misspelt command of a step: the scenario would always be skipped."""
     import difflib
 
-    strange = [name for name in scenario.requires.lists.get("commands", ()) if name not in schema.commands]
-    written = set(_commands(scenario.steps, scenario.procedures.values())) if strange else set()
+    missing = [name for name in scenario.requires.lists.get("commands", ()) if name not in schema.commands]
+    written = set(_find_commands(scenario.steps, scenario.procedures.values())) if missing else set()
     known = [name for name in written if name in schema.commands]
-    for name in strange:
-        meant = difflib.get_close_matches(name, known, n=1, cutoff=TYPO)
+    for name in missing:
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=SIMILARITY)
         if name not in written and meant:
             span = scenario.requires.places.get(name, scenario.span)
             text = f"there is no command '{name}', and no step executes it: the scenario would always be skipped"
             yield Diagnostic(span, text, f"did you mean '{meant[0]}'? ({schema})")
 
 
-def _commands(steps: Iterable[Step], procedures: Iterable[Procedure]) -> Iterator[str]:
-    """Yield the commands that steps name, in messages and as actions of transactions, and those of procedures."""
+def _find_commands(steps: Iterable[Step], procedures: Iterable[Procedure]) -> Iterator[str]:
+    """Yield the names of commands and of actions of transactions in steps and procedures."""
     for step in steps:
         if step.verb.NAME == "qmp":
-            yield from _words(step.argument)
-        yield from _commands(step.body, ())
+            yield from _find_command_names(step.argument)
+        yield from _find_commands(step.body, ())
     for procedure in procedures:
-        yield from _commands(procedure.steps, ())
+        yield from _find_commands(procedure.steps, ())
 
 
-def _words(node: Node) -> Iterator[str]:
+def _find_command_names(node: Node) -> Iterator[str]:
     match node:
         case ScalarNode(value=str() as text):
             yield text
         case SequenceNode():
             for item in node:
-                yield from _words(item)
+                yield from _find_command_names(item)
         case MappingNode():
             for entry in node:
                 if entry.key in ("execute", "exec-oob", "type", "arguments", "actions"):
-                    yield from _words(entry.value)
+                    yield from _find_command_names(entry.value)

@@ -25,9 +25,9 @@ from run_scenarios.execution.scheduler import RequirementChecker
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import Programs, find_programs
 from run_scenarios.qemu.workspace import Workspace
-from run_scenarios.qmp.introspection import QMP_PROGRAMS, SchemaProvider, introspect
+from run_scenarios.qmp.introspection import SavedSchemas, introspect
 from run_scenarios.qmp.requirements import find_unmet_requirement
-from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.qmp.schema import QMP_PROGRAMS, QmpSchema
 from run_scenarios.qmp.step_checker import QmpChecker, is_checked
 from run_scenarios.scenario.case import Case, Task
 from run_scenarios.scenario.dry_run import dry_run, find_reachable_procedures
@@ -158,7 +158,7 @@ class _Build:
         texts = frozenset({scenario.span.source.text, *(each.span.source.text for each in procedures)})
         if texts not in self._checked:
             walks = [[each for each in walk if is_checked(each)] for walk in dry_run(scenario).visited]
-            check = QmpChecker(SchemaProvider(None, await self._get_schemas(guardian), may_ask=False), self._find_unmet)
+            check = QmpChecker(SavedSchemas(await self._get_schemas(guardian)), self._find_unmet)
             self._checked[texts] = tuple(check.check(scenario, walks))
         return self._checked[texts]
 
