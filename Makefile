@@ -4,7 +4,7 @@ NODE := .node
 SECOND := $(CURDIR)/.qemu-second
 PATHS ?= scenarios/
 
-.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided faults soak audit audit-second bench generated clean
+.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided canary faults soak audit audit-second bench generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
@@ -34,6 +34,9 @@ fuzz-long: $(VENV)/.dev ## the same for SECONDS
 fuzz-guided: $(VENV)/.dev ## let coverage choose the inputs of TARGET, until it is stopped
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'atheris>=2.3'
 	$(VENV)/bin/python -m qa.fuzz --guided $(TARGET)
+
+canary: $(VENV)/.dev ## look for ways out of a case's directory: all of 100,000 refused, 2,000 let through and traced
+	$(VENV)/bin/python -m qa.canary
 
 faults: $(VENV)/.dev ## inject faults at the steps of PATHS, for SECONDS or until every one has been
 	$(VENV)/bin/python -m qa.faults --seconds $(SECONDS) $(PATHS)
