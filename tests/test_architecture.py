@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -107,6 +108,11 @@ def uses(name: str, owner: str, attribute: str) -> bool:
 
 def test_every_module_belongs_to_a_package() -> None:
     assert {package_of(name) for name in MODULES if name not in AT_THE_ROOT} == set(PACKAGES)
+
+
+def test_the_layout_in_the_contributing_guide_is_that_of_the_tree() -> None:
+    guide = (ROOT.parents[1] / "CONTRIBUTING.md").read_text()
+    assert tuple(re.findall(r"^\| `(\w+)/` \|", guide, re.MULTILINE)) == PACKAGES
 
 
 def test_the_table_allows_imports_in_one_direction_only() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.qemu.programs import QUIET
+from run_scenarios.qemu.programs import BARE_MACHINE
 from run_scenarios.scenario.confinement.programs import QEMU, QEMU_IMG, QEMU_NBD, STORAGE_DAEMON
 
 from qa.canary.naming import CANARY, make_attempt
@@ -62,7 +62,7 @@ def make_line(source: random.Random) -> Line:
     known = QEMU if program == "qemu" else STORAGE_DAEMON
     words = _words(source, list(known), long_only=program != "qemu")
     argument: JsonValue = {"program": program, "arguments": [*words]}
-    return Line(program, (*(QUIET if program == "qemu" else ()), *words), "launch", argument)
+    return Line(program, (*(BARE_MACHINE if program == "qemu" else ()), *words), "launch", argument)
 
 
 def _words(source: random.Random, options: Sequence[str], *, long_only: bool) -> list[str]:
