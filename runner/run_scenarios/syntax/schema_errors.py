@@ -5,7 +5,6 @@ It is imported once something is refused: that is seldom, and jsonschema takes l
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import re
@@ -46,21 +45,8 @@ Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
 def explain_schema_errors(node: Node, schema: dict[str, Any], what: str, *, confined: bool) -> list[Diagnostic]:
     """Return everything in `node` that `schema` refuses."""
-    validator = _validator(_Key(schema), confined)
+    validator = (CONFINED if confined else UNCONFINED)(schema)
     return [found for error in validator.iter_errors(to_partial(node)) for found in _explain(error, node, what)]
-
-
-class _Key:
-    """A schema as a cache key; schemas are constants, so identity will do."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return id(self.schema)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.schema is other.schema
 
 
 def _unless_unknown(keyword: Keyword) -> Keyword:
@@ -95,11 +81,6 @@ def _both(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Va
 
 CONFINED = _class(_both)
 UNCONFINED = _class(_option_like)
-
-
-@functools.cache
-def _validator(key: _Key, confined: bool) -> Any:
-    return (CONFINED if confined else UNCONFINED)(key.schema)
 
 
 def _explain(error: Any, node: Node, what: str) -> Iterator[Diagnostic]:
