@@ -117,8 +117,8 @@ def test_qmp_is_completed(server: LanguageServer, text: str, wanted: str, unwant
     ("directory", "text", "wanted"),
     [
         (PLAIN, step("wr|ite: {file: drive0.qcow2}"), "Write patterns with qemu-io"),
-        (PLAIN, step("shut|down"), "wait until QEMU has ended with status 0"),
-        (PLAIN, step("write: {de|vice: drive0}"), "the drive or node of the running VM"),
+        (PLAIN, step("shut|down"), "wait until it has exited with status 0"),
+        (PLAIN, step("write: {de|vice: drive0}"), "drive id or node name in the running VM"),
         (PLAIN, step("launch:\n    v|m: source"), "`vm` by default"),
         (PLAIN, "scenario: a test\nmat|rix: {a: [1]}\nsteps: [launch]\n", "one case for each combination"),
         (QMP, step("qmp: {execute: drive-ba|ckup, arguments: {}}"), "`drive-backup`, a command of QEMU "),

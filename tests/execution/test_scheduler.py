@@ -102,7 +102,7 @@ def test_a_server_that_does_not_end_is_found(run_steps: RunSteps, tmp_path: Path
         "--qemu-nbd",
         str(program),
     )
-    assert run.message.endswith("(stop-nbd): timed out after 0.2 s, waiting for qemu-nbd to end after SIGTERM")
+    assert run.message.endswith("(stop-nbd): timed out after 0.2 s, waiting for qemu-nbd to exit after SIGTERM")
 
 
 def test_a_vm_that_died_unseen_is_named_beside_the_failure_that_came_of_it(run_steps: RunSteps, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from run_scenarios.steps.argument_types import Size
-from run_scenarios.steps.assert_bitmap import dirty_bytes
+from run_scenarios.steps.assert_bitmap import count_dirty_bytes
 from run_scenarios.steps.qemu_io_commands import Range
 
 from tests.support.scenarios import RunSteps
@@ -152,7 +152,7 @@ def test_a_bitmap_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
     )
     assert run.status == 1
     assert run.message == "step 5 (assert-bitmap): 'drive0' has no bitmap 'bitmap1'"
-    assert run.only.block["hint"] == "bitmaps there: bitmap0"
+    assert run.only.block["hint"] == "bitmaps of this node: bitmap0"
 
 
 def test_a_node_that_is_not_there_fails_it_even_for_exists_false(run_steps: RunSteps) -> None:
@@ -173,7 +173,7 @@ def test_it_must_say_something_and_nothing_of_a_bitmap_that_is_not_there(run_ste
         - assert-bitmap: {node: drive0, name: bitmap0, exists: false, count: 0}
     """)
     assert run.status == 2
-    assert "case.yaml:4:20: error: says nothing about the bitmap" in run.stderr
+    assert "case.yaml:4:20: error: asserts nothing about the bitmap" in run.stderr
     assert "case.yaml:5:65: error: 'count' of a bitmap that must not exist" in run.stderr
 
 
@@ -197,5 +197,5 @@ def ranges(*pairs: tuple[int, int]) -> list[Range]:
         ([(0, 100), (200, 100), (400, 200)], 1024),
     ],
 )
-def test_dirty_bytes_counts_each_chunk_once(pairs: list[tuple[int, int]], dirty: int) -> None:
-    assert dirty_bytes(ranges(*pairs), 512) == dirty
+def test_count_dirty_bytes_counts_each_chunk_once(pairs: list[tuple[int, int]], dirty: int) -> None:
+    assert count_dirty_bytes(ranges(*pairs), 512) == dirty

@@ -58,7 +58,7 @@ def test_a_format_that_cannot_be_checked_fails_it(run_steps: RunSteps) -> None:
         - check-image: a.raw
     """)
     assert run.status == 1
-    assert run.message.startswith("step 2 (check-image): qemu-img check cannot check this format: ")
+    assert run.message.startswith("step 2 (check-image): qemu-img check does not support checks for this format: ")
 
 
 def test_a_file_of_another_format_fails_it(run_steps: RunSteps) -> None:

@@ -96,6 +96,4 @@ def test_an_image_that_a_vm_has_open_is_not_compared(run_steps: RunSteps) -> Non
         - compare: [a.qcow2, a.qcow2]
     """)
     assert run.status == 1
-    assert run.only.block["hint"] == (
-        "a VM has the image open: 'shutdown' first, or name its 'device' instead of the file"
-    )
+    assert run.only.block["hint"] == ("a VM has the image open: use 'shutdown' first, or 'device' instead of 'file'")

@@ -21,7 +21,7 @@ def test_a_device_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
         - flush: nosuch
     """)
     assert run.status == 1
-    assert "'flush' on nosuch did not succeed" in run.message
+    assert "'flush' on nosuch failed" in run.message
     assert "nosuch" in run.message
 
 
@@ -32,4 +32,4 @@ def test_a_file_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
         - flush: {file: nosuch.qcow2}
     """)
     assert run.status == 1
-    assert run.message.startswith("step 2 (flush): 'flush' on nosuch.qcow2 did not succeed: ")
+    assert run.message.startswith("step 2 (flush): 'flush' on nosuch.qcow2 failed: ")

@@ -161,8 +161,8 @@ def test_a_name_is_used_by_one_running_vm_only(run_steps: RunSteps) -> None:
         - launch
     """)
     assert run.status == 1
-    assert run.message == "step 2 (launch): VM 'vm' is running already"
-    assert run.only.block["hint"] == "name another one with the modifier 'vm'"
+    assert run.message == "step 2 (launch): VM 'vm' is already running"
+    assert run.only.block["hint"] == "choose another name with the modifier 'vm'"
 
 
 def test_a_vm_that_was_shut_down_is_launched_again(run_steps: RunSteps, tmp_path: Path) -> None:
@@ -210,6 +210,6 @@ def test_what_does_not_fit_the_program_is_a_mistake(run_steps: RunSteps) -> None
         - launch: {export: [{type: nbd}]}
     """)
     assert run.status == 2
-    assert "case.yaml:4:44: error: 'machine' is nothing that qemu-storage-daemon knows" in run.stderr
+    assert "case.yaml:4:44: error: qemu-storage-daemon does not support 'machine'" in run.stderr
     assert "case.yaml:5:14: error: guest devices need a 'machine'" in run.stderr
-    assert "case.yaml:6:14: error: 'export' is nothing that qemu knows" in run.stderr
+    assert "case.yaml:6:14: error: qemu does not support 'export'" in run.stderr

@@ -81,7 +81,7 @@ def test_a_complaint_that_is_only_printed_fails_it(run_steps: RunSteps, command:
         head=DRIVE,
     )
     assert run.status == 1
-    assert run.message == f"step 4 (qemu-io): '{command}' on drive0 did not succeed: {said}"
+    assert run.message == f"step 4 (qemu-io): '{command}' on drive0 failed: {said}"
 
 
 def test_a_complaint_about_a_file_fails_it(run_steps: RunSteps) -> None:
@@ -90,7 +90,7 @@ def test_a_complaint_about_a_file_fails_it(run_steps: RunSteps) -> None:
         - qemu-io: {file: a.qcow2, commands: [nosuch 1]}
     """)
     assert run.status == 1
-    assert run.message == ("step 2 (qemu-io): 'nosuch 1' on a.qcow2 did not succeed: command \"nosuch\" not found")
+    assert run.message == ("step 2 (qemu-io): 'nosuch 1' on a.qcow2 failed: command \"nosuch\" not found")
 
 
 def test_a_device_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
@@ -100,5 +100,5 @@ def test_a_device_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
     """)
     assert run.status == 1
     assert run.message == (
-        "step 2 (qemu-io): 'length' on nosuch did not succeed: Error: Cannot find device='' nor node-name='nosuch'"
+        "step 2 (qemu-io): 'length' on nosuch failed: Error: Cannot find device='' nor node-name='nosuch'"
     )

@@ -29,9 +29,9 @@ def test_a_disk_is_a_file_a_device_or_a_guest_device(argument: JsonValue, disk: 
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        ({}, "needs 'file', 'device' or 'qdev'"),
-        ({"device": "drive0", "qdev": "disk0"}, "only one of 'file', 'device' or 'qdev'"),
-        ({"device": "drive0", "format": "raw"}, "'format' goes with 'file' only"),
+        ({}, "needs exactly one of 'file', 'device' and 'qdev'"),
+        ({"device": "drive0", "qdev": "disk0"}, "needs exactly one of 'file', 'device' and 'qdev'"),
+        ({"device": "drive0", "format": "raw"}, "'format' requires 'file'"),
     ],
 )
 def test_a_disk_is_one_of_them_only(argument: JsonValue, said: str) -> None:

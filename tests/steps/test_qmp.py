@@ -113,7 +113,7 @@ def test_two_commands_in_one_are_a_mistake(run_steps: RunSteps) -> None:
         - qmp: {arguments: {}}
     """)
     assert run.status == 2
-    assert run.stderr.count("needs 'execute' or 'exec-oob', and one of them only") == 2
+    assert run.stderr.count("needs exactly one of 'execute' and 'exec-oob'") == 2
 
 
 def test_quit_is_an_orderly_end(run_steps: RunSteps) -> None:

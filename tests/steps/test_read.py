@@ -48,8 +48,7 @@ def test_a_wrong_pattern_fails_it(run_steps: RunSteps, before: str, where: str, 
     )
     assert run.status == 1
     assert run.message.endswith(
-        f"(read): 'read -P0x42 512 1k' on {named} did not succeed: "
-        "Pattern verification failed at offset 512, 1024 bytes"
+        f"(read): 'read -P0x42 512 1k' on {named} failed: Pattern verification failed at offset 512, 1024 bytes"
     )
 
 
@@ -67,7 +66,7 @@ def test_the_pattern_that_is_wrong_is_named_and_not_the_last(
         head=PATTERNED,
     )
     assert run.status == 1
-    assert f"'read -P0x01 1k 1k' on {named} did not succeed" in run.message
+    assert f"'read -P0x01 1k 1k' on {named} failed" in run.message
 
 
 @BOTH
@@ -93,7 +92,7 @@ def test_a_range_without_a_byte_is_read_and_not_checked(run_steps: RunSteps) -> 
     assert run_steps(steps.replace("AT", "0"), head=PATTERNED).status == 0
     run = run_steps(steps.replace("AT", "1M"), head=PATTERNED)
     assert run.status == 1
-    assert run.message.endswith("'read 1M 512' on node0 did not succeed: read failed: Input/output error")
+    assert run.message.endswith("'read 1M 512' on node0 failed: read failed: Input/output error")
 
 
 def test_an_injected_error_that_is_only_printed_fails_it(run_steps: RunSteps) -> None:
@@ -110,7 +109,7 @@ def test_an_injected_error_that_is_only_printed_fails_it(run_steps: RunSteps) ->
         - read: {device: bad, patterns: [{byte: 1, at: 0, size: 512}]}
     """)
     assert run.status == 1
-    assert run.message.startswith("step 4 (read): 'read -P0x01 0 512' on bad did not succeed: Pattern verification")
+    assert run.message.startswith("step 4 (read): 'read -P0x01 0 512' on bad failed: Pattern verification")
 
 
 def test_it_works_on_one_thing_only(run_steps: RunSteps) -> None:
@@ -119,8 +118,8 @@ def test_it_works_on_one_thing_only(run_steps: RunSteps) -> None:
         - read: {patterns: [{byte: 0, at: 0, size: 512}]}
     """)
     assert run.status == 2
-    assert "case.yaml:4:28: error: only one of 'file', 'device' or 'qdev'" in run.stderr
-    assert "case.yaml:5:11: error: needs 'file', 'device' or 'qdev'" in run.stderr
+    assert "case.yaml:4:28: error: needs exactly one of 'file', 'device' and 'qdev'" in run.stderr
+    assert "case.yaml:5:11: error: needs exactly one of 'file', 'device' and 'qdev'" in run.stderr
 
 
 def test_a_qemu_io_that_crashes_is_said_to(run_steps: RunSteps, tmp_path: Path) -> None:

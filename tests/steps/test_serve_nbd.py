@@ -75,7 +75,7 @@ def test_a_socket_is_taken_once_and_free_when_its_server_has_ended(run_steps: Ru
         - serve-nbd: {file: a.raw}
     """)
     assert run.status == 1
-    assert run.message == "step 5 (serve-nbd): 'nbd.sock' exists already"
+    assert run.message == "step 5 (serve-nbd): 'nbd.sock' already exists"
 
 
 def test_a_server_that_was_stopped_serves_nobody(run_steps: RunSteps) -> None:
@@ -99,8 +99,8 @@ def test_a_server_that_is_not_there_cannot_be_stopped(run_steps: RunSteps) -> No
         - stop-nbd: {socket: other.sock}
     """)
     assert run.status == 1
-    assert run.message == "step 3 (stop-nbd): no server on 'other.sock'"
-    assert run.only.block["hint"] == "there is: nbd.sock"
+    assert run.message == "step 3 (stop-nbd): there is no server on 'other.sock'"
+    assert run.only.block["hint"] == "servers: nbd.sock"
 
 
 def test_a_server_that_ended_by_itself_fails_its_stop(run_steps: RunSteps) -> None:

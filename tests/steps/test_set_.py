@@ -49,7 +49,7 @@ def test_the_names_must_be_known_before_the_run(run_steps: RunSteps) -> None:
         - set: "{{ said }}"
     """)
     assert run.status == 2
-    assert "case.yaml:6:10: error: which variables 'set' sets must be known before the run" in run.stderr
+    assert "case.yaml:6:10: error: the variables of 'set' must be known before the run" in run.stderr
 
 
 def test_a_variable_that_was_not_set_is_a_mistake(run_steps: RunSteps) -> None:

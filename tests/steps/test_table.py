@@ -98,7 +98,6 @@ def test_a_verb_that_names_no_files_takes_none(verb: type[Verb]) -> None:
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_a_verb_defines_all_that_it_must(verb: type[Verb]) -> None:
     assert hasattr(verb, "SCHEMA")
-    assert hasattr(verb, "MUTATORS")
     for name in ("parse", "run"):
         assert getattr(verb, name).__qualname__ != f"Verb.{name}"
     assert not issubclass(verb, ControlFlowVerb) or verb.unfold is not ControlFlowVerb.unfold

@@ -52,6 +52,6 @@ def test_a_vm_that_does_not_end_times_out(run_steps: RunSteps) -> None:
           timeout: 200ms
     """)
     assert run.status == 1
-    assert run.message == "step 2 (wait-exit): timed out after 0.2 s, waiting for QEMU to end"
+    assert run.message == "step 2 (wait-exit): timed out after 0.2 s, waiting for QEMU to exit"
     assert run.only.block["reason"] == "timeout"
     assert run.only.block["timeout_ms"] == 200

@@ -96,7 +96,7 @@ def test_a_job_that_does_not_exist_fails_it_at_once(run_steps: RunSteps) -> None
         head=HEAD,
     )
     assert run.status == 1
-    assert run.message.endswith("(wait-job): there is no job 'job1', and none has ended")
+    assert run.message.endswith("(wait-job): there is no job 'job1', and no such job has ended")
     assert run.only.block["hint"] == "jobs: job0"
     assert run.only.block["duration_ms"] < 10_000
 
@@ -111,7 +111,7 @@ def test_a_job_that_was_waited_for_is_not_there_any_more(run_steps: RunSteps) ->
         head=HEAD,
     )
     assert run.status == 1
-    assert run.message == "step 9 (wait-job): there is no job 'job0', and none has ended"
+    assert run.message == "step 9 (wait-job): there is no job 'job0', and no such job has ended"
 
 
 def test_a_failing_job_fails_it_with_its_error(run_steps: RunSteps) -> None:
@@ -260,7 +260,7 @@ def test_a_job_that_ends_before_it_is_ready_fails_it_at_once(run_steps: RunSteps
         head=HEAD,
     )
     assert run.status == 1
-    assert run.message.endswith(LAST + f"has ended without being {until}")
+    assert run.message.endswith(LAST + f"ended without being {until}")
     assert run.only.block["found"] == CREATED_TO_CONCLUDED.strip("[]")
 
 
@@ -358,8 +358,8 @@ def test_a_failure_needs_its_error_and_an_error_a_failure(run_steps: RunSteps) -
         - wait-job: {id: job0, error: Input/output error}
     """)
     assert run.status == 2
-    assert "case.yaml:4:15: error: 'outcome: failed' needs the 'error' it fails with" in run.stderr
-    assert "error: 'error' goes with 'outcome: failed'" in run.stderr
+    assert "case.yaml:4:15: error: 'outcome: failed' needs 'error'" in run.stderr
+    assert "error: 'error' requires 'outcome: failed'" in run.stderr
 
 
 def test_what_a_dismissed_job_left_is_not_taken_for_the_next_of_its_id(run_steps: RunSteps) -> None:

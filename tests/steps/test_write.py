@@ -73,8 +73,7 @@ def test_a_guest_device_without_a_backend_fails_it(run_steps: RunSteps) -> None:
     """)
     assert run.status == 1
     assert run.message == (
-        "step 2 (write): 'write -P0x77 0 512' on rng0 did not succeed: "
-        "Error: Device does not have a block device backend"
+        "step 2 (write): 'write -P0x77 0 512' on rng0 failed: Error: Device does not have a block device backend"
     )
 
 
@@ -85,9 +84,7 @@ def test_a_write_past_the_end_of_a_device_fails_it(run_steps: RunSteps) -> None:
         - write: {device: drive0, patterns: [{byte: 1, at: 0, size: 512}, {byte: 1, at: 1M, size: 512}]}
     """)
     assert run.status == 1
-    assert run.message == (
-        "step 3 (write): 'write -P0x01 1M 512' on drive0 did not succeed: write failed: Input/output error"
-    )
+    assert run.message == ("step 3 (write): 'write -P0x01 1M 512' on drive0 failed: write failed: Input/output error")
 
 
 def test_a_write_past_the_end_of_a_file_fails_it(run_steps: RunSteps) -> None:
@@ -96,9 +93,7 @@ def test_a_write_past_the_end_of_a_file_fails_it(run_steps: RunSteps) -> None:
         - write: {file: a.qcow2, patterns: [{byte: 1, at: 2M, size: 512}, {byte: 1, at: 0, size: 512}]}
     """)
     assert run.status == 1
-    assert run.message == (
-        "step 2 (write): 'write -P0x01 2M 512' on a.qcow2 did not succeed: write failed: Input/output error"
-    )
+    assert run.message == ("step 2 (write): 'write -P0x01 2M 512' on a.qcow2 failed: write failed: Input/output error")
 
 
 def test_an_injected_error_that_is_only_printed_fails_it(run_steps: RunSteps) -> None:
@@ -112,7 +107,7 @@ def test_an_injected_error_that_is_only_printed_fails_it(run_steps: RunSteps) ->
     )
     assert run.status == 1
     assert run.message == (
-        "step 5 (write): 'write -P0x01 64k 512' on bad did not succeed: write failed: No space left on device"
+        "step 5 (write): 'write -P0x01 64k 512' on bad failed: write failed: No space left on device"
     )
 
 

@@ -1,4 +1,4 @@
-"""The small types that the arguments of several verbs share: their schema, and how they are read from nodes."""
+"""The types that the arguments of several verbs share: their JSON Schemas, and the parsers of their nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import Any
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.frozen import unchecked_frozen
-from run_scenarios.core.nodes import JsonObject, MappingNode, Node, ScalarNode, SequenceNode, to_json
+from run_scenarios.core.nodes import (
+    Entry,
+    JsonObject,
+    JsonValue,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    make_mapping,
+    to_json,
+)
 from run_scenarios.syntax.matchers import check_matcher
 from run_scenarios.syntax.render import MAX_SIZE, parse_byte_size
 
@@ -22,17 +32,17 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 
 
 def document(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """Return a schema with its description."""
+    """Return a schema with a description, which the reference and editors show."""
     return {**schema, "description": description}
 
 
 def enum_schema(*values: str) -> dict[str, Any]:
-    """Return the schema of one of these strings."""
+    """Return the schema of a string that must be one of these."""
     return {"type": "string", "enum": list(values)}
 
 
 def object_schema(required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a mapping with these keys and no others; `_` in a name stands for `-`."""
+    """Return the schema of a mapping that has only these keys; `_` in a name stands for `-`."""
     return {
         "type": "object",
         "properties": {name.rstrip("_").replace("_", "-"): schema for name, schema in properties.items()},
@@ -42,7 +52,7 @@ def object_schema(required: list[str], **properties: dict[str, Any]) -> dict[str
 
 
 def list_schema(schema: dict[str, Any], at_least: int = 1) -> dict[str, Any]:
-    """Return the schema of a list."""
+    """Return the schema of a list of items of one kind."""
     return {"type": "array", "items": schema, "minItems": at_least}
 
 
@@ -67,8 +77,11 @@ DURATION_SCHEMA: dict[str, Any] = {
     "title": "a duration such as 10, 500ms, 10s or 2m",
 }
 FORMAT = enum_schema(*FORMATS)
-FILE = document({**TEXT, "x-case-file": True}, "a file in the case's directory, by its plain relative name")
-MATCHER: dict[str, Any] = {"title": "an expected value, matched by shape"}
+FILE = document({**TEXT, "x-case-file": True}, "name of a file in the case's directory")
+IMAGE_FORMAT = document(FORMAT, "image format; by default the suffix of the file name determines it")
+MATCHER: dict[str, Any] = {"title": "an expected value"}
+NODE_OR_DRIVE = document(TEXT, "id of the drive, or name of the block node")
+ARGUMENTS = list_schema({"type": ["string", "integer"]})
 IMAGE_OPTIONS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": {"type": ["string", "integer", "boolean"]},
@@ -78,7 +91,7 @@ IMAGE_OPTIONS: dict[str, Any] = {
 
 @unchecked_frozen
 class Size:
-    """A number of bytes, and how QEMU's tools are told it: as written where they understand that."""
+    """A number of bytes, and the text to pass to QEMU's tools: as written if they accept that."""
 
     bytes: int
     text: str
@@ -93,28 +106,28 @@ class Image:
 
 
 def parse_text(node: Node | None, default: str = "") -> str:
-    """Return a string node's value, `default` for none."""
+    """Return the value of a string node, `default` if the node is missing."""
     return str(to_json(node)) if node is not None else default
 
 
 def parse_flag(node: Node | None) -> bool:
-    """Return a boolean node's value, False for none."""
+    """Return the value of a boolean node, False if the node is missing."""
     return node is not None and to_json(node) is True
 
 
 def parse_size(node: Node) -> Size:
     """Return a size.
 
-    :raise ScenarioError: if it is no whole number of bytes.
+    :raise ScenarioError: if it is not a whole number of bytes.
     """
     try:
-        return _size(str(to_json(node)))
+        return _parse_size_text(str(to_json(node)))
     except ValueError as error:
         raise scenario_error(node.span, str(error)) from None
 
 
 @lru_cache(maxsize=4096)
-def _size(text: str) -> Size:
+def _parse_size_text(text: str) -> Size:
     size = parse_byte_size(text)
     return Size(size, text if TOOL_SIZE.fullmatch(text) else str(size))
 
@@ -122,46 +135,48 @@ def _size(text: str) -> Size:
 def parse_seconds(node: Node) -> float:
     """Return a duration in seconds.
 
-    :raise ScenarioError: if it is none, or not above zero.
+    :raise ScenarioError: if it is not a duration, or not above zero.
     """
     found = DURATION.fullmatch(parse_text(node))
     seconds = float(found[1]) * SECONDS[found[2]] if found else 0
     if seconds <= 0:
-        raise scenario_error(node.span, "not a duration above zero", "write 10, 500ms, 10s or 2m")
+        raise scenario_error(node.span, "not a duration above zero", "for example 10, 500ms, 10s or 2m")
     return seconds
 
 
 def parse_image_options(node: Node | None) -> list[str]:
-    """Return `-o key=value,…` for a mapping of image options, nothing for none.
+    """Return `-o key=value,…` for a mapping of image options, an empty list if the node is missing.
 
-    Source: qemu-img's manual, `-o`; a comma in a value is doubled.
+    Source: qemu-img's manual, `-o`.
     """
-    if not isinstance(node, MappingNode):
-        return []
-    return ["-o", ",".join(f"{entry.key}={_option(entry.value)}" for entry in node)]
+    return ["-o", format_options(parse_object(node))] if isinstance(node, MappingNode) else []
 
 
-def _option(node: Node) -> str:
-    value = to_json(node)
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value).replace(",", ",,")
+def format_options(options: JsonObject) -> str:
+    """Return options in the syntax of QEMU's command line: `key=value,key=on`, with commas in values doubled."""
+    return ",".join(f"{key}={_format_option_value(value)}" for key, value in options.items())
 
 
-def parse_argv(node: Node) -> tuple[str, ...]:
-    """Return a list of scalars as command line words."""
+def _format_option_value(value: JsonValue) -> str:
+    return ("off", "on")[value] if isinstance(value, bool) else str(value).replace(",", ",,")
+
+
+def parse_argv(node: Node | None) -> tuple[str, ...]:
+    """Return a list of scalars as command line arguments, empty if the node is missing."""
     return tuple(str(to_json(item)) for item in node) if isinstance(node, SequenceNode) else ()
 
 
 def parse_object(node: Node) -> JsonObject:
-    """Return a mapping node as a bare mapping."""
+    """Return the value of a mapping node."""
     value = to_json(node)
     assert isinstance(value, dict)
     return value
 
 
 def parse_matcher(node: Node | None) -> Node | None:
-    """Return an expected value once its operators are checked.
+    """Return an expected value after checking its operators.
 
-    :raise ScenarioError: for a wrong one.
+    :raise ScenarioError: for an invalid operator.
     """
     if node is not None:
         check_matcher(node)
@@ -169,41 +184,48 @@ def parse_matcher(node: Node | None) -> Node | None:
 
 
 def parse_file(node: Node | None) -> str:
-    """Return the name of a file; that it stays in the case's directory is `FILE`'s to check."""
+    """Return a file name; the schema `FILE` has checked that it stays in the case's directory."""
     assert node is not None
     return parse_text(node)
 
 
-def parse_image_file(file: Node | None, format_: Node | None) -> Image:
-    """Return an image by the nodes of its file and format; without a format, the file's suffix tells it.
+def parse_image(node: Node) -> Image:
+    """Return an image given as a file name, or as a mapping with `file` and possibly `format`.
 
-    :raise ScenarioError: if the suffix tells no format.
+    :raise ScenarioError: if there is no format and the suffix does not determine it.
     """
-    assert file is not None
+    if isinstance(node, MappingNode):
+        return parse_image_file(node.get("file"), node.get("format"))
+    return parse_image_file(node, None)
+
+
+def parse_image_file(file: Node | None, format_: Node | None) -> Image:
+    """Return an image, given the nodes of its file name and its format.
+
+    :raise ScenarioError: if there is no format and the suffix does not determine it.
+    """
     name = parse_file(file)
     if format_ is not None:
         return Image(name, parse_text(format_))
     suffix = posixpath.splitext(name)[1]
     if suffix not in SUFFIXES:
         hint = did_you_mean(suffix, SUFFIXES, "add 'format:', or use a suffix such as .qcow2 or .raw")
+        assert file is not None
         raise scenario_error(file.span, f"cannot tell the format of '{name}' from its name", hint)
     return Image(name, SUFFIXES[suffix])
 
 
-def parse_image(node: Node) -> Image:
-    """Return an image given as a name alone or as `{file, format}`.
-
-    :raise ScenarioError: as `parse_image_file`.
-    """
-    if isinstance(node, ScalarNode):
-        return parse_image_file(node, None)
-    assert isinstance(node, MappingNode)
-    return parse_image_file(node.get("file"), node.get("format"))
+def expand_short_form(argument: Node, key: str) -> MappingNode:
+    """Return the mapping that an argument stands for; an argument other than a mapping is the value of `key`."""
+    if isinstance(argument, MappingNode):
+        return argument
+    is_null = isinstance(argument, ScalarNode) and argument.value is None
+    return make_mapping(argument.span, () if is_null else (Entry(argument.span, key, argument),))
 
 
 IMAGE: dict[str, Any] = {
     "anyOf": [
         FILE,
-        object_schema(["file"], file=FILE, format=document(FORMAT, "its format, if the suffix does not tell it")),
+        object_schema(["file"], file=FILE, format=IMAGE_FORMAT),
     ]
 }

@@ -14,17 +14,17 @@ from run_scenarios.steps.verb import Context, Verb
 from run_scenarios.syntax.matchers import describe_value, require_match
 
 
-def _untrue(verb: str, argument: Node) -> Iterator[Mutation]:
+def _mutate_expression(verb: str, argument: Node) -> Iterator[Mutation]:
     if not isinstance(argument, MappingNode):
-        cannot_fail = "" if argument.dynamic else "it says so itself"
+        cannot_fail = "" if argument.dynamic else "it is the constant true"
         yield Mutation(argument.span, {verb: ScalarNode(argument.span, False)}, cannot_fail)
 
 
 @dataclass(frozen=True)
 class Assert(Verb):
-    """Assert that an expression is true, or that a value is as expected.
+    """Assert that an expression is true, or that a value matches an expected value.
 
-    The second form says more when it fails: it shows the value.
+    The second form reports the value when it fails.
 
     .. code-block:: yaml
 
@@ -35,15 +35,15 @@ class Assert(Verb):
     """
 
     NAME = "assert"
-    MUTATORS = (_untrue, mutate_keys("expect"))
+    MUTATORS = (_mutate_expression, mutate_keys("expect"))
     OPENS_FILES = False
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "boolean"},
             object_schema(
                 ["value", "expect"],
-                value={"description": "the value"},
-                expect=document(MATCHER, "what must hold of it"),
+                value={"description": "value to check"},
+                expect=document(MATCHER, "expected value"),
             ),
         ]
     }

@@ -22,6 +22,7 @@ from run_scenarios.core.nodes import (
 from run_scenarios.core.source import Span
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
+    NODE_OR_DRIVE,
     TEXT,
     document,
     list_schema,
@@ -38,24 +39,24 @@ if TYPE_CHECKING:
     from run_scenarios.qemu.machine import Machine
 
 STATUS = ("count", "granularity", "busy", "recording", "persistent", "inconsistent")
-SAYS = frozenset({*STATUS, "dirty"})
+ASSERTIONS = frozenset({*STATUS, "dirty"})
 INTEGER = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object"}]}
 BOOLEAN_OR_MATCHER = {"anyOf": [BOOLEAN, {"type": "object"}]}
-MUCH: JsonObject = {"at": 0, "size": 1 << 60}
+HUGE_RANGE: JsonObject = {"at": 0, "size": 1 << 60}
 
 
-def _another_range(verb: str, argument: Node) -> Iterator[Mutation]:
-    """Leave out one range, which the others must not cover; or name one that is larger than any image."""
+def _mutate_dirty(verb: str, argument: Node) -> Iterator[Mutation]:
+    """Drop one range, which the others must not cover; replace an empty list by a range larger than any image."""
     dirty = argument.get("dirty") if isinstance(argument, MappingNode) else None
     if isinstance(dirty, SequenceNode) and dirty.items:
         for item, others in drop_each_item(dirty):
             yield Mutation(item.span, {verb: replace_key(argument, "dirty", others)})
     elif dirty is not None:
-        yield Mutation(dirty.span, {verb: replace_key(argument, "dirty", from_json([MUCH], dirty.span))})
+        yield Mutation(dirty.span, {verb: replace_key(argument, "dirty", from_json([HUGE_RANGE], dirty.span))})
 
 
-def _exists(verb: str, argument: Node) -> Iterator[Mutation]:
-    """Assert the opposite; what is said of a bitmap besides implies that it exists."""
+def _mutate_exists(verb: str, argument: Node) -> Iterator[Mutation]:
+    """Negate `exists` where it is the only assertion: any other assertion implies that the bitmap exists."""
     assert isinstance(argument, MappingNode)
     exists = argument.get("exists")
     if isinstance(exists, ScalarNode) and not {*STATUS, "dirty"} & set(argument.keys()):
@@ -64,11 +65,11 @@ def _exists(verb: str, argument: Node) -> Iterator[Mutation]:
 
 @dataclass(frozen=True)
 class AssertBitmap(Verb):
-    """Assert the status of a dirty bitmap, found by the id of its drive or the name of its node.
+    """Assert the status of a dirty bitmap of a drive or block node.
 
-    Say at least one thing about it; values may be operators. `dirty` lists the ranges that must be dirty, and the
-    count then follows from the bitmap's own granularity; QMP tells how much is dirty, not where, so an equal amount
-    elsewhere passes. `exists: false` asserts that there is no such bitmap.
+    At least one assertion is needed; values may be operators. `dirty` lists the ranges that must be dirty and asserts
+    the `count` that follows from them at the bitmap's granularity. QMP reports how many bytes are dirty but not which,
+    so the same number of dirty bytes elsewhere passes too. `exists: false` asserts that there is no such bitmap.
 
     .. code-block:: yaml
 
@@ -78,24 +79,26 @@ class AssertBitmap(Verb):
     """
 
     NAME = "assert-bitmap"
-    MUTATORS = (mutate_keys(*STATUS), _another_range, _exists)
+    MUTATORS = (mutate_keys(*STATUS), _mutate_dirty, _mutate_exists)
     OPENS_FILES = False
     RESULT = "the bitmap's `BlockDirtyInfo`, null for `exists: false`"
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["node", "name"],
-        node=document(TEXT, "the drive or node, by id or node name"),
-        name=document(TEXT, "the bitmap's name"),
-        count=document(INTEGER, "the dirty bytes, at the bitmap's granularity"),
+        node=NODE_OR_DRIVE,
+        name=document(TEXT, "name of the bitmap"),
+        count=document(INTEGER, "number of dirty bytes, a multiple of the granularity"),
         dirty=document(
             list_schema(object_schema(["at", "size"], **RANGE), at_least=0),
-            "the ranges that must be dirty: what the count must be",
+            "ranges that must be dirty; only their total is checked, as a count",
         ),
-        granularity=document(INTEGER, "its granularity in bytes"),
-        busy=document(BOOLEAN_OR_MATCHER, "whether a job or an export uses it"),
-        recording=document(BOOLEAN_OR_MATCHER, "whether it records new writes"),
-        persistent=document(BOOLEAN_OR_MATCHER, "whether it is stored in the image"),
-        inconsistent=document(BOOLEAN_OR_MATCHER, "whether it was not stored properly, and is good for nothing"),
-        exists=document(BOOLEAN, "whether there is such a bitmap"),
+        granularity=document(INTEGER, "granularity in bytes"),
+        busy=document(BOOLEAN_OR_MATCHER, "whether a job or an export is using the bitmap"),
+        recording=document(BOOLEAN_OR_MATCHER, "whether new writes are recorded"),
+        persistent=document(BOOLEAN_OR_MATCHER, "whether the bitmap is stored in the image when the image is closed"),
+        inconsistent=document(
+            BOOLEAN_OR_MATCHER, "whether the bitmap was not stored correctly and can only be removed"
+        ),
+        exists=document(BOOLEAN, "whether the bitmap exists"),
     )
 
     node: str
@@ -108,15 +111,15 @@ class AssertBitmap(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         dirty, exists = argument.get("dirty"), argument.get("exists")
-        says = [entry for entry in argument.entries if entry.key in SAYS]
+        assertions = [entry for entry in argument.entries if entry.key in ASSERTIONS]
         absent = exists is not None and to_json(exists) is False
-        if absent and says:
-            raise scenario_error(says[0].span, f"'{says[0].key}' of a bitmap that must not exist")
-        if exists is None and not says:
+        if absent and assertions:
+            raise scenario_error(assertions[0].span, f"'{assertions[0].key}' of a bitmap that must not exist")
+        if exists is None and not assertions:
             raise scenario_error(
-                argument.span, "says nothing about the bitmap", f"say one of: {', '.join(STATUS)}, dirty, exists"
+                argument.span, "asserts nothing about the bitmap", f"add one of: {', '.join(STATUS)}, dirty, exists"
             )
-        status = make_mapping(argument.span, tuple(entry for entry in says if entry.key != "dirty"))
+        status = make_mapping(argument.span, tuple(entry for entry in assertions if entry.key != "dirty"))
         parse_matcher(status)
         return cls(
             parse_text(argument.get("node")),
@@ -129,8 +132,8 @@ class AssertBitmap(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        bitmaps = await bitmaps_of(machine, self.node)
-        bitmap = _named(self.name, bitmaps)
+        bitmaps = await query_bitmaps(machine, self.node)
+        bitmap = _find_by_name(self.name, bitmaps)
         if not self.exists:
             if bitmap is not None:
                 raise StepFailed(
@@ -139,9 +142,9 @@ class AssertBitmap(Verb):
             return None
         if bitmap is None:
             raise StepFailed(
-                f"'{self.node}' has no bitmap '{self.name}'", hint=await self._where_else(machine, bitmaps)
+                f"'{self.node}' has no bitmap '{self.name}'", hint=await self._find_elsewhere(machine, bitmaps)
             )
-        # QEMU leaves `inconsistent` out where it is false; `$absent` gets to see that, a plain value need not know.
+        # QEMU omits `inconsistent` when it is false: `$absent` must see that, `inconsistent: false` must match.
         plain = isinstance(self.status.get("inconsistent"), ScalarNode)
         shown = {"inconsistent": False, **bitmap} if plain else bitmap
         require_match(self.status, shown, f"bitmap '{self.name}' of '{self.node}'")
@@ -149,17 +152,17 @@ class AssertBitmap(Verb):
             self._check_dirty(self.dirty, bitmap)
         return bitmap
 
-    async def _where_else(self, machine: Machine, here: list[JsonObject]) -> str:
-        """A job puts a filter on top of its drive, so the drive's id then leads to a node without the bitmap."""
+    async def _find_elsewhere(self, machine: Machine, here: list[JsonObject]) -> str:
+        """Return a hint: during a job, a drive's id refers to the job's filter node, which has no bitmaps."""
         for node in await machine.query("query-named-block-nodes", flat=True):
-            if _named(self.name, node.get("dirty-bitmaps", [])):
-                return f"node '{node['node-name']}' has one; while a job runs, name the node and not its drive"
-        return f"bitmaps there: {', '.join(str(each['name']) for each in here if 'name' in each) or 'none'}"
+            if _find_by_name(self.name, node.get("dirty-bitmaps", [])):
+                return f"node '{node['node-name']}' has it; while a job runs, use the node name instead of the drive id"
+        return f"bitmaps of this node: {', '.join(str(each['name']) for each in here if 'name' in each) or 'none'}"
 
     def _check_dirty(self, dirty: Sequence[Range], bitmap: JsonObject) -> None:
         granularity = bitmap["granularity"]
         assert isinstance(granularity, int)
-        wanted = dirty_bytes(dirty, granularity)
+        wanted = count_dirty_bytes(dirty, granularity)
         if bitmap["count"] != wanted:
             ranges = ", ".join(f"{each.at.text}+{each.size.text}" for each in dirty) or "nothing"
             raise StepFailed(
@@ -172,13 +175,13 @@ class AssertBitmap(Verb):
             )
 
 
-def _named(name: str, bitmaps: list[JsonObject]) -> JsonObject | None:
-    """Return the bitmap of this name; those that belong to a job have none."""
+def _find_by_name(name: str, bitmaps: list[JsonObject]) -> JsonObject | None:
+    """Return the bitmap of this name, None if there is none; bitmaps of jobs have no name."""
     return next((each for each in bitmaps if each.get("name") == name), None)
 
 
-def dirty_bytes(ranges: Sequence[Range], granularity: int) -> int:
-    """Return how many bytes of a bitmap are dirty once these ranges were written."""
+def count_dirty_bytes(ranges: Sequence[Range], granularity: int) -> int:
+    """Return the `count` of a bitmap after writes to these ranges."""
     chunks = 0
     counted_to = 0
     for each in sorted(ranges, key=lambda each: each.at.bytes):
@@ -189,12 +192,12 @@ def dirty_bytes(ranges: Sequence[Range], granularity: int) -> int:
     return chunks * granularity
 
 
-async def bitmaps_of(machine: Machine, node: str) -> list[JsonObject]:
+async def query_bitmaps(machine: Machine, node: str) -> list[JsonObject]:
     """Return the bitmaps of a drive or node, each a `BlockDirtyInfo`.
 
-    Source: QAPI, `query-block` and `query-named-block-nodes`; a name is looked up as QEMU does, drives first.
+    Source: QAPI, `query-block` and `query-named-block-nodes`; drives are looked up before nodes, as in QEMU.
 
-    :raise StepFailed: if there is neither such a drive nor such a node.
+    :raise StepFailed: if no drive or node has this name.
     """
     devices = await machine.query("query-block")
     for device in devices:
@@ -208,5 +211,5 @@ async def bitmaps_of(machine: Machine, node: str) -> list[JsonObject]:
             return found
     known = [*(device["device"] for device in devices), *(each["node-name"] for each in nodes)]
     named = [name for name in known if name and not name.startswith("#")]
-    hint = did_you_mean(node, named, f"there is: {', '.join(named) or 'none'}")
+    hint = did_you_mean(node, named, f"drives and nodes: {', '.join(named) or 'none'}")
     raise StepFailed(f"there is no drive or node '{node}'", hint=hint)

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed
-from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, to_json
-from run_scenarios.steps.argument_types import MATCHER, TEXT, document, object_schema, parse_matcher, parse_text
+from run_scenarios.core.nodes import JsonObject, JsonValue, Node
+from run_scenarios.steps.argument_types import (
+    MATCHER,
+    TEXT,
+    document,
+    expand_short_form,
+    object_schema,
+    parse_matcher,
+    parse_text,
+)
 from run_scenarios.steps.mutations import replace_with_failure
 from run_scenarios.steps.verb import Context, Verb, find_vm
 from run_scenarios.syntax.matchers import describe_value, find_mismatches
@@ -15,9 +23,9 @@ from run_scenarios.syntax.matchers import describe_value, find_mismatches
 
 @dataclass(frozen=True)
 class AssertNoEvents(Verb):
-    """Assert that no event is unconsumed: none at all, none of this name, or none that matches.
+    """Assert that there is no unconsumed event: none at all, or none with this name or content.
 
-    QEMU is asked something harmless first, so that an event it has sent by now has been seen.
+    A query is sent to QEMU first, so that every event that QEMU has sent by then has arrived.
 
     .. code-block:: yaml
 
@@ -34,7 +42,9 @@ class AssertNoEvents(Verb):
             {"type": "null"},
             TEXT,
             object_schema(
-                [], name=document(TEXT, "the event's name"), match=document(MATCHER, "what such an event matches")
+                [],
+                name=document(TEXT, "name of the event"),
+                match=document(MATCHER, "expected value for the whole event; events that do not match are ignored"),
             ),
         ]
     }
@@ -44,15 +54,14 @@ class AssertNoEvents(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        if isinstance(argument, MappingNode):
-            return cls(parse_text(argument.get("name")), parse_matcher(argument.get("match")))
-        return cls("" if to_json(argument) is None else parse_text(argument), None)
+        whole = expand_short_form(argument, "name")
+        return cls(parse_text(whole.get("name")), parse_matcher(whole.get("match")))
 
     async def run(self, context: Context) -> JsonValue:
         machine = find_vm(context)
         if not machine.exited_as_expected:
             await machine.query("query-version")
-        events = machine.events.unconsumed(self._concerned)
+        events = machine.events.unconsumed(self._is_unwanted)
         if events:
             raise StepFailed(
                 f"{len(events)} unconsumed event(s), the first is {events[0]['event']}",
@@ -62,6 +71,6 @@ class AssertNoEvents(Verb):
             )
         return None
 
-    def _concerned(self, event: JsonObject) -> bool:
+    def _is_unwanted(self, event: JsonObject) -> bool:
         named = not self.name or event["event"] == self.name
         return named and (self.match is None or not find_mismatches(self.match, event))

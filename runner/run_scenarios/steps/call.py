@@ -30,9 +30,9 @@ PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Call(ControlFlowVerb):
-    """Run a procedure, of this file or imported, with the arguments in `with`.
+    """Call a procedure that this file declares or imports, with the arguments in `with`.
 
-    The procedure sees its arguments and nothing else of the caller; what it `returns` can be saved.
+    The procedure sees its arguments but not the caller's variables. The value of its `returns` can be saved.
 
     .. code-block:: yaml
 
@@ -42,9 +42,9 @@ class Call(ControlFlowVerb):
 
     NAME = "call"
     MUTATORS = ()
-    RESULT = "what the procedure `returns`"
-    SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "the procedure's name")
-    SIBLING_KEYS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "the arguments"}}
+    RESULT = "the value of the procedure's `returns`"
+    SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "name of the procedure")
+    SIBLING_KEYS: ClassVar[dict[str, Any]] = {"with": {"type": "object", "description": "arguments by parameter name"}}
 
     name: str
     name_span: Span
@@ -56,58 +56,58 @@ class Call(ControlFlowVerb):
         name, arguments = argument.get(cls.NAME), argument.get("with")
         return cls(parse_text(name), name.span, arguments, argument.span)
 
-    def procedure(self, scope: Scope) -> Procedure:
-        """Return the procedure meant.
+    def find_procedure(self, scope: Scope) -> Procedure:
+        """Return the called procedure.
 
-        :raise ScenarioError: if there is none of this name.
+        :raise ScenarioError: if no procedure has this name.
         """
         if self.name not in scope.procedures:
             known = ", ".join(scope.procedures) or "none; is an 'import' missing?"
-            hint = did_you_mean(self.name, scope.procedures, f"known here: {known}")
+            hint = did_you_mean(self.name, scope.procedures, f"procedures: {known}")
             raise scenario_error(self.name_span, f"there is no procedure '{self.name}'", hint)
         return scope.procedures[self.name]
 
     def unfold(self, scope: Scope, body: tuple[Step, ...]) -> Iterator[Block]:
-        procedure = self.procedure(scope)
-        yield Block(procedure.steps, Scope(self._bind(procedure), procedure.visible))
+        procedure = self.find_procedure(scope)
+        yield Block(procedure.steps, Scope(self._bind_arguments(procedure), procedure.visible))
 
     async def run(self, context: Context) -> JsonValue:
         (block,) = self.unfold(context.scope, context.body)
         await context.run_block(block)
-        returns = self.procedure(context.scope).returns
+        returns = self.find_procedure(context.scope).returns
         return None if returns is None else to_json(render(returns, block.scope.variables))
 
-    def _bind(self, procedure: Procedure) -> dict[str, JsonValue | UnknownValue]:
+    def _bind_arguments(self, procedure: Procedure) -> dict[str, JsonValue | UnknownValue]:
         if self.arguments is not None and not isinstance(self.arguments, MappingNode):
             return dict.fromkeys(procedure.parameters, UNKNOWN)
         entries = self.arguments.entries if self.arguments else ()
         given = {entry.key: entry.value for entry in entries}
-        strange = [entry for entry in entries if entry.key not in procedure.parameters]
-        wrong = [self._strange(entry, procedure) for entry in strange]
-        misspelt = {find_closest(entry.key, procedure.parameters) for entry in strange}
+        unknown = [entry for entry in entries if entry.key not in procedure.parameters]
+        errors = [self._report_unknown(entry, procedure) for entry in unknown]
+        misspelt = {find_closest(entry.key, procedure.parameters) for entry in unknown}
         values: dict[str, JsonValue | UnknownValue] = {}
         for parameter in procedure.parameters.values():
             if parameter.name in misspelt:
                 continue
             try:
-                values[parameter.name] = self._value(parameter, given)
+                values[parameter.name] = self._bind_argument(parameter, given)
             except ScenarioError as error:
-                wrong += error.diagnostics
-        if wrong:
-            raise ScenarioError(*wrong)
+                errors += error.diagnostics
+        if errors:
+            raise ScenarioError(*errors)
         return values
 
-    def _strange(self, entry: Entry, procedure: Procedure) -> Diagnostic:
-        takes = ", ".join(procedure.parameters) or "nothing"
-        hint = did_you_mean(entry.key, procedure.parameters, f"it takes: {takes}")
+    def _report_unknown(self, entry: Entry, procedure: Procedure) -> Diagnostic:
+        known = ", ".join(procedure.parameters) or "none"
+        hint = did_you_mean(entry.key, procedure.parameters, f"parameters: {known}")
         return Diagnostic(entry.span, f"procedure '{self.name}' has no parameter '{entry.key}'", hint)
 
-    def _value(self, parameter: Parameter, given: dict[str, Node]) -> JsonValue | UnknownValue:
+    def _bind_argument(self, parameter: Parameter, given: dict[str, Node]) -> JsonValue | UnknownValue:
         node = given.get(parameter.name, parameter.default)
         if node is None:
-            takes = f"it is declared at {parameter.span}"
+            declared = f"it is declared at {parameter.span}"
             raise scenario_error(
-                self.name_span, f"procedure '{self.name}' needs the argument '{parameter.name}'", takes
+                self.name_span, f"procedure '{self.name}' needs the argument '{parameter.name}'", declared
             )
         if node.dynamic:
             return UNKNOWN
@@ -119,7 +119,7 @@ class Call(ControlFlowVerb):
 def check_type(value: JsonValue, kind: str, span: Span, what: str) -> None:
     """Check a value against a parameter's declared type.
 
-    :raise ScenarioError: if it is of another.
+    :raise ScenarioError: if it has another type.
     """
     fits = isinstance(value, PARAMETER_TYPES[kind]) and isinstance(value, bool) <= (kind in ("boolean", "any"))
     if not fits or (kind == "size" and not _is_size(value)):

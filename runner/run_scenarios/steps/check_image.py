@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from run_scenarios.core.nodes import JsonValue, MappingNode
+from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     FILE,
-    FORMAT,
+    IMAGE_FORMAT,
     Image,
     document,
     enum_schema,
+    expand_short_form,
     object_schema,
-    parse_image_file,
+    parse_image,
     parse_text,
 )
 from run_scenarios.steps.mutations import replace_with_failure
@@ -25,7 +26,7 @@ CLEAN, NOT_SUPPORTED = 0, 63
 
 @dataclass(frozen=True)
 class CheckImage(Verb):
-    """Check an image for errors and leaks with `qemu-img check`; it must be clean, or clean after the repair.
+    """Check an image with `qemu-img check`; it must have no errors and no leaks, or none left after `repair`.
 
     .. code-block:: yaml
 
@@ -36,7 +37,7 @@ class CheckImage(Verb):
 
     NAME = "check-image"
     MUTATORS = (replace_with_failure,)
-    RESULT = "the report that `qemu-img check --output=json` prints"
+    RESULT = "the output of `qemu-img check --output=json`"
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
@@ -44,8 +45,8 @@ class CheckImage(Verb):
             object_schema(
                 ["file"],
                 file=FILE,
-                format=document(FORMAT, "its format, if the suffix does not tell it"),
-                repair=document(enum_schema("leaks", "all"), "what to repair"),
+                format=IMAGE_FORMAT,
+                repair=document(enum_schema("leaks", "all"), "repair leaks only, or all errors"),
             ),
         ]
     }
@@ -55,9 +56,8 @@ class CheckImage(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        if not isinstance(argument, MappingNode):
-            return cls(parse_image_file(argument, None), "")
-        return cls(parse_image_file(argument.get("file"), argument.get("format")), parse_text(argument.get("repair")))
+        whole = expand_short_form(argument, "file")
+        return cls(parse_image(whole), parse_text(whole.get("repair")))
 
     async def run(self, context: Context) -> JsonValue:
         repair = ["-r", self.repair] if self.repair else []
@@ -65,7 +65,7 @@ class CheckImage(Verb):
             "qemu-img", "check", "--output=json", "-f", self.image.format, *repair, self.image.file
         )
         if done.exitcode == NOT_SUPPORTED:
-            raise tool_error(done, "cannot check this format")
+            raise tool_error(done, "does not support checks for this format")
         if done.exitcode != CLEAN:
             raise tool_error(done)
         report: JsonValue = parse_json(done)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from run_scenarios.core.nodes import JsonValue, MappingNode
+from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     FILE,
-    FORMAT,
+    IMAGE_FORMAT,
     Image,
     document,
+    expand_short_form,
     object_schema,
-    parse_file,
     parse_flag,
-    parse_image_file,
+    parse_image,
+    parse_text,
 )
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
@@ -23,7 +24,7 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class CommitImage(Verb):
-    """Commit an image into its backing file, or into `base`, with `qemu-img commit`; no VM may have it open.
+    """Commit an image, which no VM may have open, to its backing file or to `base`, with `qemu-img commit`.
 
     .. code-block:: yaml
 
@@ -40,8 +41,8 @@ class CommitImage(Verb):
             object_schema(
                 ["file"],
                 file=FILE,
-                format=document(FORMAT, "its format, if the suffix does not tell it"),
-                base=document(FILE, "the image of its backing chain to commit into"),
+                format=IMAGE_FORMAT,
+                base=document(FILE, "image in the backing chain to commit to"),
                 keep=document(BOOLEAN, "do not empty the image afterwards"),
             ),
         ]
@@ -53,11 +54,8 @@ class CommitImage(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        if not isinstance(argument, MappingNode):
-            return cls(parse_image_file(argument, None), "", False)
-        base = argument.get("base")
-        image = parse_image_file(argument.get("file"), argument.get("format"))
-        return cls(image, parse_file(base) if base else "", parse_flag(argument.get("keep")))
+        whole = expand_short_form(argument, "file")
+        return cls(parse_image(whole), parse_text(whole.get("base")), parse_flag(whole.get("keep")))
 
     async def run(self, context: Context) -> JsonValue:
         base = ["-b", self.base] if self.base else []

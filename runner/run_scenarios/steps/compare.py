@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed
-from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, SequenceNode, to_partial
+from run_scenarios.core.nodes import JsonValue, Node, ScalarNode, SequenceNode, to_partial
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     IMAGE,
     Image,
     document,
     enum_schema,
+    expand_short_form,
     object_schema,
     parse_flag,
     parse_image,
     parse_text,
 )
-from run_scenarios.steps.mutations import Mutation, expand_short_form, replace_key, replace_text
+from run_scenarios.steps.mutations import Mutation, replace_key, replace_text
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, tool_error
 from run_scenarios.steps.verb import Context, Verb
 
 STATUSES = {"identical": 0, "different": 1}
 
 
-def _other_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
+def _mutate_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
     whole = expand_short_form(argument, "images")
     pair = whole.get("images")
     outcome = whole.get("outcome") or ScalarNode(argument.span, "identical")
@@ -38,14 +39,14 @@ def _cannot_differ(pair: Node | None) -> str:
     if not isinstance(pair, SequenceNode) or pair.dynamic:
         return ""
     first, second = map(to_partial, pair)
-    return "it is compared with itself" if first == second else ""
+    return "the image is compared with itself" if first == second else ""
 
 
 @dataclass(frozen=True)
 class Compare(Verb):
-    """Compare the content of two images with `qemu-img compare`, backing files included.
+    """Compare the contents of two images, including their backing files, with `qemu-img compare`.
 
-    By default they must be identical. `strict` compares sizes and allocation too.
+    By default they must be identical. `strict` also compares sizes and allocation.
 
     .. code-block:: yaml
 
@@ -54,7 +55,7 @@ class Compare(Verb):
     """
 
     NAME = "compare"
-    MUTATORS = (_other_outcome,)
+    MUTATORS = (_mutate_outcome,)
     FAILS_WITH = TOOL_FAILURE
     PAIR: ClassVar[dict[str, Any]] = {"type": "array", "items": IMAGE, "minItems": 2, "maxItems": 2}
     SCHEMA: ClassVar[dict[str, Any]] = {
@@ -62,9 +63,9 @@ class Compare(Verb):
             PAIR,
             object_schema(
                 ["images"],
-                images=document(PAIR, "the two images, each by name or as `{file, format}`"),
-                outcome=document(enum_schema(*STATUSES), "what must come out"),
-                strict=document(BOOLEAN, "compare sizes and allocation too"),
+                images=document(PAIR, "the two images, each a file name or `{file, format}`"),
+                outcome=document(enum_schema(*STATUSES), "required result; `identical` by default"),
+                strict=document(BOOLEAN, "also compare sizes and allocation"),
             ),
         ]
     }
@@ -76,12 +77,11 @@ class Compare(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        pair = argument.get("images") if isinstance(argument, MappingNode) else argument
+        whole = expand_short_form(argument, "images")
+        pair = whole.get("images")
         assert isinstance(pair, SequenceNode)
         first, second = map(parse_image, pair.items)
-        if pair is argument:
-            return cls(first, second, "identical", False)
-        return cls(first, second, parse_text(argument.get("outcome"), "identical"), parse_flag(argument.get("strict")))
+        return cls(first, second, parse_text(whole.get("outcome"), "identical"), parse_flag(whole.get("strict")))
 
     async def run(self, context: Context) -> JsonValue:
         strict = ["-s"] if self.strict else []

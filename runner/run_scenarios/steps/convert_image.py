@@ -23,7 +23,7 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class ConvertImage(Verb):
-    """Copy an image into a new one, of another format if need be, with `qemu-img convert`.
+    """Copy an image to a new image, possibly of another format, with `qemu-img convert`.
 
     .. code-block:: yaml
 
@@ -36,11 +36,11 @@ class ConvertImage(Verb):
     FAILS_WITH = TOOL_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["source", "target"],
-        source=document(IMAGE, "the image to copy, by name or as `{file, format}`"),
-        target=document(IMAGE, "the new image, by name or as `{file, format}`"),
-        options=document(IMAGE_OPTIONS, "options of the target's format, as `qemu-img convert -o` takes them"),
+        source=document(IMAGE, "image to copy: a file name or `{file, format}`"),
+        target=document(IMAGE, "image to create: a file name or `{file, format}`"),
+        options=document(IMAGE_OPTIONS, "options of the target format, as for `qemu-img convert -o`"),
         compress=document(BOOLEAN, "compress the target"),
-        bitmaps=document(BOOLEAN, "copy persistent bitmaps too"),
+        bitmaps=document(BOOLEAN, "also copy persistent bitmaps"),
     )
 
     source: Image

@@ -8,15 +8,14 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     FILE,
-    FORMAT,
     IMAGE,
+    IMAGE_FORMAT,
     IMAGE_OPTIONS,
     SIZE,
     Image,
     document,
     object_schema,
     parse_image,
-    parse_image_file,
     parse_image_options,
     parse_size,
 )
@@ -42,10 +41,10 @@ class CreateImage(Verb):
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],
         file=FILE,
-        size=document(SIZE, "its virtual size"),
-        format=document(FORMAT, "its format, if the suffix does not tell it"),
-        backing=document(IMAGE, "its backing file, by name or as `{file, format}`"),
-        options=document(IMAGE_OPTIONS, "options of the format, as `qemu-img create -o` takes them"),
+        size=document(SIZE, "virtual size"),
+        format=IMAGE_FORMAT,
+        backing=document(IMAGE, "backing file: a file name or `{file, format}`"),
+        options=document(IMAGE_OPTIONS, "options of the format, as for `qemu-img create -o`"),
     )
 
     image: Image
@@ -55,7 +54,7 @@ class CreateImage(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        image = parse_image_file(argument.get("file"), argument.get("format"))
+        image = parse_image(argument)
         size, backing = argument.get("size"), argument.get("backing")
         return cls(
             image,

@@ -23,7 +23,7 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class Discard(Verb):
-    """Discard ranges with qemu-io, of `file` or of `device`.
+    """Discard ranges of `file` or `device` with qemu-io.
 
     .. code-block:: yaml
 
@@ -37,10 +37,10 @@ class Discard(Verb):
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["ranges"],
         **IO_TARGET,
-        ranges=document(list_schema(object_schema(["at", "size"], **RANGE)), "what to discard, in this order"),
+        ranges=document(list_schema(object_schema(["at", "size"], **RANGE)), "ranges to discard, in this order"),
     )
 
-    disk: IoTarget
+    target: IoTarget
     ranges: tuple[Range, ...]
 
     @classmethod
@@ -48,11 +48,11 @@ class Discard(Verb):
         return cls(parse_target(argument), tuple(map(parse_range, argument.get("ranges"))))
 
     async def run(self, context: Context) -> JsonValue:
-        await run_io_commands(context, self.disk, [_command(each) for each in self.ranges])
+        await run_io_commands(context, self.target, [_make_command(each) for each in self.ranges])
         return None
 
 
-def _command(each: Range) -> IoCommand:
+def _make_command(each: Range) -> IoCommand:
     size = each.size.bytes
     return IoCommand(
         f"discard {each.at.text} {each.size.text}", f"discard {size}/{size} bytes at offset {each.at.bytes}\n"

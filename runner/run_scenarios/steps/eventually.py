@@ -17,10 +17,10 @@ INTERVAL_S = 0.05
 
 @dataclass(frozen=True)
 class Eventually(ControlFlowVerb):
-    """Repeat `steps` until all of them pass; for a state that QEMU sends no event for.
+    """Repeat `steps` until all of them pass, to wait for a state that QEMU sends no event for.
 
-    A step that fails is tried again, from the first one on, until `within` has passed; then the last failure counts.
-    Prefer `wait-event` and `wait-job`, which do not poll.
+    If a step fails, all steps are run again from the first one, until `within` has passed; then the last failure is
+    reported. Prefer `wait-event` and `wait-job`, which do not poll.
 
     .. code-block:: yaml
 
@@ -35,8 +35,8 @@ class Eventually(ControlFlowVerb):
     HAS_BODY = True
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["within"],
-        within=document(DURATION_SCHEMA, "how long to try"),
-        every=document(DURATION_SCHEMA, "the pause between two tries; 50 ms by default"),
+        within=document(DURATION_SCHEMA, "how long to retry"),
+        every=document(DURATION_SCHEMA, "delay between two tries; 50 ms by default"),
     )
 
     within_s: float
@@ -45,7 +45,7 @@ class Eventually(ControlFlowVerb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         if argument.dynamic:
-            # Planning walks through the steps whatever the durations are.
+            # The dry run visits the steps before the durations are known.
             return cls(INTERVAL_S, INTERVAL_S)
         every = argument.get("every")
         return cls(parse_seconds(argument.get("within")), parse_seconds(every) if every else INTERVAL_S)

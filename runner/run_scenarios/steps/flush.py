@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import TEXT, document, object_schema
+from run_scenarios.steps.argument_types import NODE_OR_DRIVE, object_schema
 from run_scenarios.steps.qemu_io_commands import (
     IO_FAILURE,
     IO_TARGET,
@@ -20,9 +20,9 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class Flush(Verb):
-    """Flush a drive or node of the running VM, or an image file.
+    """Flush a drive or node of the running VM, or an image file, with qemu-io.
 
-    QEMU's monitor does not say whether the flush of a drive or node has succeeded; that of a file must succeed.
+    QEMU's monitor does not report whether flushing a drive or node succeeded; flushing a file must succeed.
 
     .. code-block:: yaml
 
@@ -33,16 +33,14 @@ class Flush(Verb):
     NAME = "flush"
     MUTATORS = ()
     FAILS_WITH = IO_FAILURE
-    SCHEMA: ClassVar[dict[str, Any]] = {
-        "anyOf": [document(TEXT, "the drive or node, by id or node name"), object_schema([], **IO_TARGET)]
-    }
+    SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [NODE_OR_DRIVE, object_schema([], **IO_TARGET)]}
 
-    disk: IoTarget
+    target: IoTarget
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
         return cls(parse_target(argument))
 
     async def run(self, context: Context) -> JsonValue:
-        await run_io_commands(context, self.disk, [IoCommand("flush")])
+        await run_io_commands(context, self.target, [IoCommand("flush")])
         return None

@@ -15,7 +15,7 @@ from run_scenarios.steps.verb import ControlFlowVerb, Step
 
 @dataclass(frozen=True)
 class ForEach(ControlFlowVerb):
-    """Run `steps` once for each item of a list, with a variable set to the item.
+    """Run `steps` once for each item of a list, with a variable set to that item.
 
     .. code-block:: yaml
 
@@ -33,7 +33,7 @@ class ForEach(ControlFlowVerb):
         "maxProperties": 1,
         "propertyNames": VARIABLE,
         "additionalProperties": {"type": "array", "minItems": 1},
-        "description": "the variable and its list",
+        "description": "variable name and list of values",
     }
 
     variable: str
@@ -43,7 +43,9 @@ class ForEach(ControlFlowVerb):
     def parse(cls, argument: Any) -> Self:
         if not isinstance(argument, MappingNode):
             raise scenario_error(
-                argument.span, "the variable of 'for-each' must be known before the run", "write its name"
+                argument.span,
+                "the variable of 'for-each' must be known before the run",
+                "write the name itself, not an expression",
             )
         entry = argument.entries[0]
         if not isinstance(entry.value, SequenceNode):

@@ -16,10 +16,10 @@ FAILURE = re.compile(r"""^(Error: |unknown command: |Try "help |Device '.*' not 
 
 @dataclass(frozen=True)
 class Hmp(Verb):
-    """Run one line of the human monitor; it must print no error.
+    """Run a command of the human monitor; it must not print an error.
 
-    The monitor prints its errors like any output; these are known: `Error: …`, `unknown command: …`, `Try "help …"`
-    and `Device '…' not found`. Where a command may print another, say beside the step what it must print.
+    The monitor prints errors like any other output. A line counts as an error if it starts with `Error: `,
+    `unknown command: ` or `Try "help `, or reads `Device '…' not found`. Use `expect` for commands with other errors.
 
     .. code-block:: yaml
 
@@ -32,9 +32,9 @@ class Hmp(Verb):
 
     NAME = "hmp"
     MUTATORS = ()
-    RESULT = "the text that the command printed into its reply"
-    FAILS_WITH = "`{output}`: the text of the reply"
-    SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "the line")
+    RESULT = "the output of the command, as text"
+    FAILS_WITH = "`{output}`: the output of the command"
+    SCHEMA: ClassVar[dict[str, Any]] = document(TEXT, "command line of the human monitor")
 
     line: str
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed, scenario_error
-from run_scenarios.core.nodes import JsonObject, JsonValue, Node, to_json
+from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.qemu.programs import BARE_MACHINE
 from run_scenarios.steps.argument_types import (
+    ARGUMENTS,
     FILE,
     FORMAT,
     TEXT,
     document,
     enum_schema,
+    format_options,
     list_schema,
     object_schema,
     parse_argv,
@@ -27,27 +29,27 @@ PROGRAMS = ("qemu", "qemu-storage-daemon")
 DRIVE: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "id": document(TEXT, "how `device` names it"),
+        "id": document(TEXT, "id of the drive, which `device` refers to"),
         "file": FILE,
-        "format": document(FORMAT, "the image's format"),
-        "node-name": document(TEXT, "how `node` names it"),
+        "format": document(FORMAT, "image format"),
+        "node-name": document(TEXT, "name of the block node, which `node` refers to"),
     },
     "required": ["id", "file", "format"],
     "additionalProperties": {"type": ["string", "integer", "boolean"]},
 }
 
 
-def _objects(what: str) -> dict[str, Any]:
-    return document(list_schema({"type": "object", "minProperties": 1}), what)
+def _list_of_objects(description: str) -> dict[str, Any]:
+    return document(list_schema({"type": "object", "minProperties": 1}), description)
 
 
 @dataclass(frozen=True)
 class Launch(Verb):
-    """Start a VM, by default without machine, guest CPU and firmware, so that it runs on every build of QEMU.
+    """Start a VM, by default without a machine, guest CPU and firmware, so that it works with every build of QEMU.
 
-    `drives` become `-drive if=none,…`; `blockdev`, `objects` and `devices` are QMP's JSON, as on the command line.
-    With a `machine`, its CPU does not run: QEMU gets the `qtest` accelerator where it was built with it, and is paused
-    otherwise. The modifier `vm` names the VM (`vm` by default) for the steps of a scenario that launches several.
+    `drives` become `-drive if=none,…`; `objects`, `blockdev` and `devices` are passed as JSON. With a `machine`, the
+    guest CPU does not run: QEMU uses the accelerator `qtest` if it was built with it, and is paused otherwise. The
+    modifier `vm` names the VM, for scenarios that launch several.
 
     .. code-block:: yaml
 
@@ -67,22 +69,22 @@ class Launch(Verb):
 
     NAME = "launch"
     MUTATORS = ()
-    FAILS_WITH = "`{status, stderr}` of a QEMU that ended before its QMP greeting"
+    FAILS_WITH = "`{status, stderr}` of a QEMU that exited before its QMP greeting"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},
             object_schema(
                 [],
-                program=document(enum_schema(*PROGRAMS), "what to start; `qemu` by default"),
-                machine=document(TEXT, "the machine type and its options, as `-machine` takes them"),
+                program=document(enum_schema(*PROGRAMS), "program to start; `qemu` by default"),
+                machine=document(TEXT, "machine type and its options, as for `-machine`"),
                 drives=document(
-                    list_schema(DRIVE), "drives without a guest device; further keys are options of `-drive`"
+                    list_schema(DRIVE), "drives without a guest device; other keys are options of `-drive`"
                 ),
-                objects=_objects("user-creatable objects, as `object-add` takes them"),
-                blockdev=_objects("block nodes, as `blockdev-add` takes them"),
-                devices=_objects("guest devices, as `device_add` takes them; they need a `machine`"),
-                export=_objects("exports of qemu-storage-daemon, as `block-export-add` takes them"),
-                arguments=document(list_schema({"type": ["string", "integer"]}), "further words of the command line"),
+                objects=_list_of_objects("user-creatable objects, as for `object-add`"),
+                blockdev=_list_of_objects("block nodes, as for `blockdev-add`"),
+                devices=_list_of_objects("guest devices, as for `device_add`; they need a `machine`"),
+                export=_list_of_objects("exports of qemu-storage-daemon, as for `block-export-add`"),
+                arguments=document(ARGUMENTS, "other command line arguments"),
             ),
         ]
     }
@@ -98,18 +100,14 @@ class Launch(Verb):
         program = parse_text(argument.get("program"), "qemu")
         dashes = "-" if program == "qemu" else "--"
         options: list[str] = []
-        for key, option in {
-            "objects": "object",
-            "blockdev": "blockdev",
-            "devices": "device",
-        }.items():
-            options += _json_options(f"{dashes}{option}", argument.get(key))
+        for key, option in {"objects": "object", "blockdev": "blockdev", "devices": "device"}.items():
+            options += _format_json_options(f"{dashes}{option}", argument.get(key))
         for drive in argument.get("drives") or ():
-            options += ["-drive", _drive(drive)]
-        _refuse_misfits(argument, program)
-        extra = argument.get("arguments")
-        # The daemon takes its options in order, and an export needs the server that only `arguments` can start.
-        options += [*(parse_argv(extra) if extra else ()), *_json_options("--export", argument.get("export"))]
+            options += ["-drive", format_options({"if": "none", **parse_object(drive)})]
+        _refuse_unsupported_keys(argument, program)
+        # The daemon processes its options in order, and an export needs the server that only `arguments` can start.
+        options += parse_argv(argument.get("arguments"))
+        options += _format_json_options("--export", argument.get("export"))
         return cls(program, parse_text(argument.get("machine")), tuple(options))
 
     async def run(self, context: Context) -> JsonValue:
@@ -118,44 +116,36 @@ class Launch(Verb):
         name = context.vm_name
         previous = context.machines.get(name)
         if previous and previous.is_running:
-            raise StepFailed(f"VM '{name}' is running already", hint="name another one with the modifier 'vm'")
+            raise StepFailed(f"VM '{name}' is already running", hint="choose another name with the modifier 'vm'")
         if previous:
             if previous.has_crashed:
                 raise await previous.exit_error()
             await context.machines.pop(name).disconnect()
         context.describe_wait("QEMU's QMP greeting")
         daemon = self.program == "qemu-storage-daemon"
-        argv = [context.programs[self.program], *([] if daemon else self._machine(context)), *self.options]
+        argv = [context.programs[self.program], *([] if daemon else self._machine_options(context)), *self.options]
         context.machines[name] = await Machine.launch(
             name, argv, context.processes, context.trace, context.logs, daemon=daemon, allow_shell=context.pauses
         )
         return None
 
-    def _machine(self, context: Context) -> list[str]:
+    def _machine_options(self, context: Context) -> list[str]:
         if not self.machine:
             return list(BARE_MACHINE)
-        still = ["-accel", "qtest"] if "qtest" in context.programs.accelerators else ["-S"]
-        return ["-machine", self.machine, *BARE_MACHINE[2:], *still]
+        no_cpu = ["-accel", "qtest"] if "qtest" in context.programs.accelerators else ["-S"]
+        return ["-machine", self.machine, *BARE_MACHINE[2:], *no_cpu]
 
 
-def _json_options(option: str, nodes: Any) -> list[str]:
+def _format_json_options(option: str, nodes: Any) -> list[str]:
     return [word for node in nodes or () for word in (option, json.dumps(to_json(node)))]
 
 
-def _drive(node: Node) -> str:
-    """Return one drive in the words of `-drive`, where a comma in a value is doubled."""
-    options: JsonObject = {"if": "none", **parse_object(node)}
-    words = {True: "on", False: "off"}
-    values = {key: words[value] if isinstance(value, bool) else str(value) for key, value in options.items()}
-    return ",".join(f"{key}={value.replace(',', ',,')}" for key, value in values.items())
-
-
-def _refuse_misfits(argument: Any, program: str) -> None:
-    misfits = ("export",) if program == "qemu" else ("machine", "drives", "devices")
-    for key in misfits:
+def _refuse_unsupported_keys(argument: Any, program: str) -> None:
+    unsupported = ("export",) if program == "qemu" else ("machine", "drives", "devices")
+    for key in unsupported:
         entry = argument.entry(key)
         if entry is not None:
-            raise scenario_error(entry.span, f"'{key}' is nothing that {program} knows")
+            raise scenario_error(entry.span, f"{program} does not support '{key}'")
     devices = argument.entry("devices")
     if devices is not None and argument.get("machine") is None:
-        raise scenario_error(devices.span, "guest devices need a 'machine'", "machine: q35, for instance")
+        raise scenario_error(devices.span, "guest devices need a 'machine'", "for example 'machine: q35'")

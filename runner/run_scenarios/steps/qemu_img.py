@@ -13,7 +13,7 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class QemuImg(Verb):
-    """Run qemu-img with these arguments, for what no other verb does; it must end with status 0.
+    """Run qemu-img with these arguments, for operations that have no verb; it must exit with status 0.
 
     .. code-block:: yaml
 

@@ -1,4 +1,4 @@
-"""How the verbs run qemu-img and qemu-io, and what they make of the output."""
+"""Run qemu-img for the verbs, and turn its failures into errors."""
 
 from __future__ import annotations
 
@@ -17,48 +17,40 @@ if TYPE_CHECKING:
 TOOL_FAILURE = "`{status, stdout, stderr}` of the tool"
 
 
-def tool_error(done: CompletedTool, says: str = "") -> CommandFailed:
-    """Return the error for a tool that did not do what it was asked."""
+def tool_error(done: CompletedTool, problem: str = "") -> CommandFailed:
+    """Return the error for a tool that failed; by default, its exit status is the problem."""
     reply: dict[str, object] = {"status": done.exitcode, "stdout": done.stdout, "stderr": done.stderr}
     first = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
     command = shlex.quote(done.argv[1])
     name = done.argv[0].rsplit("/", 1)[-1]
     hint = lock_hint(done.stderr) or f"ran: {done.command}"
-    return CommandFailed(f"{name} {command} {says or describe_status(done.exitcode)}: {first}", reply, hint=hint)
+    return CommandFailed(f"{name} {command} {problem or describe_status(done.exitcode)}: {first}", reply, hint=hint)
 
 
 def lock_hint(output: str) -> str:
-    """Return what to do about an image that a VM has open, "" if that is not the trouble."""
+    """Return a hint if the output shows that a VM has the image open, "" otherwise."""
     locked = re.search(r"Failed to get .*lock", output)
-    return "a VM has the image open: 'shutdown' first, or name its 'device' instead of the file" if locked else ""
+    return "a VM has the image open: use 'shutdown' first, or 'device' instead of 'file'" if locked else ""
 
 
-async def run_tool(context: Context, tool: str, *arguments: str) -> CompletedTool:
-    """Run a tool that must succeed.
+async def run_qemu_img(context: Context, *arguments: str) -> CompletedTool:
+    """Run qemu-img, which must exit with status 0.
 
     :raise CommandFailed: if its status is not 0.
     :raise SetupError: if it cannot be started.
     """
-    done = await context.run_tool(tool, *arguments)
+    done = await context.run_tool("qemu-img", *arguments)
     if done.exitcode != 0:
         raise tool_error(done)
     return done
 
 
-async def run_qemu_img(context: Context, *arguments: str) -> CompletedTool:
-    """Run qemu-img, which must succeed.
-
-    :raise CommandFailed: if its status is not 0.
-    """
-    return await run_tool(context, "qemu-img", *arguments)
-
-
 def parse_json(done: CompletedTool) -> Any:
-    """Return what a tool printed as JSON.
+    """Return the JSON output of a tool.
 
-    :raise CommandFailed: if it is no JSON.
+    :raise CommandFailed: if the output is not valid JSON.
     """
     try:
         return json.loads(done.stdout)
     except ValueError:
-        raise tool_error(done, "printed no JSON") from None
+        raise tool_error(done, "printed invalid JSON") from None

@@ -20,9 +20,9 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class QemuIo(Verb):
-    """Run these qemu-io commands, for what no other verb does, on `file` or on `device`.
+    """Run qemu-io commands on `file` or `device`, for operations that have no verb.
 
-    Output that says something failed fails the step.
+    The step fails if a command prints an error.
 
     .. code-block:: yaml
 
@@ -31,13 +31,13 @@ class QemuIo(Verb):
 
     NAME = "qemu-io"
     MUTATORS = ()
-    RESULT = "all that the commands printed"
+    RESULT = "the output of the commands, as text"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
-        ["commands"], **IO_TARGET, commands=document(list_schema(TEXT), "the commands, in this order")
+        ["commands"], **IO_TARGET, commands=document(list_schema(TEXT), "qemu-io commands, in this order")
     )
 
-    disk: IoTarget
+    target: IoTarget
     commands: tuple[str, ...]
 
     @classmethod
@@ -45,4 +45,4 @@ class QemuIo(Verb):
         return cls(parse_target(argument), parse_argv(argument.get("commands")))
 
     async def run(self, context: Context) -> JsonValue:
-        return await run_io_commands(context, self.disk, [IoCommand(command) for command in self.commands])
+        return await run_io_commands(context, self.target, [IoCommand(command) for command in self.commands])

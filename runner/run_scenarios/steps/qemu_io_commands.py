@@ -1,4 +1,4 @@
-"""How the verbs read and write: qemu-io on a file, or QEMU's own `qemu-io` through the monitor."""
+"""Run qemu-io commands: the program qemu-io on a file, or the monitor command `qemu-io` on a device of a VM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from run_scenarios.core.nodes import JsonValue, MappingNode, ScalarNode, to_json
 from run_scenarios.steps.argument_types import (
     BYTE,
     FILE,
-    FORMAT,
+    IMAGE_FORMAT,
     SIZE,
     TEXT,
     Image,
@@ -28,8 +28,8 @@ from run_scenarios.steps.argument_types import (
 from run_scenarios.steps.qemu_img_runner import lock_hint
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
-IO_FAILURE = "`{output}`: what qemu-io printed"
-# Source: what qemu-io-cmds.c prints before it returns an error; usage errors name no failure.
+IO_FAILURE = "`{output}`: the output of qemu-io"
+# Source: the messages before each error return in qemu-io-cmds.c. Usage errors do not contain "failed".
 ERROR_OUTPUT = re.compile(
     r"""failed|^Parsing error: |^bad argument count |^command ".*" not found$|: invalid option |is not a valid """
     r"""|can(?:not)? be specified|requires .* to be specified|not sector aligned|cannot exceed""",
@@ -37,24 +37,22 @@ ERROR_OUTPUT = re.compile(
 )
 PATTERN_MISMATCH = "Pattern verification failed"
 IO_TARGET: dict[str, dict[str, Any]] = {
-    "file": document(FILE, "the image to open with qemu-io; no VM may have it open"),
-    "format": document(FORMAT, "the format of `file`, if the suffix does not tell it"),
-    "device": document(TEXT, "the drive or node of the running VM, by id or node name"),
+    "file": document(FILE, "name of the image file, which no VM may have open"),
+    "format": IMAGE_FORMAT,
+    "device": document(TEXT, "drive id or node name in the running VM"),
     "qdev": document(
-        TEXT, "the guest device of the running VM, by id or QOM path; a virtio disk's ends in `/virtio-backend`"
+        TEXT, "id or QOM path of a guest device in the running VM; that of a virtio disk ends in `/virtio-backend`"
     ),
 }
-RANGE = {"at": document(SIZE, "where it begins"), "size": document(SIZE, "how long it is")}
+RANGE = {"at": document(SIZE, "offset"), "size": document(SIZE, "length")}
 PATTERNS = list_schema(
-    object_schema(
-        ["at", "size"], byte=document(BYTE, "the byte it is filled with; qemu-io's own 0xcd if none is given"), **RANGE
-    )
+    object_schema(["at", "size"], byte=document(BYTE, "value of each byte; `write` uses 0xcd by default"), **RANGE)
 )
 
 
 @unchecked_frozen
 class IoTarget:
-    """What to do I/O on: an image file, or (`image` is None) a device of the VM in the words of the human monitor."""
+    """What to do I/O on: an image file, or else a device of the VM, as an argument of the monitor's `qemu-io`."""
 
     image: Image | None
     device: str
@@ -70,28 +68,28 @@ class Range:
 
 @unchecked_frozen
 class Pattern:
-    """A range filled with one byte; None stands for qemu-io's own default, 0xcd."""
+    """A range filled with one byte; if it is None, `write` uses qemu-io's default, 0xcd."""
 
     range: Range
     byte: int | None
 
     @property
     def text(self) -> str:
-        """The pattern in qemu-io's words: `-P0xab 16M 256k`."""
+        """The arguments of a qemu-io command: `-P0xab 16M 256k`."""
         byte = [] if self.byte is None else [f"-P0x{self.byte:02x}"]
         return " ".join([*byte, self.range.at.text, self.range.size.text])
 
 
 @dataclass(frozen=True)
 class IoCommand:
-    """One qemu-io command, and the text that it prints when, and only when, it has succeeded."""
+    """One qemu-io command, and the text that it prints if and only if it succeeds; "" if it prints no such text."""
 
     text: str
     success: str = ""
 
 
 def parse_target(argument: Any) -> IoTarget:
-    """Return what to do I/O on; a string alone is a device.
+    """Return what to do I/O on; a string is a device.
 
     :raise ScenarioError: unless exactly one of `file`, `device` and `qdev` is given.
     """
@@ -100,23 +98,21 @@ def parse_target(argument: Any) -> IoTarget:
     assert isinstance(argument, MappingNode)
     given = [entry for entry in argument if entry.key in ("file", "device", "qdev")]
     if len(given) != 1:
-        what = "only one of" if given else "needs"
         span = given[1].span if given else argument.span
-        raise scenario_error(
-            span, f"{what} 'file', 'device' or 'qdev'", "'file' for an image no VM has open, 'device' for a VM's"
-        )
+        hint = "'file' for an image that no VM has open, 'device' for a drive or node of a VM"
+        raise scenario_error(span, "needs exactly one of 'file', 'device' and 'qdev'", hint)
     kind, name = given[0].key, given[0].value
     if kind == "file":
         return IoTarget(parse_image_file(name, argument.get("format")), "")
     if argument.get("format") is not None:
-        raise scenario_error(argument.get("format").span, "'format' goes with 'file' only")  # type: ignore[union-attr]
+        raise scenario_error(argument.get("format").span, "'format' requires 'file'")  # type: ignore[union-attr]
     return IoTarget(None, f"-d {parse_text(name)}" if kind == "qdev" else parse_text(name))
 
 
 def parse_range(node: Any) -> Range:
     """Return `{at, size}` as a range.
 
-    :raise ScenarioError: for a size that is none.
+    :raise ScenarioError: for an invalid size.
     """
     return Range(parse_size(node.get("at")), parse_size(node.get("size")))
 
@@ -124,24 +120,24 @@ def parse_range(node: Any) -> Range:
 def parse_patterns(node: Any) -> tuple[Pattern, ...]:
     """Return a list of `{byte, at, size}`.
 
-    :raise ScenarioError: for a size that is none.
+    :raise ScenarioError: for an invalid size.
     """
-    return tuple(Pattern(parse_range(item), _byte_of(item.get("byte"))) for item in node)
+    return tuple(Pattern(parse_range(item), _parse_byte(item.get("byte"))) for item in node)
 
 
-def _byte_of(node: Any) -> int | None:
+def _parse_byte(node: Any) -> int | None:
     value = None if node is None else to_json(node)
     return value if isinstance(value, int) else None
 
 
 @dataclass(frozen=True)
 class PatternVerb(Verb):
-    """What `read` and `write` share: patterns that qemu-io must report as done, every byte of them."""
+    """The base of `read` and `write`: qemu-io must report every byte of each pattern as done."""
 
-    DONE: ClassVar[str]
-    """How qemu-io begins its report of success."""
+    REPORT: ClassVar[str]
+    """The first word of qemu-io's report of success."""
 
-    disk: IoTarget
+    target: IoTarget
     patterns: tuple[Pattern, ...]
 
     @classmethod
@@ -149,27 +145,27 @@ class PatternVerb(Verb):
         return cls(parse_target(argument), parse_patterns(argument.get("patterns")))
 
     async def run(self, context: Context) -> JsonValue:
-        await run_io_commands(context, self.disk, [self._command(pattern) for pattern in self.patterns])
+        await run_io_commands(context, self.target, [self._make_command(pattern) for pattern in self.patterns])
         return None
 
-    def _command(self, pattern: Pattern) -> IoCommand:
+    def _make_command(self, pattern: Pattern) -> IoCommand:
         at, size = pattern.range.at.bytes, pattern.range.size.bytes
-        return IoCommand(f"{self.NAME} {pattern.text}", f"{self.DONE} {size}/{size} bytes at offset {at}\n")
+        return IoCommand(f"{self.NAME} {pattern.text}", f"{self.REPORT} {size}/{size} bytes at offset {at}\n")
 
 
-async def run_io_commands(context: Context, disk: IoTarget, commands: list[IoCommand]) -> str:
-    """Run qemu-io commands, check that each reports success, and return all they printed.
+async def run_io_commands(context: Context, target: IoTarget, commands: list[IoCommand]) -> str:
+    """Run qemu-io commands, check that each succeeds, and return their output.
 
-    QEMU's monitor reports no failure of `qemu-io`, it prints one; so what counts is the report of success.
+    The monitor command `qemu-io` prints errors instead of returning them, so commands must report success.
 
     :raise CommandFailed: for the first command that did not succeed.
     """
-    if disk.image:
-        return await _on_file(context, disk.image, commands)
-    return "".join([await _on_device(context, disk.device, command) for command in commands])
+    if target.image:
+        return await _run_on_file(context, target.image, commands)
+    return "".join([await _run_on_device(context, target.device, command) for command in commands])
 
 
-async def _on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
+async def _run_on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
     words = [word for command in commands for word in ("-c", command.text)]
     done = await context.run_tool("qemu-io", "-f", image.format, *words, image.file)
     if done.exitcode < 0:
@@ -179,26 +175,26 @@ async def _on_file(context: Context, image: Image, commands: list[IoCommand]) ->
     for command in filter(lambda command: command.success, commands):
         before, found, rest = rest.partition(command.success)
         if not found or PATTERN_MISMATCH in before:
-            raise _failed(command, image.file, done.stdout + done.stderr)
+            raise _io_error(command, image.file, done.stdout + done.stderr)
     if done.exitcode != 0:
-        raise _failed(commands[-1], image.file, done.stdout + done.stderr)
+        raise _io_error(commands[-1], image.file, done.stdout + done.stderr)
     return done.stdout
 
 
-async def _on_device(context: Context, device: str, command: IoCommand) -> str:
+async def _run_on_device(context: Context, device: str, command: IoCommand) -> str:
     machine = require_vm(context)
     machine.take_output()
     text = command.text.replace("\\", r"\\").replace('"', r"\"")
-    said = await machine.hmp(f'qemu-io {device} "{text}"')
-    printed, complained = machine.take_output()
-    failed = ERROR_OUTPUT.search(printed) or (complained and not command.success)
-    if said or failed or command.success not in printed:
-        raise _failed(command, device.removeprefix("-d "), said + printed + complained)
+    reply = await machine.hmp(f'qemu-io {device} "{text}"')
+    printed, errors = machine.take_output()
+    failed = ERROR_OUTPUT.search(printed) or (errors and not command.success)
+    if reply or failed or command.success not in printed:
+        raise _io_error(command, device.removeprefix("-d "), reply + printed + errors)
     return printed
 
 
-def _failed(command: IoCommand, where: str, output: str) -> CommandFailed:
+def _io_error(command: IoCommand, target: str, output: str) -> CommandFailed:
     complaints = [line for line in output.split("\n") if ERROR_OUTPUT.search(line) or "rror" in line or "not " in line]
-    first = (complaints or output.strip().split("\n") or [""])[0].strip() or "nothing was printed"
-    message = f"'{command.text}' on {where} did not succeed: {first}"
+    first = (complaints or output.strip().split("\n") or [""])[0].strip() or "no output"
+    message = f"'{command.text}' on {target} failed: {first}"
     return CommandFailed(message, {"output": output.strip()}, hint=lock_hint(output))

@@ -13,10 +13,10 @@ from run_scenarios.steps.verb import Context, Verb, require_vm
 
 @dataclass(frozen=True)
 class Qmp(Verb):
-    """Send one QMP command in QMP's own format; it must return, unless `error` beside it says how it must fail.
+    """Send one QMP command; it must succeed, unless `error` describes the error it must fail with.
 
-    A string alone is a command without arguments. The arguments go to QEMU as written. To assert on what is returned,
-    say `expect` beside the step; to use it later, `save`.
+    A string is a command without arguments. The arguments are sent to QEMU as written. `expect` checks the returned
+    value, `save` stores it in a variable.
 
     .. code-block:: yaml
 
@@ -29,16 +29,16 @@ class Qmp(Verb):
 
     NAME = "qmp"
     MUTATORS = ()
-    RESULT = "what the command returns"
-    FAILS_WITH = "`{class, desc}` of QEMU's reply"
+    RESULT = "the value that the command returns"
+    FAILS_WITH = "`{class, desc}` of the error"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             TEXT,
             object_schema(
                 [],
-                execute=document(TEXT, "the command's name"),
-                exec_oob=document(TEXT, "the command's name, to execute it out of band"),
-                arguments=document(JSON_OBJECT, "the command's arguments"),
+                execute=document(TEXT, "name of the command"),
+                exec_oob=document(TEXT, "name of the command, to execute it out of band"),
+                arguments=document(JSON_OBJECT, "arguments of the command"),
             ),
         ]
     }
@@ -52,7 +52,7 @@ class Qmp(Verb):
             return cls({"execute": value})
         if ("execute" in value) == ("exec-oob" in value):
             raise scenario_error(
-                argument.span, "needs 'execute' or 'exec-oob', and one of them only", "execute: query-block"
+                argument.span, "needs exactly one of 'execute' and 'exec-oob'", "for example 'execute: query-block'"
             )
         return cls(value)
 

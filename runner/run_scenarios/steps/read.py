@@ -12,7 +12,7 @@ from run_scenarios.steps.mutations import Mutation, wrap_expression
 from run_scenarios.steps.qemu_io_commands import IO_FAILURE, IO_TARGET, PATTERNS, PatternVerb
 
 
-def _another_byte(verb: str, argument: Node) -> Iterator[Mutation]:
+def _mutate_byte(verb: str, argument: Node) -> Iterator[Mutation]:
     patterns = argument.get("patterns") if isinstance(argument, MappingNode) else None
     for index, pattern in enumerate(patterns if isinstance(patterns, SequenceNode) else ()):
         byte = pattern.get("byte") if isinstance(pattern, MappingNode) else None
@@ -27,9 +27,9 @@ def _another_byte(verb: str, argument: Node) -> Iterator[Mutation]:
 
 @dataclass(frozen=True)
 class Read(PatternVerb):
-    """Read ranges with qemu-io and check that each is filled with its byte.
+    """Read ranges of `file` or `device` with qemu-io and check that each is filled with its byte.
 
-    Like `write`, it works on `file` or on `device`. A pattern without `byte` is read and not checked.
+    A pattern without `byte` is read, but its content is not checked.
 
     .. code-block:: yaml
 
@@ -38,9 +38,11 @@ class Read(PatternVerb):
     """
 
     NAME = "read"
-    MUTATORS = (_another_byte,)
-    DONE = "read"
+    MUTATORS = (_mutate_byte,)
+    REPORT = "read"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
-        ["patterns"], **IO_TARGET, patterns=document(PATTERNS, "what must be found, in this order")
+        ["patterns"],
+        **IO_TARGET,
+        patterns=document(PATTERNS, "ranges to read and their expected content, in this order"),
     )

@@ -9,14 +9,13 @@ from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     FILE,
-    FORMAT,
     IMAGE,
+    IMAGE_FORMAT,
     Image,
     document,
     object_schema,
     parse_flag,
     parse_image,
-    parse_image_file,
 )
 from run_scenarios.steps.qemu_img_runner import TOOL_FAILURE, run_qemu_img
 from run_scenarios.steps.verb import Context, Verb
@@ -24,9 +23,9 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class RebaseImage(Verb):
-    """Give an image another backing file with `qemu-img rebase`, or none with `backing: null`.
+    """Change the backing file of an image with `qemu-img rebase`; `backing: null` removes it.
 
-    `unsafe` changes the name of the backing file and nothing else; otherwise the image's content stays what it was.
+    With `unsafe`, only the name of the backing file changes. Without it, the content that a guest sees is preserved.
 
     .. code-block:: yaml
 
@@ -40,12 +39,12 @@ class RebaseImage(Verb):
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file", "backing"],
         file=FILE,
-        format=document(FORMAT, "its format, if the suffix does not tell it"),
+        format=IMAGE_FORMAT,
         backing={
             "anyOf": [*IMAGE["anyOf"], {"type": "null"}],
-            "description": "the new backing file, by name or as `{file, format}`; null for none",
+            "description": "new backing file: a file name or `{file, format}`; null for none",
         },
-        unsafe=document(BOOLEAN, "do not look at the content"),
+        unsafe=document(BOOLEAN, "change the name of the backing file only"),
     )
 
     image: Image
@@ -56,7 +55,7 @@ class RebaseImage(Verb):
     def parse(cls, argument: Any) -> Self:
         backing = argument.get("backing")
         return cls(
-            parse_image_file(argument.get("file"), argument.get("format")),
+            parse_image(argument),
             None if to_json(backing) is None else parse_image(backing),
             parse_flag(argument.get("unsafe")),
         )

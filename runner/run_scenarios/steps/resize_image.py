@@ -9,14 +9,14 @@ from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     FILE,
-    FORMAT,
+    IMAGE_FORMAT,
     SIZE,
     Image,
     document,
     enum_schema,
     object_schema,
     parse_flag,
-    parse_image_file,
+    parse_image,
     parse_size,
     parse_text,
 )
@@ -26,7 +26,7 @@ from run_scenarios.steps.verb import Context, Verb
 
 @dataclass(frozen=True)
 class ResizeImage(Verb):
-    """Change the virtual size of an image with `qemu-img resize`; no VM may have it open.
+    """Change the virtual size of an image, which no VM may have open, with `qemu-img resize`.
 
     .. code-block:: yaml
 
@@ -40,10 +40,12 @@ class ResizeImage(Verb):
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file", "size"],
         file=FILE,
-        size=document(SIZE, "the new virtual size"),
-        format=document(FORMAT, "its format, if the suffix does not tell it"),
-        shrink=document(BOOLEAN, "allow the image to become smaller"),
-        preallocation=document(enum_schema("off", "metadata", "falloc", "full"), "how new space is allocated"),
+        size=document(SIZE, "new virtual size"),
+        format=IMAGE_FORMAT,
+        shrink=document(BOOLEAN, "allow shrinking the image"),
+        preallocation=document(
+            enum_schema("off", "metadata", "falloc", "full"), "preallocation mode of the added space"
+        ),
     )
 
     image: Image
@@ -54,7 +56,7 @@ class ResizeImage(Verb):
     @classmethod
     def parse(cls, argument: Any) -> Self:
         return cls(
-            parse_image_file(argument.get("file"), argument.get("format")),
+            parse_image(argument),
             parse_size(argument.get("size")).text,
             parse_flag(argument.get("shrink")),
             parse_text(argument.get("preallocation")),

@@ -12,18 +12,17 @@ from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue, MappingNode
 from run_scenarios.steps.argument_types import (
+    ARGUMENTS,
     BOOLEAN,
     FILE,
-    FORMAT,
+    IMAGE_FORMAT,
     TEXT,
     Image,
     document,
-    list_schema,
     object_schema,
     parse_argv,
-    parse_file,
     parse_flag,
-    parse_image_file,
+    parse_image,
     parse_text,
 )
 from run_scenarios.steps.verb import Context, Verb
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     import socket
 
 SOCKET = "nbd.sock"
-# Python, for the shell cannot: a POSIX shell need not take descriptors above 9 in a redirection.
-HAND_OVER = (
+# Python, because a POSIX shell need not support file descriptors above 9 in a redirection.
+PASS_SOCKET = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
     "os.execv(sys.argv[2], sys.argv[2:])"
 )
@@ -41,9 +40,9 @@ HAND_OVER = (
 
 @dataclass(frozen=True)
 class ServeNbd(Verb):
-    """Export an image with qemu-nbd on a Unix socket in the case's directory, `nbd.sock` unless named otherwise.
+    """Export an image with qemu-nbd on a Unix socket in the case's directory.
 
-    The socket is listening before qemu-nbd starts, so a client can connect at once.
+    The socket is already listening when qemu-nbd starts, so clients can connect at once.
 
     .. code-block:: yaml
 
@@ -59,11 +58,11 @@ class ServeNbd(Verb):
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],
         file=FILE,
-        format=document(FORMAT, "its format, if the suffix does not tell it"),
-        socket=document(FILE, "the socket; `nbd.sock` by default"),
-        export=document(TEXT, "the export's name; the empty name by default"),
+        format=IMAGE_FORMAT,
+        socket=document(FILE, "name of the socket; `nbd.sock` by default"),
+        export=document(TEXT, "name of the export; empty by default"),
         read_only=document(BOOLEAN, "refuse writes"),
-        arguments=document(list_schema({"type": ["string", "integer"]}), "further words of qemu-nbd's command line"),
+        arguments=document(ARGUMENTS, "other command line arguments of qemu-nbd"),
     )
 
     image: Image
@@ -72,38 +71,25 @@ class ServeNbd(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        endpoint, export, extra = (argument.get(key) for key in ("socket", "export", "arguments"))
-        options = [
-            *(["-x", parse_text(export)] if export else []),
-            *(["-r"] if parse_flag(argument.get("read-only")) else []),
-        ]
-        return cls(
-            parse_image_file(argument.get("file"), argument.get("format")),
-            parse_file(endpoint) if endpoint else SOCKET,
-            (*options, *(parse_argv(extra) if extra else ())),
-        )
+        export = argument.get("export")
+        export_name = ["-x", parse_text(export)] if export else []
+        read_only = ["-r"] if parse_flag(argument.get("read-only")) else []
+        options = (*export_name, *read_only, *parse_argv(argument.get("arguments")))
+        return cls(parse_image(argument), parse_text(argument.get("socket"), SOCKET), options)
 
     async def run(self, context: Context) -> JsonValue:
         import socket
 
         path = context.directory / self.socket
         if path.exists():
-            raise StepFailed(f"'{self.socket}' exists already", hint="stop the other server, or name another socket")
+            raise StepFailed(f"'{self.socket}' already exists", hint="stop the other server, or choose another socket")
         with socket.socket(socket.AF_UNIX) as listener:
             _bind(listener, context.directory, self.socket)
             listener.listen(16)
-            argv = [
-                context.programs["qemu-nbd"],
-                "-t",
-                "-e",
-                "16",
-                "-f",
-                self.image.format,
-                *self.options,
-                self.image.file,
-            ]
+            options = ["--persistent", "--shared=16", "-f", self.image.format, *self.options]
+            argv = [context.programs["qemu-nbd"], *options, self.image.file]
             context.servers[self.socket] = context.processes.start(
-                _activated(listener.fileno(), argv),
+                _pass_socket(listener.fileno(), argv),
                 vm=self.socket,
                 log=context.logs / path.name,
                 pass_fds=[listener.fileno()],
@@ -112,7 +98,7 @@ class ServeNbd(Verb):
 
 
 def _bind(listener: socket.socket, directory: Path, name: str) -> None:
-    """Bind by way of a descriptor: the path of a socket is limited to about a hundred bytes, a directory's is not."""
+    """Bind the socket through a descriptor of its directory: the path of a socket is limited to 107 bytes."""
     fd = os.open(directory, os.O_PATH)
     try:
         listener.bind(f"/proc/self/fd/{fd}/{name}")
@@ -120,14 +106,14 @@ def _bind(listener: socket.socket, directory: Path, name: str) -> None:
         os.close(fd)
 
 
-def _activated(fd: int, argv: list[str]) -> list[str]:
+def _pass_socket(fd: int, argv: list[str]) -> list[str]:
     """Return a command that hands a listening socket to `argv` as systemd does. Source: sd_listen_fds(3)."""
-    return [sys.executable, "-IS", "-c", HAND_OVER, str(fd), *argv]
+    return [sys.executable, "-IS", "-c", PASS_SOCKET, str(fd), *argv]
 
 
 @dataclass(frozen=True)
 class StopNbd(Verb):
-    """End the qemu-nbd that `serve-nbd` started, with SIGTERM, and wait until it has ended; its socket goes too.
+    """Stop the qemu-nbd that `serve-nbd` started, with SIGTERM, wait until it has exited, and remove its socket.
 
     .. code-block:: yaml
 
@@ -148,13 +134,14 @@ class StopNbd(Verb):
     async def run(self, context: Context) -> JsonValue:
         server = context.servers.pop(self.socket, None)
         if server is None:
-            raise StepFailed(f"no server on '{self.socket}'", hint=f"there is: {', '.join(context.servers) or 'none'}")
+            hint = f"servers: {', '.join(context.servers) or 'none'}"
+            raise StepFailed(f"there is no server on '{self.socket}'", hint=hint)
         if server.exitcode is not None:
             raise StepFailed(
                 f"the server on '{self.socket}' {describe_status(server.exitcode)} before it was stopped",
                 hint=server.stderr.tail().split("\n")[-1],
             )
-        context.describe_wait("qemu-nbd to end after SIGTERM")
+        context.describe_wait("qemu-nbd to exit after SIGTERM")
         await server.terminate()
         (context.directory / self.socket).unlink(missing_ok=True)
         return None

@@ -15,7 +15,7 @@ from run_scenarios.steps.verb import ControlFlowVerb, Step
 
 @dataclass(frozen=True)
 class Set(ControlFlowVerb):
-    """Set variables for the steps that follow, here and in the blocks within.
+    """Set variables for the following steps of this block and of the blocks inside it.
 
     .. code-block:: yaml
 
@@ -32,7 +32,7 @@ class Set(ControlFlowVerb):
         "type": "object",
         "minProperties": 1,
         "propertyNames": VARIABLE,
-        "description": "each variable with its value",
+        "description": "values by variable name",
     }
 
     values: dict[str, JsonValue | UnknownValue]
@@ -41,7 +41,9 @@ class Set(ControlFlowVerb):
     def parse(cls, argument: Any) -> Self:
         if not isinstance(argument, MappingNode):
             raise scenario_error(
-                argument.span, "which variables 'set' sets must be known before the run", "write their names"
+                argument.span,
+                "the variables of 'set' must be known before the run",
+                "write the names themselves, not an expression",
             )
         return cls({entry.key: UNKNOWN if entry.value.dynamic else to_json(entry.value) for entry in argument})
 

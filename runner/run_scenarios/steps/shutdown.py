@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.argument_types import NOTHING
-from run_scenarios.steps.verb import Context, Verb, require_vm
+from run_scenarios.steps.verb import Context, VerbWithoutArgument, require_vm
 
 
 @dataclass(frozen=True)
-class Shutdown(Verb):
-    """Send `quit` and wait until QEMU has ended with status 0.
+class Shutdown(VerbWithoutArgument):
+    """Send `quit` to QEMU and wait until it has exited with status 0.
 
     .. code-block:: yaml
 
@@ -26,15 +24,10 @@ class Shutdown(Verb):
     NAME = "shutdown"
     MUTATORS = ()
     OPENS_FILES = False
-    SCHEMA: ClassVar[dict[str, Any]] = NOTHING
-
-    @classmethod
-    def parse(cls, argument: Any) -> Self:
-        return cls()
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        context.describe_wait("QEMU to end after 'quit'")
+        context.describe_wait("QEMU to exit after 'quit'")
         await machine.execute({"execute": "quit"})
         status = await machine.wait_exit()
         if status != 0:

@@ -12,6 +12,7 @@ from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.frozen import unchecked_frozen_by_identity
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, Node
 from run_scenarios.core.source import Span
+from run_scenarios.steps.argument_types import NOTHING
 from run_scenarios.steps.mutations import Mutator
 from run_scenarios.steps.scope import Block, Scope
 
@@ -144,6 +145,16 @@ class Verb:
         :raise StepFailed: if the step does not do what it says.
         """
         raise NotImplementedError
+
+
+class VerbWithoutArgument(Verb):
+    """A verb that takes no argument."""
+
+    SCHEMA: ClassVar[dict[str, Any]] = NOTHING
+
+    @classmethod
+    def parse(cls, argument: Any) -> Self:
+        return cls()
 
 
 class ControlFlowVerb(Verb):

@@ -6,15 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, from_json
-from run_scenarios.steps.argument_types import MATCHER, TEXT, document, object_schema, parse_matcher, parse_text
-from run_scenarios.steps.mutations import Mutation, expand_short_form, mutate_expectation, mutate_keys, replace_key
+from run_scenarios.core.nodes import JsonObject, JsonValue, Node, from_json
+from run_scenarios.steps.argument_types import (
+    MATCHER,
+    TEXT,
+    document,
+    expand_short_form,
+    object_schema,
+    parse_matcher,
+    parse_text,
+)
+from run_scenarios.steps.mutations import Mutation, mutate_expectation, mutate_keys, replace_key
 from run_scenarios.steps.verb import Context, Verb, find_vm
 from run_scenarios.syntax.matchers import find_mismatches, require_match
 
 
-def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Mutation]:
-    """Choose the same event and refuse it: one that matches nothing would be waited for in vain."""
+def _mutate_choice(verb: str, argument: Node) -> Iterator[Mutation]:
+    """Choose the same event and expect another: a choice that matches no event would wait until the timeout."""
     whole = expand_short_form(argument, "name")
     name, match = whole.get("name"), whole.get("match")
     assert name is not None
@@ -25,9 +33,10 @@ def _chosen_otherwise(verb: str, argument: Node) -> Iterator[Mutation]:
 
 @dataclass(frozen=True)
 class WaitEvent(Verb):
-    """Consume the first event of this name that nobody has consumed yet, however early it came, or wait for it.
+    """Consume the first unconsumed event of this name, or wait until one arrives.
 
-    `match` chooses among events of the name; `expect` asserts on the one that was chosen. What is not chosen stays.
+    Events that arrived before the step count too. `match` chooses among the events of the name; `expect` checks the
+    chosen one. Events that are not chosen remain unconsumed.
 
     .. code-block:: yaml
 
@@ -39,7 +48,7 @@ class WaitEvent(Verb):
     """
 
     NAME = "wait-event"
-    MUTATORS = (_chosen_otherwise, mutate_keys("expect"))
+    MUTATORS = (_mutate_choice, mutate_keys("expect"))
     OPENS_FILES = False
     RESULT = "the event: `{event, data, timestamp}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
@@ -47,9 +56,9 @@ class WaitEvent(Verb):
             TEXT,
             object_schema(
                 ["name"],
-                name=document(TEXT, "the event's name"),
-                match=document(MATCHER, "what chooses the event"),
-                expect=document(MATCHER, "what must hold of the chosen event"),
+                name=document(TEXT, "name of the event"),
+                match=document(MATCHER, "expected value for the whole event, to choose among events of this name"),
+                expect=document(MATCHER, "expected value that the chosen event must match"),
             ),
         ]
     }
@@ -60,18 +69,17 @@ class WaitEvent(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        if not isinstance(argument, MappingNode):
-            return cls(parse_text(argument), None, None)
-        match, expect = parse_matcher(argument.get("match")), parse_matcher(argument.get("expect"))
-        return cls(parse_text(argument.get("name")), match, expect)
+        whole = expand_short_form(argument, "name")
+        match, expect = parse_matcher(whole.get("match")), parse_matcher(whole.get("expect"))
+        return cls(parse_text(whole.get("name")), match, expect)
 
     async def run(self, context: Context) -> JsonValue:
         machine = find_vm(context)
         context.describe_wait(f"the event {self.name}")
-        event = await machine.event_wait(self._chosen)
+        event = await machine.event_wait(self._is_chosen)
         if self.expect:
             require_match(self.expect, event, f"event {self.name}")
         return event
 
-    def _chosen(self, event: JsonObject) -> bool:
+    def _is_chosen(self, event: JsonObject) -> bool:
         return event["event"] == self.name and (self.match is None or not find_mismatches(self.match, event))

@@ -14,7 +14,7 @@ from run_scenarios.steps.mutations import Mutation, replace_key, wrap_expression
 from run_scenarios.steps.verb import Context, Verb, find_vm
 
 
-def _another_status(verb: str, argument: Node) -> Iterator[Mutation]:
+def _mutate_status(verb: str, argument: Node) -> Iterator[Mutation]:
     status = argument.get("status") if isinstance(argument, MappingNode) else ScalarNode(argument.span, 0)
     if isinstance(status, ScalarNode) and isinstance(status.value, int):
         other: Node = ScalarNode(status.span, status.value + 1)
@@ -27,9 +27,9 @@ def _another_status(verb: str, argument: Node) -> Iterator[Mutation]:
 
 @dataclass(frozen=True)
 class WaitExit(Verb):
-    """Wait until QEMU has ended by itself, with status 0 unless another is given.
+    """Wait until QEMU exits by itself; its status must be 0 unless another one is given.
 
-    A status below zero is the number of the signal that ended it: -6 for SIGABRT.
+    A negative status is the number of the signal that killed QEMU: -6 for SIGABRT.
 
     .. code-block:: yaml
 
@@ -39,13 +39,13 @@ class WaitExit(Verb):
     """
 
     NAME = "wait-exit"
-    MUTATORS = (_another_status,)
+    MUTATORS = (_mutate_status,)
     OPENS_FILES = False
     RESULT = "the exit status"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "null"},
-            object_schema(["status"], status=document({"type": "integer"}, "the expected exit status")),
+            object_schema(["status"], status=document({"type": "integer"}, "expected exit status")),
         ]
     }
 
@@ -62,7 +62,7 @@ class WaitExit(Verb):
         machine = find_vm(context)
         if machine.exit_expected and not machine.is_running:
             raise machine.ended_error()
-        context.describe_wait("QEMU to end")
+        context.describe_wait("QEMU to exit")
         status = await machine.wait_exit()
         if status != self.expected:
             raise StepFailed(

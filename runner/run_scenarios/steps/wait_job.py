@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed, scenario_error
-from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, ScalarNode, make_mapping
+from run_scenarios.core.nodes import JsonObject, JsonValue, Node, ScalarNode, make_mapping
 from run_scenarios.steps.argument_types import (
     MATCHER,
     TEXT,
     document,
     enum_schema,
+    expand_short_form,
     object_schema,
     parse_matcher,
     parse_text,
 )
-from run_scenarios.steps.mutations import Mutation, expand_short_form, mutate_keys, replace_key, replace_text
+from run_scenarios.steps.mutations import Mutation, mutate_keys, replace_key, replace_text
 from run_scenarios.steps.verb import Context, Verb, require_vm
 from run_scenarios.syntax.matchers import describe_value, require_match
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from run_scenarios.qemu.machine import Machine
 
 OUTCOMES = ("completed", "failed", "cancelled")
-STOPS = ("ready", "paused", "standby", "waiting", "pending", "concluded", "null")
-ENDS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
+STATUSES = ("ready", "paused", "standby", "waiting", "pending", "concluded", "null")
+END_EVENTS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
 
 
-def _another_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
-    """Expect another outcome where one is said, or where the job is followed to its end; `until` only says how far."""
+def _mutate_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
+    """Expect another outcome, if one is written or the job is followed to its end; `until` alone asserts none."""
     whole = expand_short_form(argument, "id")
     outcome, until = whole.get("outcome"), whole.get("until")
     to_the_end = until is None or (isinstance(until, ScalarNode) and until.value in ("null", "concluded"))
@@ -43,13 +44,15 @@ def _another_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
 
 @dataclass(frozen=True)
 class WaitJob(Verb):
-    """Follow one job to its end, and check how it ends; by default it must complete, with offset equal to len.
+    """Follow a job to its end and check how it ends; by default it must complete, with `offset` equal to `len`.
 
     Consumes the job's `JOB_STATUS_CHANGE` events up to `null`, and its `BLOCK_JOB_COMPLETED` or `BLOCK_JOB_CANCELLED`.
-    Fails at once if the job ends another way or too early, is stopped by an I/O error, or does not exist. A job that
-    must fail names its `error`. `until` stops earlier: at `concluded` for a job that is not dismissed by itself, at
-    `ready`, `paused` or `pending` for one that then waits for a command. QEMU also pauses a job for a moment while it
-    drains a node, so for a pause that an error causes wait for `BLOCK_JOB_ERROR` instead.
+    Fails at once if the job ends too early or with another outcome, is stopped by an I/O error, or does not exist.
+    `outcome: failed` needs the expected `error`.
+
+    `until` stops at an earlier status: `concluded` for a job with `auto-dismiss: false`; `ready`, `paused` or `pending`
+    for a job that then waits for a command. QEMU also pauses jobs briefly while it drains a node, so wait for
+    `BLOCK_JOB_ERROR` instead if an error is to pause the job.
 
     .. code-block:: yaml
 
@@ -60,7 +63,7 @@ class WaitJob(Verb):
     """
 
     NAME = "wait-job"
-    MUTATORS = (_another_outcome, mutate_keys("error"))
+    MUTATORS = (_mutate_outcome, mutate_keys("error"))
     OPENS_FILES = False
     RESULT = "`{outcome, statuses, error?, len?, offset?}`"
     SCHEMA: ClassVar[dict[str, Any]] = {
@@ -68,10 +71,10 @@ class WaitJob(Verb):
             TEXT,
             object_schema(
                 ["id"],
-                id=document(TEXT, "the job's id; that of a job started without one is its device"),
-                outcome=document(enum_schema(*OUTCOMES), "how it must end; `completed` by default"),
-                error=document(MATCHER, "the error it must fail with"),
-                until=document(enum_schema(*STOPS), "the status to wait for; `null` by default"),
+                id=document(TEXT, "id of the job; without `job-id`, QEMU uses the id of the device"),
+                outcome=document(enum_schema(*OUTCOMES), "required outcome; `completed` by default"),
+                error=document(MATCHER, "expected error of a job that must fail"),
+                until=document(enum_schema(*STATUSES), "status to wait for; `null` by default"),
             ),
         ]
     }
@@ -83,144 +86,144 @@ class WaitJob(Verb):
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
-        if not isinstance(argument, MappingNode):
-            return cls(parse_text(argument), "completed", None, "null")
-        outcome, error = parse_text(argument.get("outcome"), "completed"), parse_matcher(argument.get("error"))
+        whole = expand_short_form(argument, "id")
+        outcome, error = parse_text(whole.get("outcome"), "completed"), parse_matcher(whole.get("error"))
         if outcome == "failed" and error is None:
             raise scenario_error(
-                argument.span, "'outcome: failed' needs the 'error' it fails with", "error: Input/output error"
+                argument.span, "'outcome: failed' needs 'error'", "for example 'error: Input/output error'"
             )
         if error is not None and outcome != "failed":
-            raise scenario_error(error.span, "'error' goes with 'outcome: failed'")
-        return cls(parse_text(argument.get("id")), outcome, error, parse_text(argument.get("until"), "null"))
+            raise scenario_error(error.span, "'error' requires 'outcome: failed'")
+        return cls(parse_text(whole.get("id")), outcome, error, parse_text(whole.get("until"), "null"))
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        await self._must_exist(machine)
-        end = _End()
-        while end.status != self.until:
-            aim = "to end" if self.until == "null" else f"to be {self.until}"
-            context.describe_wait(f"job '{self.id}' {aim} (last seen: {end.status or 'nothing'})")
-            end.add(await machine.event_wait(self._concerned))
-            if end.statuses == ["null"] and machine.events.unconsumed(self._is_creation):
-                end = _End()  # left behind by an earlier job of this id, dismissed after 'until: concluded'
-            self._check_outcome(end)
-            await self._must_go_on(machine, end)
-        if self.until == "concluded" and not end.outcome:
-            await self._ask_outcome(machine, end)
-            self._check_outcome(end)
-        elif self.until == "null" and not end.outcome:
-            self._infer_outcome(end)
-        return end.result()
+        await self._require_job(machine)
+        progress = _Progress()
+        while progress.status != self.until:
+            aim = "to end" if self.until == "null" else f"to become {self.until}"
+            context.describe_wait(f"job '{self.id}' {aim} (last seen: {progress.status or 'nothing'})")
+            progress.add(await machine.event_wait(self._is_about_job))
+            if progress.statuses == ["null"] and machine.events.unconsumed(self._is_job_created):
+                progress = _Progress()  # an earlier job of this id, dismissed after 'until: concluded'
+            self._check_outcome(progress)
+            await self._check_progress(machine, progress)
+        if self.until == "concluded" and not progress.outcome:
+            await self._query_outcome(machine, progress)
+            self._check_outcome(progress)
+        elif self.until == "null" and not progress.outcome:
+            self._infer_outcome(progress)
+        return progress.result()
 
-    def _infer_outcome(self, end: _End) -> None:
-        """A job without an end event is judged by its way; one that was waited for until concluded was judged then."""
-        if end.statuses == ["null"]:
+    def _infer_outcome(self, progress: _Progress) -> None:
+        """Infer the outcome of a job without an end event from its statuses; after `until: concluded` it is known."""
+        if progress.statuses == ["null"]:
             return
-        if "concluded" not in end.statuses:
+        if "concluded" not in progress.statuses:
             raise StepFailed(
-                f"job '{self.id}' never ran: QEMU made it for a command that it then refused",
+                f"job '{self.id}' never ran: QEMU created it for a command that then failed",
                 wanted=self.outcome,
-                found=", ".join(end.statuses),
-                hint="consume the events of a refused job with 'wait-event'",
+                found=", ".join(progress.statuses),
+                hint="consume the events of such a job with 'wait-event'",
             )
-        end.outcome = "failed" if "aborting" in end.statuses else "completed"
-        self._check_outcome(end)
+        progress.outcome = "failed" if "aborting" in progress.statuses else "completed"
+        self._check_outcome(progress)
 
-    def _concerned(self, event: JsonObject) -> bool:
+    def _is_about_job(self, event: JsonObject) -> bool:
         data = event.get("data")
         if not isinstance(data, dict):
             return False
         if event["event"] == "JOB_STATUS_CHANGE":
             return data["id"] == self.id
-        return event["event"] in ENDS and data["device"] == self.id
+        return event["event"] in END_EVENTS and data["device"] == self.id
 
-    def _is_creation(self, event: JsonObject) -> bool:
-        return _says(event, "JOB_STATUS_CHANGE", id=self.id, status="created")
+    def _is_job_created(self, event: JsonObject) -> bool:
+        return _has_data(event, "JOB_STATUS_CHANGE", id=self.id, status="created")
 
-    async def _must_exist(self, machine: Machine) -> None:
-        if machine.events.unconsumed(self._concerned):
+    async def _require_job(self, machine: Machine) -> None:
+        if machine.events.unconsumed(self._is_about_job):
             return
         jobs = [job["id"] for job in await machine.query("query-jobs")]
-        if self.id not in jobs and not machine.events.unconsumed(self._concerned):
+        if self.id not in jobs and not machine.events.unconsumed(self._is_about_job):
             raise StepFailed(
-                f"there is no job '{self.id}', and none has ended", hint=f"jobs: {', '.join(jobs) or 'none'}"
+                f"there is no job '{self.id}', and no such job has ended", hint=f"jobs: {', '.join(jobs) or 'none'}"
             )
 
-    async def _must_go_on(self, machine: Machine, end: _End) -> None:
-        """A job that was stopped by an error, waits to be dismissed or has ended would keep us waiting for nothing."""
-        if end.status == self.until:
+    async def _check_progress(self, machine: Machine, progress: _Progress) -> None:
+        """Fail at once if the awaited status can no longer be reached: stopped by an error, not dismissed, or ended."""
+        if progress.status == self.until:
             return
-        if end.status == "paused":
-            self._must_not_be_stopped(machine)
-        elif end.status == "concluded" and self.until == "null":
-            await self._must_be_dismissed(machine)
-        elif end.status in ("concluded", "null"):
+        if progress.status == "paused":
+            self._check_not_stopped(machine)
+        elif progress.status == "concluded" and self.until == "null":
+            await self._check_not_awaiting_dismissal(machine)
+        elif progress.status in ("concluded", "null"):
             raise StepFailed(
-                f"job '{self.id}' has ended without being {self.until}",
+                f"job '{self.id}' ended without being {self.until}",
                 wanted=self.until,
-                found=", ".join(end.statuses),
+                found=", ".join(progress.statuses),
             )
 
-    def _must_not_be_stopped(self, machine: Machine) -> None:
-        stops = machine.events.unconsumed(self._is_stop)
+    def _check_not_stopped(self, machine: Machine) -> None:
+        stops = machine.events.unconsumed(self._is_stopping_error)
         if stops:
             raise StepFailed(
                 f"job '{self.id}' was stopped by an I/O error", wanted=self.outcome, found=describe_value(stops[0])
             )
 
-    async def _must_be_dismissed(self, machine: Machine) -> None:
-        if machine.events.unconsumed(self._concerned):
+    async def _check_not_awaiting_dismissal(self, machine: Machine) -> None:
+        if machine.events.unconsumed(self._is_about_job):
             return
         jobs = {job["id"]: job for job in await machine.query("query-jobs")}
-        if self.id in jobs and not machine.events.unconsumed(self._concerned):
+        if self.id in jobs and not machine.events.unconsumed(self._is_about_job):
             error = jobs[self.id].get("error")
-            said = f" with '{error}'" if error else ""
+            reason = f" with '{error}'" if error else ""
             raise StepFailed(
-                f"job '{self.id}' has concluded{said} and waits for 'job-dismiss'", hint="wait with 'until: concluded'"
+                f"job '{self.id}' has concluded{reason} and waits for 'job-dismiss'",
+                hint="wait with 'until: concluded'",
             )
 
-    def _is_stop(self, event: JsonObject) -> bool:
-        return _says(event, "BLOCK_JOB_ERROR", device=self.id, action="stop")
+    def _is_stopping_error(self, event: JsonObject) -> bool:
+        return _has_data(event, "BLOCK_JOB_ERROR", device=self.id, action="stop")
 
-    async def _ask_outcome(self, machine: Machine, end: _End) -> None:
-        """A job that is no block job sends no `BLOCK_JOB_COMPLETED`; while it is not dismissed it can be asked."""
+    async def _query_outcome(self, machine: Machine, progress: _Progress) -> None:
+        """Query the outcome of a concluded job: only block jobs send `BLOCK_JOB_COMPLETED`."""
         jobs: dict[str, JsonObject] = {job["id"]: job for job in await machine.query("query-jobs")}
         job = jobs.get(self.id, {})
-        end.error = job.get("error")
-        aborted = "aborting" in end.statuses
-        end.outcome = "failed" if end.error else "cancelled" if aborted else "completed"
+        progress.error = job.get("error")
+        aborted = "aborting" in progress.statuses
+        progress.outcome = "failed" if progress.error else "cancelled" if aborted else "completed"
 
-    def _check_outcome(self, end: _End) -> None:
-        if not end.outcome:
+    def _check_outcome(self, progress: _Progress) -> None:
+        if not progress.outcome:
             return
-        if end.outcome != self.outcome:
-            said = f" with '{end.error}'" if end.error else ""
+        if progress.outcome != self.outcome:
+            reason = f" with '{progress.error}'" if progress.error else ""
             wanted = f"expected it to be {self.outcome}" if self.outcome != "completed" else "expected it to complete"
             raise StepFailed(
-                f"job '{self.id}' {_past(end.outcome)}{said}; {wanted}",
+                f"job '{self.id}' {_describe_outcome(progress.outcome)}{reason}; {wanted}",
                 wanted=self.outcome,
-                found=f"{end.outcome}{said}",
-                details=(describe_value(end.result()),),
+                found=f"{progress.outcome}{reason}",
+                details=(describe_value(progress.result()),),
             )
         if self.error is not None:
-            require_match(self.error, end.error, f"job '{self.id}' failed with another error")
-        if end.outcome == "completed" and end.progress.get("offset") != end.progress.get("len"):
+            require_match(self.error, progress.error, f"job '{self.id}' failed with another error")
+        if progress.outcome == "completed" and progress.figures.get("offset") != progress.figures.get("len"):
             raise StepFailed(
-                f"job '{self.id}' completed with offset {end.progress['offset']} of len {end.progress['len']}",
-                wanted=str(end.progress["len"]),
-                found=str(end.progress["offset"]),
+                f"job '{self.id}' completed with offset {progress.figures['offset']} of len {progress.figures['len']}",
+                wanted=str(progress.figures["len"]),
+                found=str(progress.figures["offset"]),
             )
 
 
 @dataclass
-class _End:
-    """What is known so far of a job's way to its end."""
+class _Progress:
+    """The statuses, outcome and figures of a job, from its events so far."""
 
     statuses: list[str] = field(default_factory=list)
     outcome: str = ""
     error: JsonValue = None
-    progress: JsonObject = field(default_factory=dict)
+    figures: JsonObject = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -232,21 +235,21 @@ class _End:
         if event["event"] == "JOB_STATUS_CHANGE":
             self.statuses.append(str(data["status"]))
             return
-        self.progress = {key: data[key] for key in ("len", "offset")}
+        self.figures = {key: data[key] for key in ("len", "offset")}
         self.error = data.get("error")
         failed = "failed" if self.error is not None else "completed"
         self.outcome = "cancelled" if event["event"] == "BLOCK_JOB_CANCELLED" else failed
 
     def result(self) -> JsonObject:
         error: JsonObject = {} if self.error is None else {"error": self.error}
-        return {"outcome": self.outcome, "statuses": list(self.statuses), **error, **self.progress}
+        return {"outcome": self.outcome, "statuses": list(self.statuses), **error, **self.figures}
 
 
-def _says(event: JsonObject, name: str, **data: str) -> bool:
-    """Tell whether an event has this name and at least this data."""
+def _has_data(event: JsonObject, name: str, **data: str) -> bool:
+    """Return whether an event has this name and at least this data."""
     found = event.get("data")
     return event["event"] == name and isinstance(found, dict) and data.items() <= found.items()
 
 
-def _past(outcome: str) -> str:
+def _describe_outcome(outcome: str) -> str:
     return "was cancelled" if outcome == "cancelled" else outcome

@@ -11,9 +11,9 @@ from run_scenarios.steps.qemu_io_commands import IO_FAILURE, IO_TARGET, PATTERNS
 
 @dataclass(frozen=True)
 class Write(PatternVerb):
-    """Write patterns with qemu-io: to `file` while no VM has it open, or to `device` of the running VM.
+    """Write patterns with qemu-io to `file`, which no VM may have open, or to `device` of the running VM.
 
-    A write that does not report all its bytes as written fails the step.
+    The step fails if a write does not report all its bytes as written.
 
     .. code-block:: yaml
 
@@ -28,8 +28,8 @@ class Write(PatternVerb):
     NAME = "write"
     MUTATORS = ()
     EFFECTS_KEY = "patterns"
-    DONE = "wrote"
+    REPORT = "wrote"
     FAILS_WITH = IO_FAILURE
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
-        ["patterns"], **IO_TARGET, patterns=document(PATTERNS, "what to write, in this order")
+        ["patterns"], **IO_TARGET, patterns=document(PATTERNS, "ranges to write and their content, in this order")
     )
