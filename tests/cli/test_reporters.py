@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import pkgutil
 import signal
 from pathlib import Path
 
 import pytest
-import run_scenarios.report
 from run_scenarios.cli.reporters import Broadcast
-from run_scenarios.core.events import CaseFinished, CaseStarted, Outcome, Result, RunEvent, StepFinished, StepStarted
-from run_scenarios.core.source import Source, Span
+from run_scenarios.core.events import RunEvent, RunFinished, RunStarted
 
 from tests.report.taplint import lint
 from tests.support import command
@@ -22,20 +18,6 @@ from tests.support.scenarios import RunSteps
 
 FILES = {"--tap": "r.tap", "--junit": "r.xml", "--html": "r.html", "--json": "r.jsonl"}
 OPTIONS = [word for pair in FILES.items() for word in pair]
-NOWHERE = Span(Source("case.yaml", ""), 1, 1)
-
-
-class Ignorant:
-    """A report that ignores steps."""
-
-    IGNORES_STEPS = True
-
-    def __init__(self) -> None:
-        self.seen: list[RunEvent] = []
-
-    def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
-        self.seen.append(event)
 
 
 @pytest.fixture(autouse=True)
@@ -86,26 +68,14 @@ def test_a_report_that_cannot_be_written_is_known_before_anything_runs(
     assert "Bail out!" in run.stdout
 
 
-def test_every_event_goes_to_every_report_but_those_of_steps_to_one_that_ignores_them() -> None:
-    seen: list[RunEvent] = []
-    ignorant = Ignorant()
-    started, ended = CaseStarted(0, 0, 0.0), CaseFinished(0, Result(Outcome.PASSED))
-    steps: list[RunEvent] = [
-        StepStarted(0, 1, "launch", NOWHERE),
-        StepFinished(0, 1, "launch", NOWHERE, True, 0.0, 0.1),
-    ]
-    broadcast = Broadcast(Broadcast(seen.append, ignorant), ignorant)
-    events: list[RunEvent] = [started, *steps, ended]
+def test_every_event_goes_to_every_report() -> None:
+    first: list[RunEvent] = []
+    second: list[RunEvent] = []
+    events: list[RunEvent] = [RunStarted(()), RunFinished(1.0)]
+    broadcast = Broadcast(Broadcast(first.append), second.append)
     for event in events:
         broadcast(event)
-    assert (seen, ignorant.seen) == (events, [started, started, ended, ended])
-
-
-def test_what_ignores_steps_does_nothing_about_them() -> None:
-    for module in pkgutil.iter_modules(run_scenarios.report.__path__):
-        names = vars(importlib.import_module(f"run_scenarios.report.{module.name}"))
-        reports = [each for each in names.values() if getattr(each, "IGNORES_STEPS", False)]
-        assert not (reports and {"StepStarted", "StepFinished"} & names.keys()), module.name
+    assert (first, second) == (events, events)
 
 
 def test_two_reports_do_not_share_a_file(run_command: RunSteps, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 
 from run_scenarios import __version__
 from run_scenarios.core.errors import SetupError, describe_os_error
-from run_scenarios.core.events import Emit, RunAborted, RunEvent, StepFinished, StepStarted
+from run_scenarios.core.events import Emit, RunAborted, RunEvent
 from run_scenarios.core.signals import Interrupted
 from run_scenarios.report.annotations import GitHubAnnotations
 from run_scenarios.report.console import ConsoleReport
@@ -23,19 +23,17 @@ from run_scenarios.report.summary import Summary
 from run_scenarios.report.tap import TapReport
 
 EXTERNAL_ERRORS = (SetupError, OSError)
-OF_STEPS = (StepStarted, StepFinished)
 
 
 class Broadcast:
-    """Hands every event to every report; those of steps, which are most, only to one that does not ignore them."""
+    """Passes every event to every report."""
 
     def __init__(self, *reports: Emit) -> None:
         self._reports = reports
-        self._of_steps = tuple(each for each in reports if not getattr(each, "IGNORES_STEPS", False))
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
-        for report in self._of_steps if isinstance(event, OF_STEPS) else self._reports:
+        """Handle an event."""
+        for report in self._reports:
             report(event)
 
 

@@ -60,8 +60,6 @@ class HistoryRecorder:
     :param durations_file: where the seconds go too, None for nowhere; with those in `durations`, of other runs.
     """
 
-    IGNORES_STEPS = True
-
     def __init__(
         self, directory: Path, before: History, durations_file: Path | None, durations: Mapping[str, float]
     ) -> None:

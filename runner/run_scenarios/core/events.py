@@ -1,6 +1,6 @@
-"""What a run reports: outcomes, results, and the events they travel in. Imports errors only.
+"""Outcomes, results, and the events of a run.
 
-Every report is made from these, so a case can run here, in a worker or on another machine.
+Reports are made from events alone, so a case can run in this process, in a worker or on another machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from run_scenarios.core.source import Span
 
 
 class Outcome(Enum):
-    """How a case ended: the `reason` in reports, whether it counts as a failure, and the exit status it leads to."""
+    """How a case ended: the `reason` in reports, whether it is a failure, and the exit status that it causes."""
 
     PASSED = ("passed", False, 0)
     SKIPPED = ("skipped", False, 0)
@@ -35,20 +35,28 @@ class Outcome(Enum):
         self.is_failure = is_failure
         self.exit_status = exit_status
 
+    @property
+    def category(self) -> str:
+        """The group that summaries count it in, one of `CATEGORIES`."""
+        return "failed" if self.is_failure else "known to fail" if self is Outcome.KNOWN_FAILURE else self.reason
+
+
+CATEGORIES = ("passed", "skipped", "known to fail", "failed")
+
 
 @dataclass(frozen=True)
 class Failure:
     """Why a case did not pass.
 
-    :param path: where in the value that was looked at `found` was, "" if it was all of it.
-    :param step: the failed step's number in the order of running, from 1; 0 before the first.
+    :param path: the path of `found` within the examined value, "" for the whole value.
+    :param step: the number of the failed step in the order of execution, from 1; 0 before the first step.
     :param verb: the failed step's verb.
-    :param name: what the scenario calls the step, "" if it has no name.
-    :param step_span: where the failed step is written, None before the first.
-    :param stack: the calls that led to the step, outermost first.
+    :param name: the name of the step in the scenario, "" if it has none.
+    :param step_span: the position of the failed step, None before the first.
+    :param stack: the positions of the enclosing calls, outermost first.
     :param rendered: the step as it ran, as JSON.
     :param traffic: the last QMP messages and tools, oldest first.
-    :param signal: what killed QEMU, "" if nothing did.
+    :param signal: the signal that killed QEMU, "" if none did.
     """
 
     diagnostic: Diagnostic
@@ -70,10 +78,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """How one case ended.
+    """The result of one case.
 
-    :param artifacts: the directory that was kept, "" if none was.
-    :param note: why it was skipped, or is known to fail.
+    :param artifacts: the directory with its artifacts, "" if none were kept.
+    :param note: why it was skipped, or why it is known to fail.
     """
 
     outcome: Outcome
@@ -85,13 +93,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class TestPoint:
-    """One line of the plan: a case, or a file that cannot be run.
+    """One entry of the plan: a case, or a file that cannot run.
 
     :param name: unique in the run, and the same in every run from the same directory.
-    :param case: the name without the round, which all rounds of a case share.
+    :param case: the name without the round; all rounds of a case share it.
     :param path: the scenario file.
     :param rerun: the command that runs it again, "" if there is none.
-    :param build: the build of QEMU that it runs on, as `name` has it; "" if there is one build only.
+    :param build: the label of the QEMU build, as in `name`; "" if there is only one build.
     """
 
     name: str
@@ -106,14 +114,14 @@ class TestPoint:
 
 @dataclass(frozen=True)
 class DiagnosticsFound:
-    """What is wrong with the files, or doubtful; known before the run."""
+    """Errors and warnings about the scenario files, found before the run."""
 
     diagnostics: tuple[Diagnostic, ...]
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that whoever watches should know, and that changes nothing."""
+    """A message for the user that does not affect any result."""
 
     text: str
 
@@ -128,12 +136,12 @@ class NothingToRun:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The plan is made.
+    """The plan is complete, and the run begins.
 
-    :param workers: how many cases run at a time.
-    :param qemus: the builds under test, as far as they said what they are: "QEMU 10.0.2".
-    :param began: when, in UTC, as ISO 8601: "2026-01-31T12:00:00+00:00".
-    :param command: the command line, as a shell would take it.
+    :param workers: the number of cases that run at the same time.
+    :param qemus: the builds under test, if their versions are known: "QEMU 10.0.2".
+    :param began: the time in UTC, as ISO 8601: "2026-01-31T12:00:00+00:00".
+    :param command: the command line, quoted for a shell.
     """
 
     points: tuple[TestPoint, ...]
@@ -145,9 +153,9 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class CaseStarted:
-    """A case begins to run; `index` counts from 0 in the order of the plan.
+    """A case begins; `index` is its position in the plan, from 0.
 
-    :param worker: which of those that run beside each other it is, from 0.
+    :param worker: the number of the worker that runs it, from 0.
     :param at_s: seconds since the run began.
     """
 
@@ -160,9 +168,9 @@ class CaseStarted:
 class StepStarted:
     """A step begins.
 
-    :param number: its place in the order of running, from 1.
-    :param name: what the scenario calls it, "" if it has no name.
-    :param depth: how many blocks and calls it is within.
+    :param number: its position in the order of execution, from 1.
+    :param name: its name in the scenario, "" if it has none.
+    :param depth: the number of enclosing blocks and calls.
     """
 
     index: int
@@ -175,12 +183,12 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrafficEntry:
-    """A QMP message, a program that was started, or how one ended.
+    """A QMP message, the start of a program, or its exit.
 
     :param at_s: seconds since the case began.
     :param vm: the VM, "" for a tool.
     :param kind: "send", "recv", "exec" or "exit", as in a trace.
-    :param text: the message as JSON, the command as one would type it, or the exit status; cut to a readable length.
+    :param text: the message as JSON, the command line, or the exit status; cut to a readable length.
     """
 
     at_s: float
@@ -191,14 +199,14 @@ class TrafficEntry:
 
 @unchecked_frozen
 class StepFinished:
-    """A step has ended, well or not; steps within a block end before the step that holds the block.
+    """A step has passed, failed or been skipped; nested steps end before the step that contains them.
 
     :param number: as in its `StepStarted`.
     :param began_s: seconds since the case began.
-    :param traffic: the messages and tools of this step, oldest first, without those of steps within it; empty unless a
-        report of the run wants them.
-    :param omitted: how many more of them there were, which are not in `traffic`.
-    :param skipped: whether its `when` said that it was not to be run.
+    :param traffic: the messages and tools of this step, oldest first, without those of nested steps; empty unless a
+        report needs them.
+    :param omitted: the number of further entries that are not in `traffic`.
+    :param skipped: whether its `when` was false.
     """
 
     index: int
@@ -225,7 +233,7 @@ class CaseFinished:
 class MutantFinished:
     """`--audit` has a verdict on a mutant.
 
-    :param index: the point that the file has in the plan.
+    :param index: the position of the file in the plan.
     :param span: what was broken or dropped.
     :param change: "broken" or "dropped".
     :param verdict: "killed" if a case failed, else "survived", "not covered", "undecided", "suppressed" or "not run".
@@ -243,21 +251,21 @@ class MutantFinished:
 
 @dataclass(frozen=True)
 class RunStopped:
-    """The run ends before its plan is done: "interrupted by SIGTERM"."""
+    """The run was stopped early: "interrupted by SIGTERM"."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class RunAborted:
-    """The run cannot start, or breaks off for a fault that is no case's; a case that has no result yet gets none."""
+    """The run cannot start or continue, for a reason outside the cases; unfinished cases have no result."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class RunFinished:
-    """Everything of the plan has been reported."""
+    """Every entry of the plan has a result."""
 
     duration_s: float
 

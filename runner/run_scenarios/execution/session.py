@@ -32,8 +32,6 @@ OBJECTS_BEFORE_COLLECTION = 10_000
 class ExitStatus:
     """The exit status of a run: the highest of those that its results lead to."""
 
-    IGNORES_STEPS = True
-
     def __init__(self) -> None:
         self.code = 0
 

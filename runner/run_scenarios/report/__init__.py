@@ -1,1 +1,1 @@
-"""Reports: events in, text out. A report never sees a process, and never imports the executor."""
+"""Reports: each turns the events of a run into one format."""

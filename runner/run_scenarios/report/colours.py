@@ -1,4 +1,4 @@
-"""Colours for the lines of a report, by what they begin with. Imports nothing of ours.
+"""Colour the lines of a report by their beginning.
 
 Source: ECMA-48, SGR; the conventions of no-color.org and bixense.com/clicolors.
 """
@@ -24,29 +24,29 @@ FAILURE = re.compile(r"\S+:\d+:\d+: [a-z-]+: |failed:|rounds that failed:|\d+ ca
 
 
 def colours_allowed(environment: Mapping[str, str]) -> bool:
-    """Tell whether the user lets a terminal have colours."""
+    """Return whether colours may be used on a terminal."""
     return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def colours_forced(environment: Mapping[str, str]) -> bool:
-    """Tell whether the user wants colours where there is no terminal."""
+    """Return whether colours are used even without a terminal."""
     forced = (environment.get(name, "") for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
     return colours_allowed(environment) and any(value not in ("", "0", "false") for value in forced)
 
 
 def colour_tap_line(line: str) -> str:
-    """Return a line of a TAP report in colours."""
-    return next((_in(colour, line) for begins, colour in TAP if begins.match(line)), line)
+    """Colour a line of a TAP report."""
+    return next((_paint(colour, line) for pattern, colour in TAP if pattern.match(line)), line)
 
 
 def colour_message_line(line: str) -> str:
-    """Return a line of what people read in colours."""
+    """Colour a line of standard error."""
     if WARNING.match(line):
-        return _in(YELLOW, line)
+        return _paint(YELLOW, line)
     if CARET.match(line) or SUMMARY_GOOD.match(line):
-        return _in(GREEN, line)
-    return _in(RED, line) if FAILURE.match(line) else line
+        return _paint(GREEN, line)
+    return _paint(RED, line) if FAILURE.match(line) else line
 
 
-def _in(colour: str, line: str) -> str:
+def _paint(colour: str, line: str) -> str:
     return f"\x1b[{colour}m{line}\x1b[0m"

@@ -1,4 +1,4 @@
-"""Failures as a person reads them, on standard error. Imports model and errors."""
+"""Report findings and failures on standard error, for people."""
 
 from __future__ import annotations
 
@@ -21,22 +21,20 @@ MAX_FINDINGS = 100
 
 
 class ConsoleReport:
-    """Writes each finding and failure as a compiler would: the place, the line, a caret; then what led there.
+    """Writes each finding and failure as compilers do: the position, the line with a caret, then the details.
 
-    A file that cannot be run is among the findings, so its result says nothing new.
+    A file that cannot run has been reported with the findings, so its result is not reported again.
     """
-
-    IGNORES_STEPS = True
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
         self._points: tuple[TestPoint, ...] = ()
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+        """Handle an event."""
         match event:
             case DiagnosticsFound():
-                self._stream.write(*_rendered(event.diagnostics))
+                self._stream.write(*_render_findings(event.diagnostics))
             case Notice():
                 self._stream.write(f"run-scenarios: {event.text}")
             case RunStarted():
@@ -46,16 +44,16 @@ class ConsoleReport:
 
 
 def describe_failure(point: TestPoint, result: Result, *, with_logs: bool = True) -> str:
-    """Return the whole story of a failure, a paragraph of lines.
+    """Return everything known about a failure, as lines of text.
 
-    :param with_logs: whether the last messages and QEMU's stderr are part of it.
+    :param with_logs: whether to include the last messages and QEMU's stderr.
     """
     assert result.failure
     failure = result.failure
     diagnostic = failure.diagnostic
     word = "known failure" if not result.outcome.is_failure else result.outcome.reason
     lines = [f"{diagnostic.span}: {word}: {diagnostic.message}", *format_excerpt(diagnostic.span, diagnostic.hint)]
-    lines += [f"  case: {point.name}", *_story(failure), *(_logs(failure) if with_logs else [])]
+    lines += [f"  case: {point.name}", *_describe_step(failure), *(_format_logs(failure) if with_logs else [])]
     if result.artifacts:
         lines.append(f"  artifacts: {result.artifacts}")
     if point.rerun:
@@ -63,27 +61,27 @@ def describe_failure(point: TestPoint, result: Result, *, with_logs: bool = True
     return "\n".join(lines)
 
 
-def _rendered(findings: Sequence[Diagnostic]) -> list[str]:
+def _render_findings(findings: Sequence[Diagnostic]) -> list[str]:
     lines = [each.render() for each in findings[:MAX_FINDINGS]]
     return lines if len(findings) <= MAX_FINDINGS else [*lines, f"… and {len(findings) - MAX_FINDINGS} more"]
 
 
-def _story(failure: Failure) -> list[str]:
+def _describe_step(failure: Failure) -> list[str]:
     lines = []
     if failure.step:
         name = f": {failure.name}" if failure.name else ""
         lines.append(f"  step {failure.step} ({failure.verb}){name}")
     lines += [f"  called from {span}" for span in reversed(failure.stack)]
-    said = failure.diagnostic.message
-    if failure.wanted and not (failure.wanted in said and failure.found in said):
+    message = failure.diagnostic.message
+    if failure.wanted and not (failure.wanted in message and failure.found in message):
         lines += [f"  expected: {failure.wanted}", f"  found:    {failure.found}"]
-    lines += [f"  {line}" for line in failure.details if line not in said]
+    lines += [f"  {line}" for line in failure.details if line not in message]
     if failure.rendered:
         lines.append(f"  ran: {failure.rendered}")
     return lines
 
 
-def _logs(failure: Failure) -> list[str]:
+def _format_logs(failure: Failure) -> list[str]:
     lines = []
     if failure.traffic:
         lines += ["  last messages:", *(f"    {line}" for line in failure.traffic)]

@@ -1,4 +1,4 @@
-"""The story of each failure, in a file beside its trace. Imports model and the console's words."""
+"""Write the description of each failure to `failure.txt` among its artifacts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from run_scenarios.report.console import describe_failure
 
 
 class FailureFiles:
-    """Writes `failure.txt` into the artifacts of each case that failed: what standard error said of it.
+    """Writes the text that standard error shows for a failure into the artifacts of the case.
 
-    It is extra: where it cannot be written, the report has it all the same.
+    Write errors are ignored, because the report has the same text.
     """
-
-    IGNORES_STEPS = True
 
     def __init__(self) -> None:
         self._points: Sequence[TestPoint] = ()
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+        """Handle an event."""
         match event:
             case RunStarted():
                 self._points = event.points
             case CaseFinished() if event.result.failure and event.result.artifacts:
-                story = describe_failure(self._points[event.index], event.result)
+                text = describe_failure(self._points[event.index], event.result)
                 with suppress(OSError):
                     file = Path(event.result.artifacts, "failure.txt")
-                    file.write_text(f"{story}\n", encoding="utf-8", errors="replace")
+                    file.write_text(f"{text}\n", encoding="utf-8", errors="replace")

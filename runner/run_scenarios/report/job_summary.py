@@ -1,7 +1,7 @@
-"""The summary of a job, which GitHub shows on the page of a workflow's run. Imports model, errors.
+"""Write the job summary that GitHub shows on the page of a workflow run.
 
-Source: "Workflow commands for GitHub Actions", adding a job summary: Markdown that is appended to the file that
-`GITHUB_STEP_SUMMARY` names, at most 1 MiB in a step; more, and GitHub shows none of it.
+Source: "Workflow commands for GitHub Actions", adding a job summary: Markdown appended to the file that
+`GITHUB_STEP_SUMMARY` names. GitHub rejects more than 1 MiB from a step.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from run_scenarios.core.diagnostics import escape_unprintable, format_excerpt
 from run_scenarios.core.events import (
+    CATEGORIES,
     CaseFinished,
     Failure,
     NothingToRun,
@@ -27,27 +28,24 @@ from run_scenarios.core.events import (
     TestPoint,
 )
 
-# Less than the limit, for other commands of the step may write too.
+# Less than the limit, because other commands of the step may write to the file too.
 MAX_BYTES = 1000 << 10
 MAX_FAILURES = 200
 MAX_REASONS = 50
-# What means something in GitHub's Markdown, an HTML tag and the mention of a user included.
+# Characters that are special in GitHub's Markdown, including HTML tags and mentions of users.
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:$=^-])")
-WORDS = {Outcome.PASSED: "passed", Outcome.SKIPPED: "skipped", Outcome.KNOWN_FAILURE: "known to fail"}
 
 
 class JobSummary:
-    """Appends totals, failures and the reasons for skipping to a file; does nothing outside of GitHub's workflows."""
-
-    IGNORES_STEPS = True
+    """Appends totals, failures and reasons for skipping to the file; does nothing outside GitHub workflows."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         """Find the file.
 
-        :raise OSError: if it cannot be written.
+        :raise OSError: if it cannot be opened for writing.
         """
-        wanted = environment.get("GITHUB_ACTIONS") == "true"
-        self._file = environment.get("GITHUB_STEP_SUMMARY", "") if wanted else ""
+        is_workflow = environment.get("GITHUB_ACTIONS") == "true"
+        self._file = environment.get("GITHUB_STEP_SUMMARY", "") if is_workflow else ""
         if self._file:
             Path(self._file).open("a").close()
         self._started = RunStarted(())
@@ -57,7 +55,7 @@ class JobSummary:
         self._ended = False
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event.
+        """Handle an event.
 
         :raise OSError: if the file cannot be written.
         """
@@ -65,69 +63,69 @@ class JobSummary:
             case RunStarted():
                 self._started = event
             case CaseFinished(index, result):
-                self._note(self._started.points[index], result)
+                self._count_result(self._started.points[index], result)
             case RunFinished(seconds):
                 self._end(f"{seconds:.1f} s")
             case NothingToRun(reason) | RunStopped(reason) | RunAborted(reason):
                 self._end(f"**{escape_markdown(reason)}**")
 
-    def _note(self, point: TestPoint, result: Result) -> None:
-        self._counts[WORDS.get(result.outcome, "failed")] += 1
+    def _count_result(self, point: TestPoint, result: Result) -> None:
+        self._counts[result.outcome.category] += 1
         if result.outcome is Outcome.SKIPPED:
             self._skipped[result.note] += 1
         if result.outcome.is_failure and len(self._failures) < MAX_FAILURES:
-            self._failures.append("\n".join(_told(point, result)))
+            self._failures.append("\n".join(_describe_failure(point, result)))
 
     def _end(self, last: str) -> None:
         if self._ended or not self._file:
             return
         self._ended = True
         with Path(self._file).open("a", encoding="utf-8", errors="replace") as file:
-            file.write(_fitting([*self._totals(last), *self._why_failed(), *self._why_skipped()]))
+            file.write(_fit([*self._format_totals(last), *self._format_failures(), *self._format_skip_reasons()]))
 
-    def _totals(self, last: str) -> Iterator[str]:
+    def _format_totals(self, last: str) -> Iterator[str]:
         failed = self._counts["failed"]
         total = len(self._started.points)
-        counts = {**{word: self._counts[word] for word in (*WORDS.values(), "failed")}}
+        counts = {category: self._counts[category] for category in CATEGORIES}
         counts["not run"] = total - sum(self._counts.values())
         shown = {word: count for word, count in counts.items() if count}
-        yield f"### {'❌' if failed or not total else '✅'} run-scenarios: {_counted(total, 'case')}"
+        yield f"### {'❌' if failed or not total else '✅'} run-scenarios: {_count_noun(total, 'case')}"
         if shown:
             yield f"| {' | '.join(shown)} |\n|{' ---: |' * len(shown)}\n| {' | '.join(map(str, shown.values()))} |"
         yield ", ".join([*map(escape_markdown, self._started.qemus), last])
 
-    def _why_failed(self) -> Iterator[str]:
+    def _format_failures(self) -> Iterator[str]:
         yield from self._failures
-        left = self._counts["failed"] - len(self._failures)
-        if left:
-            yield f"… and {_counted(left, 'failure')} more"
+        omitted = self._counts["failed"] - len(self._failures)
+        if omitted:
+            yield f"… and {_count_noun(omitted, 'failure')} more"
 
-    def _why_skipped(self) -> Iterator[str]:
+    def _format_skip_reasons(self) -> Iterator[str]:
         if not self._skipped:
             return
         reasons = [f"- {count} × {escape_markdown(reason)}" for reason, count in self._skipped.most_common(MAX_REASONS)]
         yield "#### Skipped\n\n" + "\n".join(reasons)
         if len(self._skipped) > MAX_REASONS:
-            yield f"… for {_counted(len(self._skipped) - MAX_REASONS, 'reason')} more"
+            yield f"… and {_count_noun(len(self._skipped) - MAX_REASONS, 'reason')} more"
 
 
 def escape_markdown(text: str) -> str:
-    """Return a text on one line that Markdown shows as it is."""
+    """Escape a text so that Markdown shows it literally, on one line."""
     return MARKDOWN.sub(r"\\\1", escape_unprintable(text))
 
 
-def _told(point: TestPoint, result: Result) -> Iterator[str]:
-    """Say why a case failed: folded up, but for the line that one reads first."""
+def _describe_failure(point: TestPoint, result: Result) -> Iterator[str]:
+    """Yield the description of a failure; everything but its first line is collapsed."""
     why = result.failure.diagnostic.message if result.failure else result.note
-    yield f"<details><summary><b>{_html(point.name)}</b>: {_html(why)}</summary>\n"
+    yield f"<details><summary><b>{_escape_html(point.name)}</b>: {_escape_html(why)}</summary>\n"
     if result.failure:
-        yield _fenced(_story(result.failure))
+        yield _make_code_block(_list_details(result.failure))
     if point.rerun:
-        yield _fenced([point.rerun])
+        yield _make_code_block([point.rerun])
     yield "</details>"
 
 
-def _story(failure: Failure) -> list[str]:
+def _list_details(failure: Failure) -> list[str]:
     found = failure.diagnostic
     lines = [f"{found.span}: {escape_unprintable(found.message)}", *format_excerpt(found.span, found.hint)]
     if failure.step:
@@ -139,30 +137,30 @@ def _story(failure: Failure) -> list[str]:
     return lines
 
 
-def _html(text: str) -> str:
-    # GitHub reads Markdown within the tag too.
+def _escape_html(text: str) -> str:
+    # GitHub interprets Markdown within HTML tags too.
     return MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", escape_unprintable(text))
 
 
-def _fenced(lines: Sequence[str]) -> str:
-    """Return lines as a block of code, within a fence longer than any that is in them."""
+def _make_code_block(lines: Sequence[str]) -> str:
+    """Return lines as a code block, with a fence longer than any in them."""
     text = "\n".join(lines)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}\n"
 
 
-def _fitting(paragraphs: Sequence[str]) -> str:
-    """Return as many whole paragraphs as GitHub shows, with an empty line between them."""
+def _fit(paragraphs: Sequence[str]) -> str:
+    """Join as many whole paragraphs as fit into `MAX_BYTES`."""
     room, kept = MAX_BYTES, []
     for paragraph in paragraphs:
         room -= len(paragraph.encode("utf-8", "replace")) + 2
         if room < 0:
-            kept.append("… and more, which is more than GitHub shows")
+            kept.append("… the rest exceeds the size limit of GitHub")
             break
         kept.append(paragraph)
     return "\n\n".join(kept) + "\n\n"
 
 
-def _counted(count: int, noun: str) -> str:
+def _count_noun(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

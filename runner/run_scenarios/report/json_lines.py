@@ -1,7 +1,7 @@
-"""The run as JSON, an event a line, for programs. Imports model, errors; `docs/json-report.md` describes every key.
+"""Report the run as JSON Lines, one event per line; `docs/json-report.md` documents every key.
 
-Each line is written when its event happens, so that the file can be followed, and tells what came before the end of a
-run that was killed. What is here stays in this version; readers are told to pass over what they do not know.
+Each line is written when its event happens, so that programs can follow the file, and a run that was killed leaves what
+came before. Keys and events are never changed or removed within a version of the format, only added.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Line = dict[str, object]
 
 
 class JsonReport:
-    """Writes every event as one line of JSON or more, and before all of them a line with the version of the format.
+    """Writes each event as one or more lines of JSON, after a line with the version of the format.
 
-    :param program: the version of the program that runs the cases.
+    :param program: the version of run-scenarios.
     """
 
     def __init__(self, stream: LineStream, program: str) -> None:
@@ -47,45 +47,45 @@ class JsonReport:
         self._write({"event": "report", "format": FORMAT, "version": VERSION, "program": program})
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+        """Handle an event."""
         if isinstance(event, RunStarted):
             self._points = event.points
-        for line in self._lines(event):
+        for line in self._event_to_lines(event):
             self._write(line)
 
     def _write(self, line: Line) -> None:
         self._stream.write(json.dumps(line))
 
-    def _lines(self, event: RunEvent) -> Iterator[Line]:
+    def _event_to_lines(self, event: RunEvent) -> Iterator[Line]:
         match event:
             case DiagnosticsFound(diagnostics):
-                yield from map(_finding, diagnostics)
+                yield from map(_finding_to_line, diagnostics)
             case RunStarted(points):
-                yield _run_started(event)
-                yield from (_case_planned(index, point) for index, point in enumerate(points))
+                yield _run_started_to_line(event)
+                yield from (_point_to_line(index, point) for index, point in enumerate(points))
             case CaseStarted(index, worker, at_s):
-                yield {"event": "case-started", **self._case(index), "worker": worker, "at_s": round(at_s, 6)}
+                yield {"event": "case-started", **self._case_to_json(index), "worker": worker, "at_s": round(at_s, 6)}
             case StepStarted():
-                yield _step_started(event)
+                yield _step_started_to_line(event)
             case StepFinished():
-                yield _step_finished(event)
+                yield _step_finished_to_line(event)
             case CaseFinished(index, result):
-                yield {"event": "case-finished", **self._case(index), **_result(result)}
+                yield {"event": "case-finished", **self._case_to_json(index), **_result_to_json(result)}
             case MutantFinished(index):
-                yield {"event": "mutant-finished", **self._case(index), **_mutant(event)}
+                yield {"event": "mutant-finished", **self._case_to_json(index), **_mutant_to_json(event)}
             case _:
-                yield _of_the_run(event)
+                yield _run_event_to_line(event)
 
-    def _case(self, index: int) -> Line:
+    def _case_to_json(self, index: int) -> Line:
         return {"index": index, "name": self._points[index].name}
 
 
 def span_to_json(span: Span) -> dict[str, object]:
-    """Return where something is, as the reports for programs have it."""
+    """Return a position as JSON."""
     return {"file": span.source.path, "line": span.line, "column": span.column}
 
 
-def _of_the_run(event: Notice | NothingToRun | RunStopped | RunAborted | RunFinished) -> Line:
+def _run_event_to_line(event: Notice | NothingToRun | RunStopped | RunAborted | RunFinished) -> Line:
     match event:
         case Notice(text):
             return {"event": "notice", "text": text}
@@ -99,12 +99,12 @@ def _of_the_run(event: Notice | NothingToRun | RunStopped | RunAborted | RunFini
             return {"event": "run-finished", "duration_s": round(duration_s, 6)}
 
 
-def _finding(found: Diagnostic) -> Line:
+def _finding_to_line(found: Diagnostic) -> Line:
     about = {"severity": found.severity, "code": found.code, "message": found.message, "hint": found.hint}
     return {"event": "finding", **about, **span_to_json(found.span)}
 
 
-def _run_started(event: RunStarted) -> Line:
+def _run_started_to_line(event: RunStarted) -> Line:
     return {
         "event": "run-started",
         "began": event.began,
@@ -115,7 +115,7 @@ def _run_started(event: RunStarted) -> Line:
     }
 
 
-def _case_planned(index: int, point: TestPoint) -> Line:
+def _point_to_line(index: int, point: TestPoint) -> Line:
     return {
         "event": "case-planned",
         "index": index,
@@ -129,24 +129,24 @@ def _case_planned(index: int, point: TestPoint) -> Line:
     }
 
 
-def _step_started(event: StepStarted) -> Line:
+def _step_started_to_line(event: StepStarted) -> Line:
     about = {"verb": event.verb, "name": event.name, "depth": event.depth}
     return {"event": "step-started", "index": event.index, "step": event.number, **about, **span_to_json(event.span)}
 
 
-def _step_finished(event: StepFinished) -> Line:
+def _step_finished_to_line(event: StepFinished) -> Line:
     times = {"began_s": round(event.began_s, 6), "duration_s": round(event.duration_s, 6)}
     about = {"step": event.number, "verb": event.verb, "passed": event.passed, "skipped": event.skipped}
     return {"event": "step-finished", "index": event.index, **about, **times}
 
 
-def _mutant(event: MutantFinished) -> Line:
+def _mutant_to_json(event: MutantFinished) -> Line:
     trials = [{"name": name, "outcome": outcome} for name, outcome in event.trials]
     about = {"change": event.change, "verdict": event.verdict, "reason": event.reason, "trials": trials}
     return {**about, **span_to_json(event.span)}
 
 
-def _result(result: Result) -> Mapping[str, object]:
+def _result_to_json(result: Result) -> Mapping[str, object]:
     return {
         "outcome": result.outcome.reason,
         "failed": result.outcome.is_failure,
@@ -158,7 +158,7 @@ def _result(result: Result) -> Mapping[str, object]:
 
 
 def failure_to_json(failure: Failure) -> dict[str, object]:
-    """Return why a case did not pass."""
+    """Return a failure as JSON."""
     found = failure.diagnostic
     return {
         "message": found.message,

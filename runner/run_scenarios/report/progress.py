@@ -1,6 +1,6 @@
-"""How far a run is, at the bottom of a terminal. Imports model, errors, screen.
+"""Show the progress of a run at the bottom of a terminal.
 
-It is drawn when something happens, a few times a second at the most, and once a second while nothing does.
+It is redrawn when something happens, at most ten times per second, and once per second otherwise.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from run_scenarios.core.events import (
 )
 from run_scenarios.report.screen import Screen
 
-PAUSE_S = 0.1
+REDRAW_INTERVAL_S = 0.1
 TICK_S = 1.0
 MAX_SHOWN = 8
 
 
 @dataclass
-class _Running:
-    """A case on its way."""
+class _RunningCase:
+    """A running case."""
 
     name: str
     case: str
@@ -41,10 +41,10 @@ class _Running:
 
 
 class Progress:
-    """Shows what is done, what runs with its current step, and when the rest will be done.
+    """Shows the counts, the running cases with their current steps, and the time left.
 
-    :param expected: seconds that cases took before, by name; the others are taken for average.
-    :param clock: returns seconds that only ever grow.
+    :param expected: the previous durations of cases in seconds, by name; other cases are assumed to be average.
+    :param clock: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -52,23 +52,23 @@ class Progress:
     ) -> None:
         self._screen = screen
         self._clock = clock
-        self._left = _TimeLeft(expected)
+        self._time_left = _TimeLeft(expected)
         self._points: Sequence[TestPoint] = ()
         self._workers = 1
         self._done = self._failed = self._skipped = 0
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _RunningCase] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._drawn_at = float("-inf")
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+        """Handle an event."""
         match event:
             case RunStarted():
                 self._points, self._workers = event.points, event.workers
-                self._left.wait_for(event.points)
+                self._time_left.add_points(event.points)
             case CaseStarted(index):
                 point = self._points[index]
-                self._running[index] = _Running(escape_unprintable(point.name), point.case, self._clock())
+                self._running[index] = _RunningCase(escape_unprintable(point.name), point.case, self._clock())
             case StepStarted(index) if index in self._running:
                 name = f": {event.name}" if event.name else ""
                 self._running[index].step = escape_unprintable(f"step {event.number} {event.verb}{name}")
@@ -79,11 +79,11 @@ class Progress:
                 return
             case _:
                 return
-        self._wake(self._drawn_at + PAUSE_S - self._clock())
+        self._schedule_draw(self._drawn_at + REDRAW_INTERVAL_S - self._clock())
 
     def _finish(self, event: CaseFinished) -> None:
         began = self._running.pop(event.index, None)
-        self._left.finish(self._points[event.index].case, self._clock() - began.began if began else None)
+        self._time_left.finish(self._points[event.index].case, self._clock() - began.began if began else None)
         self._done += 1
         self._failed += event.result.outcome.is_failure
         self._skipped += event.result.outcome is Outcome.SKIPPED
@@ -95,8 +95,8 @@ class Progress:
         self._running.clear()
         self._screen.show(())
 
-    def _wake(self, delay: float) -> None:
-        """Draw in so many seconds, or sooner if that is decided already; at once where no loop runs yet."""
+    def _schedule_draw(self, delay: float) -> None:
+        """Draw after `delay` seconds, or earlier if already scheduled; at once if no event loop is running."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -111,26 +111,26 @@ class Progress:
     def _tick(self) -> None:
         self._timer = None
         self._draw()
-        self._wake(TICK_S)
+        self._schedule_draw(TICK_S)
 
     def _draw(self) -> None:
         self._drawn_at = self._clock()
         shown = list(self._running.values())[:MAX_SHOWN]
         hidden = len(self._running) - len(shown)
-        lines = [f"  {each.name}  {each.step}  {_shown(self._drawn_at - each.began)}" for each in shown]
-        self._screen.show([self._counts(), *lines, *([f"  and {hidden} more"] if hidden else [])])
+        lines = [f"  {each.name}  {each.step}  {_format_duration(self._drawn_at - each.began)}" for each in shown]
+        self._screen.show([self._format_counts(), *lines, *([f"  and {hidden} more"] if hidden else [])])
 
-    def _counts(self) -> str:
+    def _format_counts(self) -> str:
         parts = [f"{self._done} of {len(self._points)} done"]
         parts += [f"{count} {word}" for count, word in ((self._failed, "failed"), (self._skipped, "skipped")) if count]
         parts.append(f"{len(self._points) - self._done} left")
         running = {each.case: self._drawn_at - each.began for each in self._running.values()}
-        seconds = self._left.seconds(running, self._workers)
-        return ", ".join(parts) + (f", about {_shown(seconds)}" if seconds is not None else "")
+        seconds = self._time_left.seconds(running, self._workers)
+        return ", ".join(parts) + (f", about {_format_duration(seconds)}" if seconds is not None else "")
 
 
 class _TimeLeft:
-    """Adds up what the cases still to be finished are expected to take."""
+    """Estimates how long the unfinished cases will take."""
 
     def __init__(self, expected: Mapping[str, float]) -> None:
         self._expected = expected
@@ -138,7 +138,7 @@ class _TimeLeft:
         self._unknown = 0
         self._average = _Average()
 
-    def wait_for(self, points: Sequence[TestPoint]) -> None:
+    def add_points(self, points: Sequence[TestPoint]) -> None:
         for point in points:
             self._add(point.case, 1)
             if point.case in self._expected:
@@ -150,9 +150,9 @@ class _TimeLeft:
             self._average.add(took)
 
     def seconds(self, running: Mapping[str, float], workers: int) -> float | None:
-        """Return how long it will be until all is done, None if that is anybody's guess.
+        """Return the estimated seconds until the end, None if there is nothing to base it on.
 
-        :param running: the seconds that cases have been running for.
+        :param running: the seconds that each running case has taken so far.
         """
         if not self._average.count:
             return None
@@ -168,7 +168,7 @@ class _TimeLeft:
 
 @dataclass
 class _Average:
-    """A mean that grows."""
+    """A running mean."""
 
     total: float = 0.0
     count: int = 0
@@ -182,7 +182,7 @@ class _Average:
         self.count += 1
 
 
-def _shown(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

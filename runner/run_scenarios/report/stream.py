@@ -1,4 +1,4 @@
-"""A stream that a report is written to, line by line. Imports nothing of ours."""
+"""Write a report line by line."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import IO
 
 
 def leave_plain(line: str) -> str:
-    """Return a line as it is."""
+    """Return a line unchanged."""
     return line
 
 
 class LineStream:
-    """Writes lines, each flushed; once its reader has gone away, it writes nothing more.
+    """Writes and flushes lines; stops silently once the reader has closed its end.
 
-    :param paint: puts a line in colours.
-    :param is_terminal: whether a person sees it at once.
+    :param paint: colours a line.
+    :param is_terminal: whether the stream is a terminal.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class LineStream:
     def write(self, *lines: str) -> None:
         """Write lines.
 
-        :raise OSError: if that is not possible for another reason than a reader gone, once.
+        :raise OSError: on the first error other than a closed reader.
         """
-        self._send(self._painted(lines))
+        self._send(self._paint_lines(lines))
 
-    def _painted(self, lines: Sequence[str]) -> str:
+    def _paint_lines(self, lines: Sequence[str]) -> str:
         return "".join(f"{self._paint(part)}\n" for line in lines for part in line.split("\n"))
 
     def _send(self, text: str) -> None:
@@ -53,7 +53,7 @@ class LineStream:
 
     def _close(self) -> None:
         self.closed = True
-        # What the stream still holds would fail a second time when Python exits.
+        # Python flushes the stream when it exits, which would fail a second time.
         with contextlib.suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())

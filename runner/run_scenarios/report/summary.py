@@ -1,4 +1,4 @@
-"""A run in a few lines, on standard error once it is over. Imports model, errors."""
+"""Summarize the run on standard error when it has ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from run_scenarios.core.diagnostics import escape_unprintable
 from run_scenarios.core.events import (
+    CATEGORIES,
     CaseFinished,
     Outcome,
     Result,
@@ -19,16 +20,13 @@ from run_scenarios.core.events import (
 from run_scenarios.report.stream import LineStream
 
 MAX_LISTED = 20
-WORDS = {Outcome.PASSED: "passed", Outcome.SKIPPED: "skipped", Outcome.KNOWN_FAILURE: "known to fail"}
 
 
 class Summary:
-    """Writes what failed, why others were skipped, and how many there were of each.
+    """Writes the failures, the reasons for skipping, and the totals.
 
-    On a terminal always, elsewhere if something failed, or if cases ran in several rounds.
+    On a terminal always; elsewhere only after a failure, or if cases ran in several rounds.
     """
-
-    IGNORES_STEPS = True
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
@@ -41,50 +39,53 @@ class Summary:
         self._failed_rounds: Counter[str] = Counter()
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+        """Handle an event."""
         match event:
             case RunStarted():
                 self._points, self._qemus = event.points, event.qemus
             case CaseFinished(index, result):
-                self._note(self._points[index], result)
+                self._count_result(self._points[index], result)
             case RunFinished(seconds) if self._points:
                 self._write(seconds)
             case RunStopped():
                 self._write(None)
 
-    def _note(self, point: TestPoint, result: Result) -> None:
+    def _count_result(self, point: TestPoint, result: Result) -> None:
         outcome = result.outcome
-        self._counts["failed" if outcome.is_failure else WORDS[outcome]] += 1
+        self._counts[outcome.category] += 1
         if outcome is Outcome.SKIPPED:
             self._skipped[result.note] += 1
         if point.name != point.case and point.rerun:
             self._rounds[point.case] += 1
             self._failed_rounds[point.case] += outcome.is_failure
         if outcome.is_failure and len(self._failures) < MAX_LISTED:
-            self._failures.append(f"{point.name}: {_why(result)}")
+            self._failures.append(f"{point.name}: {_describe_reason(result)}")
 
     def _write(self, seconds: float | None) -> None:
         failed = self._counts["failed"]
         if self._stream.is_terminal or failed or self._rounds or seconds is None:
-            # One failure has just been told at length.
+            # A single failure has just been reported in full.
             listed = self._failures if failed > 1 or self._stream.is_terminal else []
             self._stream.write(
-                *_listed("failed", listed, failed), *self._reasons(), *self._flaky(), self._last(seconds)
+                *_format_list("failed", listed, failed),
+                *self._list_skip_reasons(),
+                *self._list_flaky(),
+                self._format_totals(seconds),
             )
         self._points = ()
 
-    def _reasons(self) -> Iterator[str]:
+    def _list_skip_reasons(self) -> Iterator[str]:
         reasons = [f"{count} times: {reason}" if count > 1 else reason for reason, count in self._skipped.most_common()]
-        yield from _listed("skipped", reasons, len(reasons))
+        yield from _format_list("skipped", reasons, len(reasons))
 
-    def _flaky(self) -> Iterator[str]:
+    def _list_flaky(self) -> Iterator[str]:
         cases = [(case, count) for case, count in self._failed_rounds.most_common() if count]
         lines = [f"{case}: {count} of {self._rounds[case]}" for case, count in cases]
-        yield from _listed("rounds that failed", lines, len(lines))
+        yield from _format_list("rounds that failed", lines, len(lines))
 
-    def _last(self, seconds: float | None) -> str:
+    def _format_totals(self, seconds: float | None) -> str:
         total = sum(self._counts.values())
-        counts = [f"{count} {word}" for word in (*WORDS.values(), "failed") if (count := self._counts[word])]
+        counts = [f"{count} {word}" for word in CATEGORIES if (count := self._counts[word])]
         missing = len(self._points) - total
         counts += [f"{missing} not run"] if missing else []
         about = [*self._qemus, *([f"{seconds:.1f} s"] if seconds is not None else [])]
@@ -92,7 +93,7 @@ class Summary:
         return f"{len(self._points)} {noun}: {', '.join(counts)}" + (f" ({', '.join(about)})" if about else "")
 
 
-def _listed(title: str, lines: Sequence[str], total: int) -> Iterator[str]:
+def _format_list(title: str, lines: Sequence[str], total: int) -> Iterator[str]:
     if not lines:
         return
     yield f"{title}:"
@@ -101,7 +102,7 @@ def _listed(title: str, lines: Sequence[str], total: int) -> Iterator[str]:
         yield f"  … and {total - MAX_LISTED} more"
 
 
-def _why(result: Result) -> str:
+def _describe_reason(result: Result) -> str:
     if not result.failure:
         return result.note or result.outcome.reason
     found = result.failure.diagnostic

@@ -1,7 +1,7 @@
-"""The run as TAP 13, in the subset that every consumer tried accepts. Imports model and errors.
+"""Report the run as TAP 13, in a subset that every tested consumer accepts.
 
-The plan on line 2, one numbered point per case in plan order, no subtests, nothing but a directive behind `#`, and a
-block of strictly quoted YAML below a point. Source: the TAP 13 specification.
+The plan is on line 2, and each case is one numbered test point, in plan order. There are no subtests, no "#" except for
+directives, and a YAML block below a test point has every string quoted. Source: the TAP 13 specification.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from run_scenarios.core.events import (
 from run_scenarios.report.stream import LineStream
 
 TEXT_LIMIT = 4000
-# A final "{" would begin a subtest for some.
+# Some consumers read a final "{" as the start of a subtest.
 NOT_PLAIN = re.compile(r"[#\\%\x00-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|^\s|\s$|\{$")
 NOT_YAML = "\u2028\u2029\ufeff\ufffe\uffff"
 ESCAPES = {"\n": "\\n", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
@@ -32,9 +32,7 @@ Block = dict[str, object]
 
 
 class TapReport:
-    """Writes TAP to a stream, each point as soon as it and all before it are known."""
-
-    IGNORES_STEPS = True
+    """Writes TAP to a stream, each test point once it and all earlier ones have results."""
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
@@ -45,7 +43,7 @@ class TapReport:
         self._ended = False
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
+        """Handle an event."""
         match event:
             case RunStarted():
                 self._points = event.points
@@ -56,33 +54,35 @@ class TapReport:
             case RunStopped():
                 self._bail_out(event.reason, Result(Outcome.SKIPPED, note="not run, interrupted"))
             case RunAborted():
-                self._cannot_go_on(event.reason)
+                self._abort(event.reason)
             case NothingToRun():
-                self._nothing_to_run(event.reason, allowed=event.allowed)
+                self._report_nothing_to_run(event.reason, allowed=event.allowed)
 
-    def _nothing_to_run(self, reason: str, *, allowed: bool) -> None:
+    def _report_nothing_to_run(self, reason: str, *, allowed: bool) -> None:
         if allowed:
             self._stream.write("TAP version 13", f"1..0 # SKIP {escape_tap(reason)}")
         else:
             self._begin(1)
-            self._stream.write("not ok 1 - scenario discovery", *_yaml(_problem(reason, "no-scenarios")))
+            self._stream.write(
+                "not ok 1 - scenario discovery", *_format_yaml(_make_error_block(reason, "no-scenarios"))
+            )
         self._ended = True
 
-    def _cannot_go_on(self, reason: str) -> None:
-        """A case that has no result yet counts as failed."""
+    def _abort(self, reason: str) -> None:
+        """Bail out; cases without a result count as failed."""
         if not self._ended and not self._points:
             self._begin(1)
-            self._stream.write("not ok 1 - runner setup", *_yaml(_problem(reason, "setup")))
+            self._stream.write("not ok 1 - runner setup", *_format_yaml(_make_error_block(reason, "setup")))
         self._bail_out(reason, Result(Outcome.BROKEN, note=reason))
 
     def _begin(self, points: int) -> None:
         self._stream.write("TAP version 13", f"1..{points}")
 
-    def _bail_out(self, reason: str, otherwise: Result) -> None:
+    def _bail_out(self, reason: str, default: Result) -> None:
         if self._ended:
             return
         while self._printed < len(self._points):
-            self._print(self._results.pop(self._printed, otherwise))
+            self._print(self._results.pop(self._printed, default))
         self._stream.write(f"Bail out! {escape_tap(reason)}")
         self._ended = True
 
@@ -95,26 +95,28 @@ class TapReport:
         self._printed += 1
         heading = [] if point.path == self._path else [f"# {escape_tap(point.path)}"]
         self._path = point.path
-        self._stream.write(*heading, _point_line(self._printed, point, result), *_yaml(_block(point, result)))
+        self._stream.write(
+            *heading, _format_point(self._printed, point, result), *_format_yaml(_make_block(point, result))
+        )
 
 
 def escape_tap(text: str) -> str:
-    """Return text fit for a point's name or a reason: what a consumer could misread is percent-encoded.
+    """Percent-encode what a consumer could misread in the description of a test point or a reason.
 
-    Two texts never become the same one: what would be stripped or replaced is encoded too.
+    The result is unique: characters that would be stripped or replaced are encoded too.
     """
-    return NOT_PLAIN.sub(lambda found: "".join(f"%{byte:02X}" for byte in _bytes(found[0])), text)
+    return NOT_PLAIN.sub(lambda found: "".join(f"%{byte:02X}" for byte in _encode(found[0])), text)
 
 
-def _bytes(text: str) -> bytes:
-    """Return the bytes of a text, those that are not UTF-8 as they were."""
+def _encode(text: str) -> bytes:
+    """Encode a text, restoring bytes that were not valid UTF-8."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
 
 
-def _point_line(number: int, point: TestPoint, result: Result) -> str:
+def _format_point(number: int, point: TestPoint, result: Result) -> str:
     line = f"{number} - {escape_tap(point.name)}"
     match result.outcome:
         case Outcome.SKIPPED:
@@ -125,31 +127,31 @@ def _point_line(number: int, point: TestPoint, result: Result) -> str:
             return f"not ok {line}" if outcome.is_failure else f"ok {line}"
 
 
-def _problem(message: str, reason: str) -> Block:
+def _make_error_block(message: str, reason: str) -> Block:
     return {"message": message, "severity": "fail", "reason": reason}
 
 
-def _block(point: TestPoint, result: Result) -> Block:
+def _make_block(point: TestPoint, result: Result) -> Block:
     block: Block = {}
     if result.failure:
         severity = "fail" if result.outcome.is_failure else "todo"
-        block = {"message": _message(result.failure), "severity": severity, "reason": result.outcome.reason}
-        block |= _failure_block(result.failure)
+        block = {"message": _summarize(result.failure), "severity": severity, "reason": result.outcome.reason}
+        block |= _make_failure_block(result.failure)
         block["repro"] = point.rerun
     elif result.outcome.is_failure:
-        block = _problem(result.note, result.outcome.reason)
+        block = _make_error_block(result.note, result.outcome.reason)
     if result.outcome is not Outcome.SKIPPED and result.duration_s:
         block["duration_ms"] = round(result.duration_s * 1000, 1)
     block |= {"title": point.title, "artifacts": result.artifacts}
     return {key: value for key, value in block.items() if value not in ("", None, {}, [])}
 
 
-def _message(failure: Failure) -> str:
+def _summarize(failure: Failure) -> str:
     where = f"step {failure.step} ({failure.verb}): " if failure.step else ""
     return where + failure.diagnostic.message
 
 
-def _failure_block(failure: Failure) -> Block:
+def _make_failure_block(failure: Failure) -> Block:
     span = failure.diagnostic.span
     return {
         "at": {"file": span.source.path, "line": span.line, "column": span.column},
@@ -168,42 +170,42 @@ def _failure_block(failure: Failure) -> Block:
     }
 
 
-def _yaml(block: Block) -> list[str]:
-    return ["  ---", *_mapping(block, "  "), "  ..."] if block else []
+def _format_yaml(block: Block) -> list[str]:
+    return ["  ---", *_format_mapping(block, "  "), "  ..."] if block else []
 
 
-def _mapping(block: Block, indent: str) -> list[str]:
+def _format_mapping(block: Block, indent: str) -> list[str]:
     lines = []
     for key, value in block.items():
         match value:
             case dict():
                 inner = {name: each for name, each in value.items() if each != ""}
-                lines += [f"{indent}{key}:", *_mapping(inner, indent + "  ")]
+                lines += [f"{indent}{key}:", *_format_mapping(inner, indent + "  ")]
             case list():
-                lines += [f"{indent}{key}:", *_items(value, indent + "  ")]
+                lines += [f"{indent}{key}:", *_format_items(value, indent + "  ")]
             case _:
-                lines.append(f"{indent}{key}: {_scalar(value)}")
+                lines.append(f"{indent}{key}: {_format_scalar(value)}")
     return lines
 
 
-def _items(items: list[Block], indent: str) -> list[str]:
+def _format_items(items: list[Block], indent: str) -> list[str]:
     lines = []
     for item in items:
-        first, *rest = _mapping(item, indent + "  ")
+        first, *rest = _format_mapping(item, indent + "  ")
         lines += [f"{indent}- {first.strip()}", *rest]
     return lines
 
 
-def _scalar(value: object) -> str:
+def _format_scalar(value: object) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     text = str(value)
     if len(text) > TEXT_LIMIT:
         text = f"{text[:TEXT_LIMIT]}… ({len(text)} characters)"
-    return f'"{"".join(map(_quoted, text))}"'
+    return f'"{"".join(map(_quote_char, text))}"'
 
 
-def _quoted(char: str) -> str:
+def _quote_char(char: str) -> str:
     if char in ESCAPES:
         return ESCAPES[char]
     code = ord(char)

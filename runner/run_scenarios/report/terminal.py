@@ -1,4 +1,4 @@
-"""What the command's two streams can show: a terminal more than a pipe. Imports report."""
+"""Wrap standard output and standard error, with colours and a status line on a terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from run_scenarios.report.stream import LineStream, leave_plain
 
 
 def wrap_stdout(stream: IO[str], environment: Mapping[str, str]) -> LineStream:
-    """Return the stream for the report: in colours on a terminal, and never elsewhere, for a program reads it there."""
+    """Return the stream for the report, in colours only on a terminal: elsewhere a program reads it."""
     is_terminal = stream.isatty()
     paint = colour_tap_line if is_terminal and colours_allowed(environment) else leave_plain
     return LineStream(stream, paint, is_terminal=is_terminal)
 
 
 def wrap_stderr(stream: IO[str], environment: Mapping[str, str]) -> LineStream:
-    """Return the stream for people: on a terminal one that can be drawn on, unless that is too dumb for it."""
+    """Return the stream for people; on a terminal that supports it, one with a status line."""
     is_terminal = stream.isatty()
     colours = (is_terminal and colours_allowed(environment)) or colours_forced(environment)
     paint = colour_message_line if colours else leave_plain

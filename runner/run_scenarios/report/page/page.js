@@ -61,7 +61,7 @@ const counts = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, cases.
 
 async function unpack(index) {
   const block = find(`about-${index}`);
-  if (!block) return { failure: null, steps: [], untold: 0 };
+  if (!block) return { failure: null, steps: [], omitted: 0 };
   const bytes = Uint8Array.from(atob(block.textContent), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return JSON.parse(await new Response(stream).text());
@@ -414,7 +414,7 @@ function nextFailure() {
 // ---- one case
 
 async function aboutCase(each) {
-  const { failure, steps, untold } = await unpack(each.index);
+  const { failure, steps, omitted } = await unpack(each.index);
   const about = make("div", { className: "about" });
   if (failure) about.append(failureOf(each, failure));
   else if (each.note) about.append(make("p", {}, each.note));
@@ -422,9 +422,9 @@ async function aboutCase(each) {
   about.append(factsOf(each));
   if (steps.length) {
     const bad = failure ? failure.step : 0;
-    about.append(make("h3", {}, `${counted(steps.length + untold, "step")}, with what each sent, received and started`),
+    about.append(make("h3", {}, `${counted(steps.length + omitted, "step")}, with what each sent, received and started`),
       make("ol", { className: "steps" }, ...steps.map((step) => stepOf(step, each.took, step.number === bad))));
-    if (untold) about.append(make("p", { className: "faint" }, `… and ${counted(untold, "more step")}`));
+    if (omitted) about.append(make("p", { className: "faint" }, `… and ${counted(omitted, "more step")}`));
   }
   return about;
 }
@@ -510,7 +510,7 @@ function stepOf(step, whole, bad) {
   const what = make("span", { className: "what", title: `${step.file}:${step.line}` }, make("b", {}, step.verb), make("span", {}, step.name), make("code", {}, argumentOf(step)));
   what.style.paddingLeft = `${Math.min(step.depth, 12) * 14}px`;
   const cells = [make("span", { className: "number" }, String(step.number)), what, when, make("span", { className: "time" }, !ended ? "not ended" : step.skipped ? "skipped" : shown(step.took))];
-  if (!step.traffic?.length && !step.untold) return make("li", { className: bad ? "bad" : "" }, make("div", { className: "plain" }, ...cells));
+  if (!step.traffic?.length && !step.omitted) return make("li", { className: bad ? "bad" : "" }, make("div", { className: "plain" }, ...cells));
   const details = make("details", {}, make("summary", {}, ...cells));
   details.addEventListener("toggle", () => { if (details.open && details.childElementCount === 1) details.append(trafficOf(step)); });
   details.open = bad;
@@ -531,7 +531,7 @@ function trafficOf(step) {
       : make("span", {}, kind === "exit" ? `status ${text}` : text);
     list.append(make("li", {}, make("span", {}, shown(at)), make("span", { className: "vm" }, vm || "tool"), make("span", { className: kind }, SIGNS[kind]), body));
   }
-  if (step.untold) list.append(make("li", {}, make("span"), make("span"), make("span"), make("span", { className: "faint" }, `… and ${counted(step.untold, "more message")}, see the trace`)));
+  if (step.omitted) list.append(make("li", {}, make("span"), make("span"), make("span"), make("span", { className: "faint" }, `… and ${counted(step.omitted, "more message")}, see the trace`)));
   return list;
 }
 
