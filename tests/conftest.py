@@ -83,7 +83,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         files.append(file.shown_as)
         return check_file(file, **how)
 
-    monkeypatch.setattr("run_scenarios.collection.collector.examine", counted)
+    monkeypatch.setattr("run_scenarios.collection.collector.check_file", counted)
     return files
 
 

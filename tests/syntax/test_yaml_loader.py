@@ -82,9 +82,38 @@ def test_text_with_braces_is_an_expression() -> None:
     assert root.dynamic
 
 
-def test_all_line_breaks_of_yaml_are_counted_alike() -> None:
-    text = refusal('a: "x\u2028 y"\nb: \x85\r c: [}')
-    assert "[}" in text
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("quoted", ["x{}y", "'x{}y'", '"x{}y"', "|-\n  x{}y", ">-\n  x{}y"])
+def test_a_line_break_of_yaml_1_1_is_an_ordinary_character(quoted: str, char: str) -> None:
+    text = f"a: {quoted.format(char)}\nb: 1\nb: 2\n"
+    assert load(text.removesuffix("b: 2\n")) == {"a": f"x{char}y", "b": 1}
+    line = text.count("\n")
+    assert f"a.yaml:{line}:1: error: duplicate key 'b'" in refusal(text)
+    assert f"{line:5} | b: 2\n      | ^ first given on line {line - 1}" in refusal(text)
+
+
+def test_columns_after_a_line_break_of_yaml_1_1_are_counted_from_the_start_of_the_line() -> None:
+    root = load_text(Source("a.yaml", 'a: ["\u2028\x85", \U0010fffd, "\u2029", z]\n'))
+    assert to_json(root) == {"a": ["\u2028\x85", "\U0010fffd", "\u2029", "z"]}
+    span, _ = find_at_path(root, ("a", 3))
+    assert (str(span), span.width) == ("a.yaml:1:19", 1)
+    assert span.source.line(1)[span.column - 1] == "z"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_break_of_yaml_1_2_begins_a_line(end: str) -> None:
+    text = refusal(f"a: 1{end}# \u2028{end}b: x{end}b: y{end}")
+    assert "a.yaml:4:1: error: duplicate key 'b'" in text
+    assert "    4 | b: y\n" in text
+    text = refusal(f"a: \x85{end}b: \x07{end}")
+    assert "a.yaml:2:4: error: YAML does not allow this control character" in text
+
+
+def test_the_position_of_a_byte_that_is_not_utf_8(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes("a: \u2028\rb: é".encode() + b"\xff\n")
+    with pytest.raises(ScenarioError, match=r"a.yaml:2:5: error: byte 0xff is not UTF-8"):
+        load_file(file, "a.yaml")
 
 
 def test_a_control_character_is_found_behind_characters_of_several_bytes() -> None:

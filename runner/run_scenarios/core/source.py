@@ -1,4 +1,4 @@
-"""Files and places in them."""
+"""Scenario files and positions in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+LINE_BREAK = re.compile("\r\n|[\n\r]")
 
 
 @lru_cache(maxsize=8)
@@ -17,19 +17,19 @@ def _lines(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of one scenario file, under the name the user gave."""
+    """The text of a scenario file and its path as the user gave it."""
 
     path: str
     text: str = field(repr=False)
 
     def line(self, number: int) -> str:
-        """Return line `number` (from 1) without its end, or "" where there is none."""
+        """Return line `number`, counted from 1, without its line break; "" if there is no such line."""
         lines = _lines(self.text)
         return lines[number - 1] if 1 <= number <= len(lines) else ""
 
 
 class Span(NamedTuple):
-    """A piece of one line of a file: line and column count from 1, width in characters."""
+    """Part of one line of a file: line and column counted from 1, width in characters."""
 
     source: Source
     line: int
@@ -38,6 +38,12 @@ class Span(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}:{self.column}"
+
+
+def find_end(text: str) -> tuple[int, int]:
+    """Return the line and column behind a text, counted from 1."""
+    lines = LINE_BREAK.split(text)
+    return len(lines), len(lines[-1]) + 1
 
 
 def make_span(source: Source, line: int, column: int, width: int) -> Span:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import yaml
 
 from run_scenarios.core.source import LINE_BREAK, Source, Span
+from run_scenarios.syntax.line_breaks import replace_unicode_breaks
 
 ALONE = re.compile(r"\s*(#|$)")
 
@@ -56,7 +57,7 @@ def _next_line(lines: list[str], number: int) -> int:
 
 def _texts(source: Source) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Yield where each scalar begins and ends, for what looks like a comment in it is none."""
-    for token in yaml.scan(source.text, Loader=yaml.CSafeLoader):
+    for token in yaml.scan(replace_unicode_breaks(source.text)[0], Loader=yaml.CSafeLoader):
         if isinstance(token, yaml.ScalarToken):
             start, end = token.start_mark, token.end_mark
             yield (start.line + 1, start.column + 1), (end.line + 1, end.column + 1)

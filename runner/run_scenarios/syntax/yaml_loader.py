@@ -37,7 +37,8 @@ from run_scenarios.core.nodes import (
     make_mapping,
     make_sequence,
 )
-from run_scenarios.core.source import Source, Span, make_span
+from run_scenarios.core.source import Source, Span, find_end, make_span
+from run_scenarios.syntax.line_breaks import replace_unicode_breaks
 
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 50
@@ -89,22 +90,25 @@ def load_text(source: Source) -> Node:
         and for anything too large or too deep to be meant.
     """
     try:
-        return _build(source, source.text)
+        return _build(source, *replace_unicode_breaks(source.text))
     except yaml.reader.ReaderError as error:
         raise _bad_character(source, error) from None
     except yaml.MarkedYAMLError as error:
         raise _bad_syntax(source, error) from None
 
 
-def _build(source: Source, text: str) -> Node:
-    """Return the document in `text`, the beginning of `source` or all of it."""
+def _build(source: Source, text: str, restored: dict[int, int]) -> Node:
+    """Return the document in `text`, the beginning of `source` or all of it.
+
+    :param restored: the characters of `source` that others stand for in `text`.
+    """
     try:
-        return _Builder(source).build(yaml.CSafeLoader(text).get_event)
+        return _Builder(source, restored).build(yaml.CSafeLoader(text).get_event)
     except yaml.MarkedYAMLError as error:
         if error.problem != TOO_DEEP or error.problem_mark is None:
             raise
         # Without what is too deep for libyaml, it gets to where it is too deep for us.
-        return _build(source, text[: error.problem_mark.index])
+        return _build(source, text[: error.problem_mark.index], restored)
 
 
 def read_source(path: Path, shown_as: str) -> Source:
@@ -127,9 +131,8 @@ def read_source(path: Path, shown_as: str) -> Source:
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8", "replace")
         source = Source(shown_as, raw.decode("utf-8", "replace"))
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise scenario_error(
-            Span(source, line, column), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8"
+            Span(source, *find_end(before)), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8"
         ) from None
 
 
@@ -140,13 +143,12 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 def _bad_character(source: Source, error: yaml.reader.ReaderError) -> ScenarioError:
     # libyaml counts bytes here, and characters elsewhere.
-    before = source.text.encode()[: error.position].decode()
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    text, _ = replace_unicode_breaks(source.text)
+    before = text.encode()[: error.position].decode()
     code = ord(source.text[len(before)])
     escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    return scenario_error(
-        Span(source, line, column), "YAML does not allow this control character", f'write it as "{escape}", in quotes'
-    )
+    span = Span(source, *find_end(before))
+    return scenario_error(span, "YAML does not allow this control character", f'write it as "{escape}", in quotes')
 
 
 def _bad_syntax(source: Source, error: yaml.MarkedYAMLError) -> ScenarioError:
@@ -209,8 +211,9 @@ class _Builder:
     An event is `Any` here: its type says that it may have no place or tag where libyaml always gives one.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, restored: dict[int, int]) -> None:
         self._source = source
+        self._restored = restored
         self._open: list[_Open] = []
         self._anchors: dict[str | None, tuple[Node, int]] = {}
         self._nodes = 0
@@ -310,6 +313,8 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Node:
         text, span = event.value, self._span(event)
+        if self._restored:
+            text = text.translate(self._restored)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._count(span, 0)
