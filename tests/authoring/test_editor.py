@@ -120,10 +120,10 @@ def test_qmp_is_completed(server: LanguageServer, text: str, wanted: str, unwant
         (PLAIN, step("shut|down"), "wait until it has exited with status 0"),
         (PLAIN, step("write: {de|vice: drive0}"), "drive id or node name in the running VM"),
         (PLAIN, step("launch:\n    v|m: source"), "`vm` by default"),
-        (PLAIN, "scenario: a test\nmat|rix: {a: [1]}\nsteps: [launch]\n", "one case for each combination"),
+        (PLAIN, "scenario: a test\nmat|rix: {a: [1]}\nsteps: [launch]\n", "each combination is a case"),
         (QMP, step("qmp: {execute: drive-ba|ckup, arguments: {}}"), "`drive-backup`, a command of QEMU "),
         (QMP, step("qmp: {execute: drive-ba|ckup, arguments: {}}"), "Deprecated."),
-        (QMP, step("qmp: {execute: drive-backup, arguments: {sy|nc: full}}"), "a string, needed"),
+        (QMP, step("qmp: {execute: drive-backup, arguments: {sy|nc: full}}"), "a string, required"),
     ],
 )
 def test_what_is_hovered_over_is_explained(server: LanguageServer, directory: str, text: str, wanted: str) -> None:
@@ -134,7 +134,7 @@ def test_what_is_hovered_over_is_explained(server: LanguageServer, directory: st
     ("text", "underlined", "message"),
     [
         (step("crate-image: {file: drive0.qcow2, size: 1M}"), "crate-image", "Property crate-image is not allowed."),
-        (step("name: what it is for"), "n", "A step needs a verb beside its modifiers."),
+        (step("name: what it is for"), "n", "A step needs a verb as well as modifiers."),
         (step("flush: {devise: drive0}"), "devise", "Property devise is not allowed."),
         (step("flush: drive0\n    timeuot: 3"), "timeuot", "Property timeuot is not allowed."),
         (

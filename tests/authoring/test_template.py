@@ -61,20 +61,20 @@ def test_a_file_is_not_overwritten(run_command: RunSteps, tmp_path: Path) -> Non
     run = run_command("--new", "new.yaml")
     assert run.status == 2
     assert not run.stdout
-    assert run.stderr == "run-scenarios: error: 'new.yaml' is there already\n"
+    assert run.stderr == "run-scenarios: error: 'new.yaml' already exists\n"
     assert (tmp_path / "new.yaml").read_text() == "mine"
     run = run_command("--new", "new.yaml/another.yaml")
     assert run.status == 2
-    assert run.stderr == "run-scenarios: error: 'new.yaml' is there already\n"
+    assert run.stderr == "run-scenarios: error: 'new.yaml' already exists\n"
     run = run_command("--new", "new.yaml/below/another.yaml")
     assert run.status == 2
-    assert run.stderr == "run-scenarios: error: 'new.yaml/below' is there already\n"
+    assert run.stderr == "run-scenarios: error: 'new.yaml/below' already exists\n"
 
 
 def test_a_name_that_is_no_scenario_is_refused(run_command: RunSteps, tmp_path: Path) -> None:
     run = run_command("--new", "new")
     assert run.status == 2
-    assert run.stderr == "run-scenarios: error: 'new' is no name for a scenario: it must end in .yaml\n"
+    assert run.stderr == "run-scenarios: error: 'new' is not a name for a scenario: it must end in .yaml\n"
     assert [each.name for each in tmp_path.iterdir()] == ["test-dir"]
 
 

@@ -1,8 +1,8 @@
-"""The JSON Schema of scenario files for editors. Imports language, reference, steps.
+"""Build the JSON Schema of scenario files that editors use.
 
-It is laxer than the check before a run and never stricter, and it is written for what yaml-language-server makes of it:
-a choice is made by `if` and `dependencies` on what is there already, for of an `anyOf` that fails it can only guess
-which branch was meant; and values of several types are one schema, for most keywords are about one type only.
+It accepts everything that the check before a run accepts, and is made for yaml-language-server. It selects between
+alternatives with `if` and `dependencies` on the keys that are there, because the server can only guess which branch of
+a failed `anyOf` was meant. Values of several types have one schema, because most keywords apply to one type only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from run_scenarios.steps.verb import Verb
 
 JsonSchema = dict[str, Any]
 
-# Not 2020-12, which yaml-language-server knows from 1.20 on only; of what that adds, nothing is missed here.
+# Not 2020-12: yaml-language-server supports it since 1.20 only, and nothing that it adds is needed here.
 DIALECT = "http://json-schema.org/draft-07/schema#"
 EXPRESSION = r"\{\{"
 STEPS: JsonSchema = {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/step"}}
@@ -40,81 +40,81 @@ def build_editor_schema() -> JsonSchema:
         "$schema": DIALECT,
         "title": "Scenario",
         "type": "object",
-        "if": {"required": ["procedures"], "not": _any_key(["scenario", "steps"])},
+        "if": {"required": ["procedures"], "not": _require_any(["scenario", "steps"])},
         "then": {"$ref": "#/definitions/library"},
         "else": {"$ref": "#/definitions/scenario"},
-        "definitions": _definitions(),
+        "definitions": _build_definitions(),
     }
 
 
 def format_schema(schema: JsonSchema) -> str:
     """Return a schema as it is printed."""
-    return json.dumps(_with_markdown(schema), indent=1, ensure_ascii=False)
+    return json.dumps(_mark_markdown(schema), indent=1, ensure_ascii=False)
 
 
-def _with_markdown(schema: Any) -> Any:
-    """Return a schema that says of its descriptions that they are Markdown, where that makes a difference."""
+def _mark_markdown(schema: Any) -> Any:
+    """Return a schema whose descriptions are marked as Markdown where that makes a difference."""
     if isinstance(schema, list):
-        return [_with_markdown(each) for each in schema]
+        return [_mark_markdown(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     description = schema.get("description")
     added = {"markdownDescription": description} if isinstance(description, str) and "`" in description else {}
-    return {**{key: _with_markdown(value) for key, value in schema.items()}, **added}
+    return {**{key: _mark_markdown(value) for key, value in schema.items()}, **added}
 
 
-def _definitions() -> JsonSchema:
+def _build_definitions() -> JsonSchema:
     return {
-        "scenario": _with_steps(SCENARIO),
-        "library": _with_steps(LIBRARY),
-        "procedure": _with_steps(PROCEDURE),
-        "step": _step(),
-        **{name: _opened(schema) for name, schema in COMMON.items()},
+        "scenario": _build_file_schema(SCENARIO),
+        "library": _build_file_schema(LIBRARY),
+        "procedure": _build_file_schema(PROCEDURE),
+        "step": _build_step(),
+        **{name: _allow_expressions(schema) for name, schema in COMMON.items()},
         **{f"modifier-{key}": allow_expressions(schema) for key, schema in MODIFIERS.items()},
-        **{name: _step_of(verb) for name, verb in VERBS.items()},
+        **{name: _build_verb_step(verb) for name, verb in VERBS.items()},
     }
 
 
-def _with_steps(schema: JsonSchema) -> JsonSchema:
-    """Return the schema of a file or procedure, whose steps and procedures are described elsewhere."""
-    properties = _opened_below(schema)["properties"]
+def _build_file_schema(schema: JsonSchema) -> JsonSchema:
+    """Return the schema of a file or a procedure, with references to those of steps and procedures."""
+    properties = _allow_expressions_below(schema)["properties"]
     by_name = {"type": "object", "additionalProperties": {"$ref": "#/definitions/procedure"}}
     for key, value in (("steps", STEPS), ("procedures", by_name)):
         if key in properties:
             properties[key] = {**value, "description": properties[key]["description"]}
-    return {**_opened_below(schema), "properties": properties}
+    return {**_allow_expressions_below(schema), "properties": properties}
 
 
-def _step() -> JsonSchema:
+def _build_step() -> JsonSchema:
     return {
         "if": {"type": "string"},
-        "then": {"anyOf": [_bare_step(verb) for verb in VERBS.values() if needs_no_argument(verb)]},
+        "then": {"anyOf": [_build_bare_step(verb) for verb in VERBS.values() if needs_no_argument(verb)]},
         "else": {
             "type": "object",
-            "if": _any_key(list(VERBS)),
+            "if": _require_any(list(VERBS)),
             "then": {"dependencies": {name: {"$ref": f"#/definitions/{name}"} for name in VERBS}},
-            "else": _step_without_verb(),
+            "else": _build_step_without_verb(),
         },
     }
 
 
-def _bare_step(verb: type[Verb]) -> JsonSchema:
+def _build_bare_step(verb: type[Verb]) -> JsonSchema:
     return {"title": verb.NAME, "const": verb.NAME, "markdownDescription": extract_documentation(verb)}
 
 
-def _step_without_verb() -> JsonSchema:
-    """Return what completes a step that has no verb yet, and finds the key that should have been one."""
-    beside = {key: {"$ref": f"#/definitions/modifier-{key}"} for key in MODIFIERS}
+def _build_step_without_verb() -> JsonSchema:
+    """Return the schema of a step without a verb, which completes verbs and reports a misspelt one."""
+    modifiers = {key: {"$ref": f"#/definitions/modifier-{key}"} for key in MODIFIERS}
     verbs = {name: {"$ref": f"#/definitions/{name}/properties/{name}"} for name in VERBS}
     return {
-        "properties": {**verbs, **beside},
+        "properties": {**verbs, **modifiers},
         "additionalProperties": False,
-        "if": {"propertyNames": {"enum": list(beside)}, "minProperties": 1},
-        "then": {"required": ["a verb"], "errorMessage": "A step needs a verb beside its modifiers."},
+        "if": {"propertyNames": {"enum": list(modifiers)}, "minProperties": 1},
+        "then": {"required": ["a verb"], "errorMessage": "A step needs a verb as well as modifiers."},
     }
 
 
-def _step_of(verb: type[Verb]) -> JsonSchema:
+def _build_verb_step(verb: type[Verb]) -> JsonSchema:
     argument = {
         "title": verb.NAME,
         **allow_expressions(verb.SCHEMA),
@@ -128,33 +128,33 @@ def _step_of(verb: type[Verb]) -> JsonSchema:
     return {"title": verb.NAME, "properties": properties, **needed, "additionalProperties": False}
 
 
-def _any_key(keys: list[str]) -> JsonSchema:
+def _require_any(keys: list[str]) -> JsonSchema:
     return {"anyOf": [{"required": [key]} for key in keys]}
 
 
 def allow_expressions(schema: JsonSchema) -> JsonSchema:
-    """Return a schema that takes an expression too, for every value in it."""
+    """Return a schema that accepts an expression too, in place of every value."""
     for name, common in COMMON.items():
         if {**schema, "description": ""} == {**common, "description": ""}:
-            return {"$ref": f"#/definitions/{name}", **_keys(schema, "description")}
-    return _opened(schema)
+            return {"$ref": f"#/definitions/{name}", **_pick(schema, "description")}
+    return _allow_expressions(schema)
 
 
-def _opened(schema: JsonSchema) -> JsonSchema:
-    branches = [_opened_below(each) for each in schema.get("anyOf", [schema])]
+def _allow_expressions(schema: JsonSchema) -> JsonSchema:
+    branches = [_allow_expressions_below(each) for each in schema.get("anyOf", [schema])]
     if not all("type" in each for each in branches):
         return schema
-    outer = _keys(schema, "title", "description")
-    choices = [_keys(each, "enum") for each in branches if "enum" in each]
-    others = _merged([each for each in branches if "enum" not in each], outer.get("title", ""))
+    outer = _pick(schema, "title", "description")
+    choices = [_pick(each, "enum") for each in branches if "enum" in each]
+    others = _merge_types([each for each in branches if "enum" not in each], outer.get("title", ""))
     return {"anyOf": [*choices, others], **outer} if choices else {**others, **outer}
 
 
-def _keys(schema: JsonSchema, *keys: str) -> JsonSchema:
+def _pick(schema: JsonSchema, *keys: str) -> JsonSchema:
     return {key: schema[key] for key in keys if key in schema}
 
 
-def _opened_below(schema: JsonSchema) -> JsonSchema:
+def _allow_expressions_below(schema: JsonSchema) -> JsonSchema:
     changed = {key: value for key, value in schema.items() if key != "x-case-file"}
     if "properties" in schema:
         changed["properties"] = {name: allow_expressions(each) for name, each in schema["properties"].items()}
@@ -164,8 +164,8 @@ def _opened_below(schema: JsonSchema) -> JsonSchema:
     return changed
 
 
-def _merged(branches: list[JsonSchema], title: str) -> JsonSchema:
-    """Return one schema for values of these types, all different, or an expression."""
+def _merge_types(branches: list[JsonSchema], title: str) -> JsonSchema:
+    """Return one schema for the values of several schemas, whose types must differ, or an expression."""
     types = [kind for each in branches for kind in list_types(each)]
     merged = {key: value for each in reversed(branches) for key, value in each.items()}
     patterns = [each["pattern"] for each in branches if "pattern" in each]
@@ -176,9 +176,9 @@ def _merged(branches: list[JsonSchema], title: str) -> JsonSchema:
 
 
 def allow_expression_or(types: list[str], expected: str, patterns: Sequence[str] = ()) -> JsonSchema:
-    """Return the schema of these types and of strings that match a pattern or have an expression in them.
+    """Return the schema of values of these types, and of strings that match a pattern or contain an expression.
 
-    :param expected: what messages say is expected.
+    :param expected: the words for it in messages.
     """
     return {
         "type": [*types, "string"] if types else "string",
@@ -188,6 +188,6 @@ def allow_expression_or(types: list[str], expected: str, patterns: Sequence[str]
 
 
 def list_types(schema: JsonSchema) -> list[str]:
-    """Return the JSON types that a schema names."""
+    """Return the JSON types in a schema."""
     kinds = schema["type"]
     return kinds if isinstance(kinds, list) else [kinds]

@@ -1,4 +1,4 @@
-"""The shape of a scenario file, as JSON Schema: its keys, and the modifiers of a step. Imports steps.shapes."""
+"""The JSON Schema of scenario files: their keys, and the modifiers of a step. Editors show the descriptions."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ COMBINATION: dict[str, Any] = {
 }
 MATRIX: dict[str, Any] = {
     "type": "object",
-    "description": "the dimensions with their values; the file becomes one case for each combination",
+    "description": "dimensions with their values; each combination is a case",
     "minProperties": 1,
     "properties": {
-        "exclude": document(list_schema(COMBINATION), "combinations to leave out, and `because`"),
-        "include": document(list_schema(COMBINATION), "further combinations"),
+        "exclude": document(list_schema(COMBINATION), "combinations to leave out; `because` may say why"),
+        "include": document(list_schema(COMBINATION), "combinations to add; `because` may say why"),
     },
     "propertyNames": VARIABLE,
     "additionalProperties": list_schema(SCALAR),
 }
 VARIABLES: dict[str, Any] = {
     "type": "object",
-    "description": "variables with their values, which `-D name=value` on the command line replaces",
+    "description": "variables with their values; `-D name=value` on the command line replaces a value",
     "minProperties": 1,
     "propertyNames": VARIABLE,
 }
@@ -52,21 +52,23 @@ REQUIRES: dict[str, Any] = object_schema(
     [],
     qemu=document(
         {"type": "string", "pattern": r"^\s*(>=|<)\s*[0-9]+(\.[0-9]+){0,2}\s*$", "title": "a version such as '>= 8.0'"},
-        "the version of QEMU, such as `>= 8.0`",
+        "a range of versions of QEMU, such as `>= 8.0` or `< 9.0`",
     ),
-    commands=document(NAMES, "QMP commands"),
-    features=document(list_schema(FEATURE), "features of QMP commands or events, as `command/feature`"),
-    formats=document(list_schema(FORMAT), "image formats that qemu-img knows"),
-    tools=document(list_schema(enum_schema(*TOOLS)), "programs that must be there"),
-    accelerators=document(NAMES, "accelerators that QEMU was built with"),
+    commands=document(NAMES, "QMP commands that QEMU must have"),
+    features=document(
+        list_schema(FEATURE), "features of QMP commands or events that QEMU must have, as `command/feature`"
+    ),
+    formats=document(list_schema(FORMAT), "image formats that qemu-img must support"),
+    tools=document(list_schema(enum_schema(*TOOLS)), "programs that must be installed"),
+    accelerators=document(NAMES, "accelerators that QEMU must have been built with, such as `kvm`"),
 )
 REQUIRES["minProperties"] = 1
 PROCEDURE: dict[str, Any] = object_schema(
     ["steps"],
-    summary=document(TEXT, "what it does, for the reader"),
+    summary=document(TEXT, "what the procedure does"),
     parameters={
         "type": "object",
-        "description": "its parameters, each with its type or as `{type, default}`",
+        "description": "the parameters; each has a type, or `{type, default}`",
         "propertyNames": VARIABLE,
         "additionalProperties": {
             "anyOf": [
@@ -75,58 +77,61 @@ PROCEDURE: dict[str, Any] = object_schema(
             ],
         },
     },
-    steps=document({"type": "array", "minItems": 1}, "its steps"),
-    returns={"description": "the value of the call, as an expression or a mapping of them"},
+    steps=document({"type": "array", "minItems": 1}, "the steps"),
+    returns={"description": "the result of a call: an expression, or a mapping with expressions"},
 )
 PROCEDURES: dict[str, Any] = {
     "type": "object",
-    "description": "procedures of this file, by name",
+    "description": "the procedures of this file, by name",
     "minProperties": 1,
     "additionalProperties": PROCEDURE,
 }
 SHARED: dict[str, Any] = {
-    "import_": document(list_schema(TEXT), "files of procedures, relative to this one"),
+    "import_": document(list_schema(TEXT), "files of procedures, relative to this file"),
     "procedures": PROCEDURES,
     "allow_outside_paths": document(
-        BOOLEAN, "steps of this file reach outside the case's directory; needs `--allow-outside`"
+        BOOLEAN,
+        "whether the steps in this file may reach outside the case's directory; if so, it needs `--allow-outside`",
     ),
 }
 SCENARIO: dict[str, Any] = object_schema(
     ["scenario", "steps"],
     scenario=document(TEXT, "the title"),
-    summary=document(TEXT, "what it shows"),
-    tags=document(list_schema(TEXT), "words to select it by"),
-    requires=document(REQUIRES, "what the QEMU under test must offer; without it the cases are skipped"),
+    summary=document(TEXT, "what the scenario shows"),
+    tags=document(list_schema(TEXT), "words that classify the scenario, for selection and reports"),
+    requires=document(REQUIRES, "what the QEMU under test must offer; if something is missing, the cases are skipped"),
     variables=VARIABLES,
     matrix=MATRIX,
-    timeout=document(DURATION_SCHEMA, "how long one case may take; 180 s by default"),
-    expected_failure=document(TEXT, "why it is known to fail; then it is reported as TODO, and as failed if it passes"),
+    timeout=document(DURATION_SCHEMA, "the time limit of a case; 180 s by default"),
+    expected_failure=document(
+        TEXT, "why the scenario is known to fail; a failure is then reported as TODO, and a pass as a failure"
+    ),
     steps=document({"type": "array", "minItems": 1}, "the steps"),
     **SHARED,
 )
-LIBRARY: dict[str, Any] = object_schema(["procedures"], summary=document(TEXT, "what the file offers"), **SHARED)
-# Files are named after a VM: its name must be no path.
+LIBRARY: dict[str, Any] = object_schema(["procedures"], summary=document(TEXT, "what the procedures are for"), **SHARED)
+# Files are named after a VM, so its name must not be a path.
 VM_NAME: dict[str, Any] = {
     "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$",
     "title": "a name of up to 64 ASCII letters, digits, '_', '.' and '-'",
 }
 MODIFIERS: dict[str, Any] = {
-    "name": document(TEXT, "what the step is for, shown in reports"),
-    "when": document({"anyOf": [{"type": "boolean"}]}, "run the step only if this expression is true"),
-    "vm": document({"type": "string", **VM_NAME}, "the VM that the step is about; `vm` by default"),
-    "timeout": document(DURATION_SCHEMA, "how long the step may take; 60 s by default"),
-    "save": document({"type": "string", **VARIABLE}, "a variable for the step's result"),
+    "name": document(TEXT, "what the step does, shown in reports"),
+    "when": document({"anyOf": [{"type": "boolean"}]}, "run the step only if this is true"),
+    "vm": document({"type": "string", **VM_NAME}, "the VM that the step uses; `vm` by default"),
+    "timeout": document(DURATION_SCHEMA, "the time limit of the step; 60 s by default"),
+    "save": document({"type": "string", **VARIABLE}, "store the step's result in this variable"),
     "error": {
         "type": "object",
         "minProperties": 1,
-        "description": "how the step must fail: an expected value for its error",
+        "description": "the step must fail, and its error must match this expected value",
     },
-    "expect": {"description": "what must hold of the step's result: an expected value"},
+    "expect": {"description": "the step's result must match this expected value"},
 }
 
 
 def list_allowed_modifiers(verb: type[Verb]) -> list[str]:
-    """Return the modifiers that may stand beside a verb."""
+    """Return the modifiers that a verb takes."""
     refused = set()
     if not verb.RESULT:
         refused.add("expect")
