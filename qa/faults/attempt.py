@@ -1,4 +1,4 @@
-"""One run of the command with faults in it: a forked process runs cases with one each, and healthy ones among them."""
+"""Run the command in a forked process, with a fault in each of several cases and healthy cases between them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from run_scenarios.qemu.programs import TOOLS as VARIABLES
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.case import Task
 
-from qa.faults.kinds import Kind, Scene, children_of, tell_tool
+from qa.faults.kinds import CaseFiles, FaultKind, instruct_tools, list_children
 
 DEADLINE_S = 180.0
 SHORT_S = 2.0
@@ -55,10 +55,11 @@ steps:
 
 @dataclass(frozen=True)
 class Target:
-    """A step of a case: its number in the order of running, and what a fault could hit there.
+    """A step of a case, and what a fault can hit there.
 
-    :param at: where it is written, as `file:line:column`.
-    :param soon_kills: whether it kills a QEMU, or one of the next two does; a fault of that QEMU's is lost with it.
+    :param number: its place in the order of running.
+    :param at: its position in the file, as `file:line:column`.
+    :param soon_kills: whether it or one of the next two steps kills a QEMU; a fault of that QEMU is lost then.
     """
 
     case: str
@@ -71,28 +72,28 @@ class Target:
 
     @property
     def source(self) -> tuple[str, str]:
-        """The step as written, in the scenario that runs it: many cases and rounds may share it."""
+        """The scenario and the position of the step, which many cases and rounds may share."""
         return self.case.partition("::")[0], self.at
 
 
-Blow = tuple[Kind, Target]
-"""A fault, and the step that it strikes at."""
+Fault = tuple[FaultKind, Target]
+"""A kind of fault, and the step at which to inject it."""
 
 
 @dataclass(frozen=True)
-class Observed:
-    """What was seen of a run from outside.
+class Observation:
+    """A run as seen from outside.
 
-    :param status: the exit status, minus the signal's number; None if it did not end.
-    :param struck: the names of the cases whose step was reached, and where there was something to hit.
-    :param names: those of all cases, in the order of the arguments.
-    :param left: processes and files that are there although the run has ended.
-    :param kept: bytes of artifacts.
-    :param peak: the most memory that the runner or a child of it has had, in bytes.
+    :param status: the exit status, minus the number of a signal; None if it did not end.
+    :param hit: the names of the cases in which the fault hit something.
+    :param names: the names of all cases, in the order of the arguments.
+    :param left: processes and files that the run left behind.
+    :param kept: the size of the artifacts in bytes.
+    :param peak: the peak memory of the runner or of one of its children, in bytes.
     """
 
     status: int | None
-    struck: frozenset[str]
+    hit: frozenset[str]
     names: tuple[str, ...]
     report: str
     stderr: str
@@ -103,7 +104,7 @@ class Observed:
 
 @dataclass
 class Watcher:
-    """Takes the events of a run, and knows where its cases run."""
+    """Takes the events of a run, and finds the directories of its cases."""
 
     place: Path
 
@@ -122,82 +123,85 @@ class Watcher:
                 self.finish(event.index, self._scene(event.index))
 
     def prepare(self, index: int, orders: Path) -> None:
-        """Make the directory with the orders for a case."""
+        """Make the directory for the orders of a case."""
         orders.mkdir()
 
-    def begin(self, step: StepStarted, scene: Scene) -> None:
-        """See a step begin."""
+    def begin(self, step: StepStarted, files: CaseFiles) -> None:
+        """Called when a step begins."""
 
-    def end(self, step: StepFinished, scene: Scene) -> None:
-        """See a step end."""
+    def end(self, step: StepFinished, files: CaseFiles) -> None:
+        """Called when a step ends."""
 
-    def finish(self, index: int, scene: Scene) -> None:
-        """See a case end."""
+    def finish(self, index: int, files: CaseFiles) -> None:
+        """Called when a case ends."""
 
-    def _scene(self, index: int) -> Scene:
+    def _scene(self, index: int) -> CaseFiles:
         (root,) = (each for each in (self.place / "test-dir").iterdir() if KEPT not in each.name)
-        return Scene(self.place / "orders" / str(index), root / str(index))
+        return CaseFiles(self.place / "orders" / str(index), root / str(index))
 
 
 @dataclass
-class Observer(Watcher):
-    """Writes down each step of a case, whether a QEMU runs as it begins, and whether it runs a tool itself."""
+class StepRecorder(Watcher):
+    """Records each step of a case, whether a QEMU was running when it began, and whether it ran a tool."""
 
     began: dict[int, bool] = field(default_factory=dict)
 
-    def begin(self, step: StepStarted, scene: Scene) -> None:
-        tell_tool(scene, "runs")
-        (scene.orders / "struck").unlink(missing_ok=True)
-        self.began[step.number] = bool(scene.qemus())
+    def begin(self, step: StepStarted, files: CaseFiles) -> None:
+        instruct_tools(files, "runs")
+        (files.orders / "hit").unlink(missing_ok=True)
+        self.began[step.number] = bool(files.qemus())
 
-    def end(self, step: StepFinished, scene: Scene) -> None:
-        runs_tool = (scene.orders / "struck").exists()
-        (scene.orders / "struck").unlink(missing_ok=True)
+    def end(self, step: StepFinished, files: CaseFiles) -> None:
+        runs_tool = (files.orders / "hit").exists()
+        (files.orders / "hit").unlink(missing_ok=True)
         with (self.place / "steps").open("a") as file:
             print(step.number, step.verb, int(self.began[step.number]), int(runs_tool), step.span, file=file)
 
 
 @dataclass
 class Injector(Watcher):
-    """Strikes as one step of each of these cases begins."""
+    """Injects each fault when its step begins.
 
-    blows: dict[int, Blow] = field(default_factory=dict)
-    hurt: set[int] = field(default_factory=set)
+    :param faults: by the index of the case.
+    """
+
+    faults: dict[int, Fault] = field(default_factory=dict)
+    faulty: set[int] = field(default_factory=set)
 
     def prepare(self, index: int, orders: Path) -> None:
         orders.mkdir()
-        kind, _ = self.blows.get(index, (None, None))
+        kind, _ = self.faults.get(index, (None, None))
         if kind and kind.needs == "stand-in":
             (orders / "stand-in").touch()
 
-    def begin(self, step: StepStarted, scene: Scene) -> None:
-        kind, target = self.blows.get(step.index, (None, None))
+    def begin(self, step: StepStarted, files: CaseFiles) -> None:
+        kind, target = self.faults.get(step.index, (None, None))
         if kind is None or target is None or step.number != target.number:
             return
         if kind.hangs:
             _shorten(step.index)
-        self.hurt.add(step.index)
+        self.faulty.add(step.index)
         if kind.ends_with is not None:
-            # It may be the last that we do.
-            scene.struck()
-        if kind.strike(scene):
-            scene.struck()
+            # This process may end with it.
+            files.hit()
+        if kind.inject(files):
+            files.hit()
 
-    def end(self, step: StepFinished, scene: Scene) -> None:
-        if step.index in self.hurt and step.number == self.blows[step.index][1].number:
-            (scene.orders / "tool").unlink(missing_ok=True)
+    def end(self, step: StepFinished, files: CaseFiles) -> None:
+        if step.index in self.faulty and step.number == self.faults[step.index][1].number:
+            (files.orders / "tool").unlink(missing_ok=True)
 
-    def finish(self, index: int, scene: Scene) -> None:
-        if index in self.hurt:
-            self.blows[index][0].heal(scene)
+    def finish(self, index: int, files: CaseFiles) -> None:
+        if index in self.faulty:
+            self.faults[index][0].heal(files)
 
 
-class Attempts:
-    """Makes attempts, each in a directory of its own, in a process that has no threads.
+class FaultRunner:
+    """Runs the command with faults, each time in a directory of its own, in a process without threads.
 
-    :param programs: the QEMU under test, by tool.
-    :param schema: what it says of its QMP, for a stand-in is a script, whose answer is not remembered.
-    :param directory: where theirs are, which whoever removes it removes with it.
+    :param programs: the programs of the QEMU under test.
+    :param schema: its QMP schema, which would not be cached for a stand-in.
+    :param directory: the parent of the directories.
     """
 
     def __init__(self, programs: Programs, schema: Path, directory: Path) -> None:
@@ -205,16 +209,16 @@ class Attempts:
         self._schema = schema
         self._directory = directory
         libc = ctypes.CDLL(None)
-        # Whatever a run leaves behind becomes a child of this process.
+        # Processes that a run leaves behind become children of this process.
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        # A mount goes with the namespace, however this process ends.
-        self.can_mount = libc.unshare(CLONE_NEWNS) == 0 and _can(["mount", "--make-rprivate", "/"])
+        # Mounts go away with the namespace, even if this process is killed.
+        self.can_mount = libc.unshare(CLONE_NEWNS) == 0 and _succeeds(["mount", "--make-rprivate", "/"])
 
     def steps(self, case: str) -> list[Target]:
-        """Run a case without a fault, and return its steps; none if it does not pass, or is skipped."""
-        with _place(self._directory) as place:
+        """Run a case without a fault, and return its steps; none if it does not pass."""
+        with _make_place(self._directory) as place:
             self._prepare(place, TOOLS)
-            seen = self._run(place, [case], Observer(place))
+            seen = self._run(place, [case], StepRecorder(place))
             passed = seen.status == 0 and (place / "steps").exists()
             lines = (place / "steps").read_text().splitlines() if passed else []
         words = [line.split(maxsplit=4) for line in sorted(lines, key=lambda line: int(line.split()[0]))]
@@ -224,31 +228,31 @@ class Attempts:
             for index, (number, verb, qemu, tool, at) in enumerate(words)
         ]
 
-    def attempt(self, blows: Sequence[Blow]) -> Observed:
-        """Run cases with a fault in each, and healthy ones among them; the cases and their order are those of `blows`.
+    def attempt(self, faults: Sequence[Fault]) -> Observation:
+        """Run the cases of some faults, with healthy cases between them.
 
-        A kind that hits the whole run comes alone. If that is a full disk, a healthy case runs after it.
+        A kind that affects the whole run must be alone. If it fills the disk, a healthy case runs after it.
         """
-        needs = {kind.needs for kind, _ in blows}
-        alone = blows[0][0] if blows[0][0].is_alone else None
-        with _place(self._directory) as place:
+        needs = {kind.needs for kind, _ in faults}
+        alone = faults[0][0] if faults[0][0].is_alone else None
+        with _make_place(self._directory) as place:
             self._prepare(place, (QEMUS if "stand-in" in needs else ()) + (TOOLS if "tool" in needs else ()))
-            # In an order that puts them first, last and between.
-            paths = [target.case for _, target in blows]
-            for number, position in enumerate(range(0, len(blows) + 1, HEALTHY_EVERY)):
+            # Healthy cases run first, last, and in between.
+            paths = [target.case for _, target in faults]
+            for number, position in enumerate(range(0, len(faults) + 1, HEALTHY_EVERY)):
                 healthy = place / f"{HEALTHY_NAME}{number}.yaml"
                 healthy.write_text(HEALTHY)
                 paths.insert(position + number, str(healthy))
             if alone and alone.fills_disk:
                 paths.reverse()
             indices = [index for index, path in enumerate(paths) if HEALTHY_NAME not in path]
-            injector = Injector(place, dict(zip(indices, blows, strict=True)))
+            injector = Injector(place, dict(zip(indices, faults, strict=True)))
             with _small_disk(place / "test-dir") if alone and alone.fills_disk else contextlib.nullcontext():
-                jobs = "-j1" if alone and alone.fills_disk else "-j2" if alone else f"-j{len(blows)}"
+                jobs = "-j1" if alone and alone.fills_disk else "-j2" if alone else f"-j{len(faults)}"
                 return self._run(place, [jobs, *paths], injector)
 
     def _prepare(self, place: Path, stand_ins: tuple[str, ...]) -> None:
-        """Make a directory with the programs, and one with those that the run is to have instead."""
+        """Make a directory with the real programs, and one with the stand-ins that the run gets."""
         for name in ("real", "programs", "tmp", "test-dir", "orders"):
             (place / name).mkdir()
         (place / "real" / "python").symlink_to(Path(sys.executable).resolve())
@@ -258,7 +262,7 @@ class Attempts:
             (place / "real" / tool).symlink_to(program)
             (place / "programs" / tool).symlink_to(script if tool in stand_ins else program)
 
-    def _run(self, place: Path, arguments: list[str], watcher: Watcher) -> Observed:
+    def _run(self, place: Path, arguments: list[str], watcher: Watcher) -> Observation:
         pid = os.fork()
         if pid == 0:
             try:
@@ -267,30 +271,30 @@ class Attempts:
                 sys.excepthook(*sys.exc_info())
                 sys.stderr.flush()
                 os._exit(70)
-        status, peak = _end_of(pid)
+        status, peak = _wait_for_run(pid)
         names = (place / "names").read_text().split("\n") if (place / "names").exists() else []
-        return Observed(
+        return Observation(
             status=status,
-            struck=frozenset(names[int(each.parent.name)] for each in (place / "orders").glob("*/struck")),
+            hit=frozenset(names[int(each.parent.name)] for each in (place / "orders").glob("*/hit")),
             names=tuple(names),
             report=(place / "report.tap").read_text(),
             stderr=(place / "stderr").read_text(errors="replace"),
-            left=(*_left_processes(), *_left_files(place)),
+            left=(*_find_left_processes(), *_find_left_files(place)),
             kept=sum(each.lstat().st_blocks * 512 for each in (place / "test-dir").rglob("*")),
             peak=peak,
         )
 
     def _command(self, place: Path, arguments: list[str], watcher: Watcher) -> int:
-        """Run the command itself, whose events go to the watcher as well, and its output to files."""
+        """Run the command with its output in files, and its events also sent to the watcher."""
         for number, name in ((1, "report.tap"), (2, "stderr")):
             os.dup2(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         named = {variable: str(place / "programs" / tool) for tool, variable in VARIABLES.items()}
         directories = {"TEST_DIR": str(place / "test-dir"), "TMPDIR": str(place / "tmp")}
-        # What is remembered of programs that are here for this attempt is of no use to anybody.
+        # The programs exist only during this run: nothing about them needs to be cached.
         os.environ.update(named | directories | {"FAULTS": str(place), "XDG_CACHE_HOME": str(place / "cache")})
         tempfile.tempdir = None
-        # What runs in a shell's background ignores Ctrl-C, and so would the command.
+        # Background jobs of a shell ignore SIGINT, and the command would inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _make_deadlines_adjustable()
         real = run.run_selection
@@ -301,7 +305,7 @@ class Attempts:
 
 
 @contextlib.contextmanager
-def _place(directory: Path) -> Iterator[Path]:
+def _make_place(directory: Path) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="", dir=directory))
     try:
         yield place
@@ -309,7 +313,7 @@ def _place(directory: Path) -> Iterator[Path]:
         try:
             shutil.rmtree(place)
         except PermissionError:
-            # Who makes a directory writable again has been ended for taking too long.
+            # The run was killed before it could make a directory writable again.
             subprocess.run(["chattr", "-R", "-f", "-i", place], check=False)
             shutil.rmtree(place)
 
@@ -323,12 +327,12 @@ def _small_disk(directory: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", directory], check=True)
 
 
-def _can(command: list[str]) -> bool:
+def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 _deadlines: dict[int, Deadlines] = {}
-"""Those of each case, by its index."""
+"""The deadlines of each case, by its index."""
 _shortened: set[Deadlines] = set()
 
 
@@ -348,13 +352,13 @@ def _make_deadlines_adjustable() -> None:
 
 
 def _shorten(index: int) -> None:
-    """Give everything in one case little time, and QEMUs that hung up little time to exit."""
+    """Shorten all time limits of one case, and the time that QEMUs may take to exit after hanging up."""
     _shortened.add(_deadlines[index])
     qemu.EXIT_GRACE_S = SHORTER_S
 
 
-def _end_of(pid: int) -> tuple[int | None, int]:
-    """Wait for the end of a run, and return its status and the most memory that it had; None if it did not end."""
+def _wait_for_run(pid: int) -> tuple[int | None, int]:
+    """Wait for the end of a run, and return its status, None if it did not end, and its peak memory in bytes."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         ended, status, used = os.wait4(pid, os.WNOHANG)
@@ -366,10 +370,10 @@ def _end_of(pid: int) -> tuple[int | None, int]:
     return None, 0
 
 
-def _left_processes() -> list[str]:
-    """Return the processes that do not end by themselves soon, and end them."""
+def _find_left_processes() -> list[str]:
+    """Return the processes that do not exit within `GONE_S` seconds, and kill them."""
     deadline = time.monotonic() + GONE_S
-    while children := _children():
+    while children := _list_children():
         if time.monotonic() > deadline:
             left = [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in children]
             for pid in children:
@@ -380,13 +384,13 @@ def _left_processes() -> list[str]:
     return []
 
 
-def _children() -> list[int]:
-    """Return the children that this process has, once those that have ended are buried."""
+def _list_children() -> list[int]:
+    """Return the children of this process, after waiting for those that have exited."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    return children_of("self")
+    return list_children("self")
 
 
-def _left_files(place: Path) -> list[str]:
+def _find_left_files(place: Path) -> list[str]:
     return [str(each) for name in ("test-dir", "tmp") for each in (place / name).iterdir() if KEPT not in each.name]

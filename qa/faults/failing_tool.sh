@@ -1,11 +1,11 @@
 #!/bin/sh
-# Stands in for qemu-img or qemu-io: runs the real one, or fails as the file "tool" says among the orders for the case,
-# if it runs in the case's directory of work.
+# Stands in for qemu-img or qemu-io. In the working directory of a case that has a file "tool" among its orders, it fails
+# as that file says; otherwise it runs the real tool.
 tool=${0##*/} work=$(pwd -P)
 case=${work%/work}
 orders=$FAULTS/orders/${case##*/}
 if [ "$case" != "$work" ] && read -r how 2>/dev/null < "$orders/tool"; then
-    : > "$orders/struck"
+    : > "$orders/hit"
     case $how in
     fails) echo "injected failure" >&2; exit 86 ;;
     killed) kill -SEGV $$ ;;

@@ -1,4 +1,4 @@
-"""The faults that are injected, and what must come of each."""
+"""The kinds of faults, and the result that each must lead to."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ FULL = "No space left on device"
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What a fault can strike.
+class CaseFiles:
+    """The directories of the case that a fault is injected into.
 
-    :param orders: the case's own directory of orders, where the stand-ins look what to do.
-    :param base: the directory of the case, with its directories of work and of logs.
+    :param orders: tells the stand-ins for programs what to do in this case.
+    :param base: holds the case's working directory and its logs.
     """
 
     orders: Path
     base: Path
 
-    def struck(self) -> None:
-        """Note that something was hit; the stand-ins do so too."""
-        (self.orders / "struck").touch()
+    def hit(self) -> None:
+        """Note that the fault hit something; the stand-ins do so too."""
+        (self.orders / "hit").touch()
 
     def qemus(self) -> list[int]:
-        """Return the QEMUs of the case that run; all of them are children of this process."""
-        return [pid for pid in children_of("self") if self._is_qemu(Path(f"/proc/{pid}"))]
+        """Return the PIDs of the running QEMUs of the case; all of them are children of this process."""
+        return [pid for pid in list_children("self") if self._is_qemu(Path(f"/proc/{pid}"))]
 
     def _is_qemu(self, process: Path) -> bool:
         with contextlib.suppress(OSError):
@@ -40,138 +40,138 @@ class Scene:
         return False
 
 
-def _nothing(scene: Scene) -> None:
-    """Heal what needs no healing."""
+def _heal_nothing(files: CaseFiles) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """One kind of fault.
 
-    :param strike: injects it, and tells whether it hit anything.
-    :param cause: a regular expression for what the case's report must say.
-    :param needs: what must run at a step for it: "qemu", "stand-in" for one, "tool", or "" for nothing.
-    :param may_pass: whether a case may go on to its end as if nothing had been.
-    :param hangs: whether it is a time limit that ends it.
-    :param fills_disk: whether it needs a small file system, and hits the case beside as well, which then runs after it.
-    :param heal: takes the fault away once the case has ended; what is beside it then goes on.
-    :param ends_with: the exit status of a run that it ends, None where the run goes on.
+    :param inject: injects the fault, and returns whether it hit anything.
+    :param cause: a regular expression that the case's report must match.
+    :param needs: what must run during the step: "qemu", a "stand-in" for it, a "tool", or "" for nothing.
+    :param may_pass: whether the case may pass.
+    :param hangs: whether the case ends by a time limit.
+    :param fills_disk: whether it needs a small file system; other cases must not run at the same time.
+    :param heal: removes the fault after the case, so that the other cases of the run can go on.
+    :param ends_with: the exit status if it ends the whole run, None otherwise.
     """
 
     name: str
-    strike: Callable[[Scene], bool]
+    inject: Callable[[CaseFiles], bool]
     cause: str = ""
     needs: str = ""
     may_pass: bool = False
     hangs: bool = False
     fills_disk: bool = False
-    heal: Callable[[Scene], None] = _nothing
+    heal: Callable[[CaseFiles], None] = _heal_nothing
     ends_with: int | None = None
 
     @property
     def is_alone(self) -> bool:
-        """Tell whether it hits the whole run, and not just one of many cases in it."""
+        """Whether it affects the whole run, and not only one of its cases."""
         return self.fills_disk or self.ends_with is not None
 
     @property
     def group(self) -> str:
-        """What it strikes: "runner", "files", or what it needs."""
+        """What it affects: "runner", "files", or what it needs."""
         return "runner" if self.ends_with is not None else self.needs or "files"
 
 
-def _signal_qemu(number: signal.Signals) -> Callable[[Scene], bool]:
-    def strike(scene: Scene) -> bool:
-        for pid in scene.qemus():
+def _signal_qemu(number: signal.Signals) -> Callable[[CaseFiles], bool]:
+    def inject(files: CaseFiles) -> bool:
+        for pid in files.qemus():
             os.kill(pid, number)
             return True
         return False
 
-    return strike
+    return inject
 
 
-def _misbehave(how: str) -> Callable[[Scene], bool]:
-    """Have the child of the first QEMU that runs do something to its QMP session."""
+def _break_qmp(how: str) -> Callable[[CaseFiles], bool]:
+    """Return a function that breaks the QMP session of the first running QEMU."""
 
-    def strike(scene: Scene) -> bool:
-        (scene.orders / "qmp").write_text(how)
-        for parent, child in ((pid, child) for pid in scene.qemus() for child in children_of(pid)):
+    def inject(files: CaseFiles) -> bool:
+        (files.orders / "qmp").write_text(how)
+        for parent, child in ((pid, child) for pid in files.qemus() for child in list_children(pid)):
             os.kill(parent, signal.SIGSTOP)
             os.kill(child, signal.SIGUSR1)
             return True
         return False
 
-    return strike
+    return inject
 
 
-def children_of(process: int | str) -> list[int]:
-    """Return the children of a process, by number; none of one that is gone."""
+def list_children(process: int | str) -> list[int]:
+    """Return the PIDs of the children of a process, sorted; none if it has exited."""
     with contextlib.suppress(OSError):
         children = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/children")]
         return sorted(int(pid) for each in children for pid in each)
     return []
 
 
-def _tool(how: str) -> Callable[[Scene], bool]:
-    """Have the tools that the step runs fail; the stand-in tells whether there was one."""
+def _break_tools(how: str) -> Callable[[CaseFiles], bool]:
+    """Return a function that makes the tools of a step fail; their stand-in notes whether there was one."""
 
-    def strike(scene: Scene) -> bool:
-        tell_tool(scene, how)
+    def inject(files: CaseFiles) -> bool:
+        instruct_tools(files, how)
         return False
 
-    return strike
+    return inject
 
 
-def tell_tool(scene: Scene, how: str) -> None:
-    """Have the stand-ins for tools do something when they run in the case's directory of work."""
-    (scene.orders / "tool").write_text(f"{how}\n")
+def instruct_tools(files: CaseFiles, how: str) -> None:
+    """Tell the stand-ins for tools what to do in the working directory of the case."""
+    (files.orders / "tool").write_text(f"{how}\n")
 
 
-def _fill_disk(scene: Scene) -> bool:
-    with _filling(scene).open("wb", buffering=0) as file, contextlib.suppress(OSError):
+def _fill_disk(files: CaseFiles) -> bool:
+    with _filler(files).open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1 << 20))
     return True
 
 
-def _free_disk(scene: Scene) -> None:
-    _filling(scene).unlink()
+def _free_disk(files: CaseFiles) -> None:
+    _filler(files).unlink()
 
 
-def _filling(scene: Scene) -> Path:
-    return scene.base.parent / "filling"
+def _filler(files: CaseFiles) -> Path:
+    return files.base.parent / "filling"
 
 
-def _make_unwritable(scene: Scene) -> bool:
-    """Let nothing be made or removed in the case's directory; modes do not keep root from it."""
-    return _change_attribute("+i", scene)
+def _make_unwritable(files: CaseFiles) -> bool:
+    """Forbid to create and remove files in the case's directory, even for root."""
+    return _change_attribute("+i", files)
 
 
-def _make_writable(scene: Scene) -> None:
-    _change_attribute("-i", scene)
+def _make_writable(files: CaseFiles) -> None:
+    _change_attribute("-i", files)
 
 
-def _change_attribute(change: str, scene: Scene) -> bool:
-    done = subprocess.run(["chattr", change, scene.base / "work"], capture_output=True, check=False)
+def _change_attribute(change: str, files: CaseFiles) -> bool:
+    done = subprocess.run(["chattr", change, files.base / "work"], capture_output=True, check=False)
     return done.returncode == 0
 
 
-def _remove(name: str) -> Callable[[Scene], bool]:
-    def strike(scene: Scene) -> bool:
-        shutil.rmtree(scene.base / name)
+def _remove(name: str) -> Callable[[CaseFiles], bool]:
+    def inject(files: CaseFiles) -> bool:
+        shutil.rmtree(files.base / name)
         return True
 
-    return strike
+    return inject
 
 
-def _signal_runner(number: signal.Signals) -> Callable[[Scene], bool]:
-    def strike(scene: Scene) -> bool:
+def _signal_runner(number: signal.Signals) -> Callable[[CaseFiles], bool]:
+    def inject(files: CaseFiles) -> bool:
         os.kill(os.getpid(), number)
         return True
 
-    return strike
+    return inject
 
 
-def _fill_report(scene: Scene) -> bool:
+def _fill_report(files: CaseFiles) -> bool:
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, 1)
     os.close(full)
@@ -179,10 +179,10 @@ def _fill_report(scene: Scene) -> bool:
 
 
 TIMED_OUT = r"timed out after .* waiting for"
-# It may have been asked to quit just before.
+# QEMU may have been asked to quit just before.
 ENDED = "exited with status 0"
 LOST = f"its QMP session|{ENDED}"
-MISBEHAVING = {
+BROKEN_QMP = {
     "qmp-closes": ("closes", LOST),
     "qmp-garbage": ("garbage", LOST),
     "qmp-not-utf8": ("not-utf8", LOST),
@@ -190,22 +190,22 @@ MISBEHAVING = {
     "qmp-long-line": ("long-line", f"{LOST}|{TIMED_OUT}"),
 }
 KINDS = (
-    Kind("qemu-killed", _signal_qemu(signal.SIGKILL), "was killed by SIGKILL", "qemu"),
-    Kind("qemu-aborts", _signal_qemu(signal.SIGABRT), "was killed by SIGABRT", "qemu"),
-    Kind("qemu-stops", _signal_qemu(signal.SIGSTOP), TIMED_OUT, "qemu", hangs=True),
-    *(Kind(name, _misbehave(how), cause, "stand-in", hangs=True) for name, (how, cause) in MISBEHAVING.items()),
-    Kind("stderr-flooded", _misbehave("floods"), "", "stand-in", may_pass=True),
-    Kind("tool-fails", _tool("fails"), "injected failure|status 86", "tool"),
-    Kind("tool-killed", _tool("killed"), "SIGSEGV", "tool"),
-    Kind("tool-hangs", _tool("hangs"), TIMED_OUT + " qemu-(img|io)", "tool", hangs=True),
-    Kind("tool-floods", _tool("floods"), "status 86|yyyy", "tool"),
-    # What comes of it is whatever the scenario asks about next.
-    Kind("disk-full", _fill_disk, may_pass=True, hangs=True, fills_disk=True, heal=_free_disk),
-    Kind("directory-unwritable", _make_unwritable, "not permitted", may_pass=True, heal=_make_writable),
-    Kind("directory-removed", _remove("work"), "No such file or directory", may_pass=True),
-    Kind("logs-removed", _remove("logs"), "No such file or directory", may_pass=True),
-    Kind("runner-interrupted", _signal_runner(signal.SIGINT), ends_with=128 + signal.SIGINT),
-    Kind("runner-terminated", _signal_runner(signal.SIGTERM), ends_with=128 + signal.SIGTERM),
-    Kind("runner-killed", _signal_runner(signal.SIGKILL), ends_with=-signal.SIGKILL),
-    Kind("report-unwritable", _fill_report, ends_with=3),
+    FaultKind("qemu-killed", _signal_qemu(signal.SIGKILL), "was killed by SIGKILL", "qemu"),
+    FaultKind("qemu-aborts", _signal_qemu(signal.SIGABRT), "was killed by SIGABRT", "qemu"),
+    FaultKind("qemu-stops", _signal_qemu(signal.SIGSTOP), TIMED_OUT, "qemu", hangs=True),
+    *(FaultKind(name, _break_qmp(how), cause, "stand-in", hangs=True) for name, (how, cause) in BROKEN_QMP.items()),
+    FaultKind("stderr-flooded", _break_qmp("floods"), "", "stand-in", may_pass=True),
+    FaultKind("tool-fails", _break_tools("fails"), "injected failure|status 86", "tool"),
+    FaultKind("tool-killed", _break_tools("killed"), "SIGSEGV", "tool"),
+    FaultKind("tool-hangs", _break_tools("hangs"), TIMED_OUT + " qemu-(img|io)", "tool", hangs=True),
+    FaultKind("tool-floods", _break_tools("floods"), "status 86|yyyy", "tool"),
+    # The cause in the report depends on what the scenario does next.
+    FaultKind("disk-full", _fill_disk, may_pass=True, hangs=True, fills_disk=True, heal=_free_disk),
+    FaultKind("directory-unwritable", _make_unwritable, "not permitted", may_pass=True, heal=_make_writable),
+    FaultKind("directory-removed", _remove("work"), "No such file or directory", may_pass=True),
+    FaultKind("logs-removed", _remove("logs"), "No such file or directory", may_pass=True),
+    FaultKind("runner-interrupted", _signal_runner(signal.SIGINT), ends_with=128 + signal.SIGINT),
+    FaultKind("runner-terminated", _signal_runner(signal.SIGTERM), ends_with=128 + signal.SIGTERM),
+    FaultKind("runner-killed", _signal_runner(signal.SIGKILL), ends_with=-signal.SIGKILL),
+    FaultKind("report-unwritable", _fill_report, ends_with=3),
 )

@@ -1,8 +1,7 @@
-"""Starts QEMU with a child that shares its end of the QMP session, and at SIGUSR1 does what the file `qmp` says.
+"""Replace this process by QEMU, with a child that shares its QMP socket and breaks the session at SIGUSR1.
 
-That is in `FAULTS/orders`, in the directory named as that of the case, which we run in a directory of. The arguments
-are the path of QEMU and its own. QEMU takes the place of this process, and its messages pass nobody: who waits for it,
-kills it or talks to it deals with QEMU itself.
+What the child does is in the file `FAULTS/orders/CASE/qmp`. The arguments are the path of QEMU and QEMU's own
+arguments. The runner talks to QEMU itself, not to a proxy.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pathlib import Path
 LONG, FLOOD = 60 << 20, 100 << 20
 PR_SET_PDEATHSIG = 1
 PLACE, CASE = Path(os.environ["FAULTS"]), Path.cwd().parent.name
-SAYS = {
+BROKEN_MESSAGES = {
     "garbage": b'{"return": no JSON at all]\r\n',
     "not-utf8": b'{"return": "\xff\xfe\x80"}\r\n',
     "half-line": b'{"return": {"stat',
@@ -27,7 +26,7 @@ SAYS = {
 
 
 def misbehave(session: socket.socket, how: str) -> None:
-    """Do what was asked."""
+    """Break the session in one way."""
     match how:
         case "closes":
             session.shutdown(socket.SHUT_RDWR)
@@ -37,22 +36,22 @@ def misbehave(session: socket.socket, how: str) -> None:
         case "long-line":
             session.sendall(b'{"return": "' + b"x" * LONG + b'"}\r\n')
         case _:
-            session.sendall(SAYS[how])
+            session.sendall(BROKEN_MESSAGES[how])
 
 
-def stand_by(session: socket.socket, qemu: int) -> None:
-    """Wait for the signal; and for the end of QEMU, which is ours too."""
+def wait_for_signal(session: socket.socket, qemu: int) -> None:
+    """Wait for the signal, and exit with QEMU."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # QEMU is in our process group and gets the signal too.
+    # The runner signals the process group; only QEMU is to react.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # QEMU does not wait for its reader, and what is shared is that too: with a time limit we do.
+    # The file description, and so O_NONBLOCK, is shared with QEMU; a time limit makes this end wait anyway.
     session.settimeout(60)
     while os.getppid() == qemu:
         signal.sigwait([signal.SIGUSR1])
         how = (PLACE / "orders" / CASE / "qmp").read_text()
         with contextlib.suppress(OSError):
             misbehave(session, how)
-        # It was stopped, so that it says nothing before; and would end half a line with its next message.
+        # QEMU was stopped, to send nothing before. After half a line it stays so: its next message would end the line.
         if how != "half-line":
             os.kill(qemu, signal.SIGCONT)
 
@@ -63,7 +62,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     qemu = os.getpid()
     if (found := re.search(r"fd=(\d+)", " ".join(argv))) and os.fork() == 0:
-        stand_by(socket.socket(fileno=int(found[1])), qemu)
+        wait_for_signal(socket.socket(fileno=int(found[1])), qemu)
         return
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
     os.execv(argv[0], argv)

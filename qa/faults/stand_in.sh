@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts QEMU; through stand_in.py where its session is to misbehave, which a Python for each QEMU would be slow to find.
+# Starts QEMU, through stand_in.py if its QMP session is to be broken. Python for every QEMU would be slow.
 tool=${0##*/} work=$(pwd -P)
 case=${work%/work}
 [ -e "$FAULTS/orders/${case##*/}/stand-in" ] || exec "$FAULTS/real/$tool" "$@"

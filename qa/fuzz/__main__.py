@@ -1,6 +1,6 @@
-"""Fuzz: `python -m qa.fuzz SECONDS`, each target for as long as any other; prints how many inputs there were.
+"""Fuzz all targets for the same time: `python -m qa.fuzz SECONDS`.
 
-With `--guided TARGET` it is atheris that chooses the inputs of one target, guided by coverage, until it is stopped.
+With `--guided TARGET`, atheris chooses the inputs of one target, guided by coverage, until it is stopped.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from typing import Any
 from hypothesis import seed
 
 ROUND = "50"
-TELL_EVERY_S = 60.0
+PROGRESS_EVERY_S = 60.0
 
 
 def main() -> int:
-    """Run the command; 0 if no input was found that breaks anything."""
+    """Run the command; an input that breaks a target raises an exception."""
     parser = argparse.ArgumentParser(prog="python -m qa.fuzz", description=__doc__)
     parser.add_argument("seconds", nargs="?", type=float, default=50.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--guided", metavar="TARGET", help="let atheris choose the inputs of this target")
     options = parser.parse_args()
     if options.guided:
-        return _guided(options.guided)
-    return _in_rounds(options.seconds, options.seed)
+        return _run_guided(options.guided)
+    return _run_rounds(options.seconds, options.seed)
 
 
-def _in_rounds(seconds: float, first: int) -> int:
+def _run_rounds(seconds: float, first: int) -> int:
     os.environ["FUZZ_EXAMPLES"] = ROUND
     from tests.qa.test_fuzz import FUZZED
 
     print(f"seed {first}", flush=True)
     counts: Counter[str] = Counter()
     spent = dict.fromkeys(FUZZED, 0.0)
-    told, number = time.monotonic(), first
-    end = told + seconds
+    reported_at, number = time.monotonic(), first
+    end = reported_at + seconds
     try:
         while time.monotonic() < end:
             name = min(spent, key=spent.__getitem__)
             began = time.process_time()
-            _round(name, FUZZED[name], number, counts)
+            _run_round(name, FUZZED[name], number, counts)
             spent[name] += time.process_time() - began
             number += 1
-            if time.monotonic() - told > TELL_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - reported_at > PROGRESS_EVERY_S:
+                reported_at = time.monotonic()
                 print(f"{counts.total():9} inputs so far", flush=True)
     finally:
         for name, count in counts.items():
@@ -58,7 +58,7 @@ def _in_rounds(seconds: float, first: int) -> int:
     return 0
 
 
-def _round(name: str, test: Any, number: int, counts: Counter[str]) -> None:
+def _run_round(name: str, test: Any, number: int, counts: Counter[str]) -> None:
     inner: Callable[..., None] = test.hypothesis.inner_test
 
     def counted(*arguments: Any, **named: Any) -> None:
@@ -72,7 +72,7 @@ def _round(name: str, test: Any, number: int, counts: Counter[str]) -> None:
         test.hypothesis.inner_test = inner
 
 
-def _guided(name: str) -> int:
+def _run_guided(name: str) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["run_scenarios"]):

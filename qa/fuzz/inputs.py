@@ -1,4 +1,4 @@
-"""What the fuzzers feed: scenarios by their grammar, shipped ones with mistakes made in them, and bare bytes."""
+"""Inputs of the fuzzers: scenarios by the grammar, and shipped files with mistakes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ NAMES = st.sampled_from(
 
 @functools.cache
 def shipped() -> tuple[str, ...]:
-    """Return the text of every scenario and procedure file that is shipped, and of those in the tests."""
+    """Return the text of every YAML file in the scenarios and the tests."""
     folders = ("scenarios", "tests/good", "tests/bad", "tests/lint")
     files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.yaml"))]
     return tuple(file.read_text("utf-8", "replace") for file in files)
@@ -81,7 +81,7 @@ def shipped() -> tuple[str, ...]:
 
 @functools.cache
 def expressions() -> st.SearchStrategy[str]:
-    """Return expressions, most of them well-formed."""
+    """Generate expressions, most of them well-formed."""
     atoms = st.sampled_from(
         ["a", "b", "x", "omit", "1", "-1", "1.5", "'x'", "''", "none", "true", "[]", "{}", "99999999"]
     )
@@ -106,7 +106,7 @@ def expressions() -> st.SearchStrategy[str]:
 
 @functools.cache
 def values() -> st.SearchStrategy[JsonValue]:
-    """Return JSON values, with expressions and operators among them."""
+    """Generate JSON values, some with expressions and operators."""
     numbers = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
     leaves = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=8), st.sampled_from(WORDS), expressions())
     return st.recursive(
@@ -117,7 +117,7 @@ def values() -> st.SearchStrategy[JsonValue]:
 
 
 def plausible(schema: dict[str, object], depth: int = 0) -> st.SearchStrategy[JsonValue]:
-    """Return values that a schema of the language mostly lets through."""
+    """Generate values that mostly satisfy a schema of the language."""
     if depth > 4:
         return values()
     match schema:
@@ -145,14 +145,14 @@ def plausible(schema: dict[str, object], depth: int = 0) -> st.SearchStrategy[Js
 
 @functools.cache
 def steps(depth: int = 0) -> st.SearchStrategy[JsonValue]:
-    """Return one step: any verb, with an argument of its schema or of none, and modifiers."""
+    """Generate steps of any verb."""
 
     return st.one_of([step(name, depth) for name in VERBS])
 
 
 @functools.cache
 def step(name: str, depth: int) -> st.SearchStrategy[JsonValue]:
-    """Return one step of a verb."""
+    """Generate steps of a verb, with arguments that satisfy its schema or do not, and modifiers."""
     verb = VERBS[name]
     more = {key: plausible(schema, 1) for key, schema in {**MODIFIERS, **verb.SIBLING_KEYS}.items()}
     if verb.HAS_BODY and depth < 2:
@@ -162,7 +162,7 @@ def step(name: str, depth: int) -> st.SearchStrategy[JsonValue]:
 
 @functools.cache
 def scenarios() -> st.SearchStrategy[str]:
-    """Return scenario files by their grammar, as JSON, which is YAML."""
+    """Generate scenario files by the grammar, as JSON, which is YAML."""
     dimension = st.lists(st.one_of(st.integers(0, 3), st.sampled_from(WORDS), st.booleans()), min_size=1, max_size=3)
     whole = st.fixed_dictionaries(
         {"scenario": st.just("x"), "steps": st.lists(steps(), min_size=1, max_size=4)},
@@ -181,7 +181,7 @@ def scenarios() -> st.SearchStrategy[str]:
 
 
 def mutated() -> st.SearchStrategy[str]:
-    """Return shipped files in which some stretches are cut, doubled, or replaced by something nasty."""
+    """Generate shipped files with some parts removed or replaced."""
     edit = st.tuples(
         st.floats(0, 1), st.integers(0, 40), st.sampled_from([*NASTY, "", "", *WORDS]) | st.text(max_size=4)
     )

@@ -1,4 +1,4 @@
-"""What is fuzzed: each takes one input, and raises nothing whatever it is; what comes out is checked to be sane."""
+"""The fuzz targets: functions that take one input, and check that the result is sane and no exception escapes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ atexit.register(shutil.rmtree, PLACE, ignore_errors=True)
 
 
 def check_file(content: bytes) -> None:
-    """Load, validate, plan and lint a file, and show and report what was found."""
+    """Load, check and lint a file, and report the findings."""
     file = PLACE / "case.yaml"
     file.write_bytes(content)
     collection = collect([str(file)])
@@ -52,7 +52,7 @@ def check_file(content: bytes) -> None:
 
 
 def check_report(events: list[RunEvent]) -> None:
-    """Report events as TAP, every line of which must be well-formed; a report that breaks off must be so too."""
+    """Write a TAP report that is aborted at the end, which must be well-formed."""
     stream = io.StringIO()
     report = TapReport(LineStream(stream))
     for event in events:
@@ -71,7 +71,7 @@ def check_result(points: list[TestPoint], results: list[Result]) -> None:
 
 
 def check_expression(text: str, variables: JsonObject) -> None:
-    """Evaluate an expression; what it gives must be JSON."""
+    """Evaluate an expression, whose value must be JSON."""
     with contextlib.suppress(ScenarioError):
         to_json(render(ExpressionNode(Span(Source("case.yaml", text), 1, 1), text), variables))
 
@@ -86,13 +86,13 @@ def check_match(expected: JsonValue, actual: JsonValue) -> None:
 
 
 def check_confinement(verb: str, argument: JsonValue) -> None:
-    """Look for ways outside in any argument."""
+    """Check the confinement of any argument."""
     for each in find_escapes(verb, from_json(argument, NOWHERE)):
         assert each.render()
 
 
 def check_qmp(greets: bool, answer: bytes) -> None:
-    """Talk QMP to a peer that says anything at all, and then hangs up."""
+    """Talk QMP to a peer that sends arbitrary bytes and then hangs up."""
     asyncio.run(_talk((GREETING if greets else b"") + answer))
 
 
@@ -103,7 +103,7 @@ async def _talk(says: bytes) -> None:
     theirs.shutdown(socket.SHUT_WR)
     with contextlib.closing(Trace(PLACE / "trace.jsonl")) as trace:
         session = _QmpSession("vm", lambda kind, message: machine._on_message(kind, message))
-        machine = Machine("vm", cast(Any, _Ended()), session, trace)
+        machine = Machine("vm", cast(Any, _KilledChild()), session, trace)
         try:
             await machine._connect(ours)
             for _ in itertools.repeat(None, 3):
@@ -116,10 +116,10 @@ async def _talk(says: bytes) -> None:
             theirs.close()
 
 
-class _Ended(SimpleNamespace):
-    """A child that was killed."""
+class _KilledChild(SimpleNamespace):
+    """A child process that was killed."""
 
-    status = -9
+    exitcode = -9
     stderr = SimpleNamespace(tail=str)
 
     async def wait(self) -> int:

@@ -1,8 +1,8 @@
-"""Run cases again and again on a machine that has too much to do: `python -m qa.soak --rounds N --load N PATH…`.
+"""Run cases for many rounds on an overloaded machine: `python -m qa.soak --rounds N --load N PATH…`.
 
-The load is made of cases: so many at a time that LOAD processes wait for each processor. Every failure is printed as it
-comes; in the end how many runs of how many cases passed, and the mean of the system's load average, by processor. The
-status is 0 if none failed.
+As many cases run at a time as keep LOAD processes waiting for each processor. Failures are printed as they happen; at
+the end come the number of passed runs and cases, and the mean load average per processor. The exit status is 0 if no
+case failed.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from statistics import fmean
 
 POINT = re.compile(r"(?P<not>not )?ok \d+ - (?P<name>.*?)(?: # (?P<directive>SKIP|TODO) .*)?$")
 ROUND = re.compile(r" \(round \d+ of \d+\)$")
-# A case waits about half of its time for its QEMU, and its QEMU for it.
+# A case and its QEMU take turns: about one of the two is runnable at any time.
 CASES_PER_WAITING_PROCESS = 2
-TELL_EVERY_S = 60.0
+PROGRESS_EVERY_S = 60.0
 PROCESSORS = len(os.sched_getaffinity(0))
 
 
 @dataclass
 class Tally:
-    """What came of the runs so far.
+    """The results so far.
 
-    :param counts: points that passed, failed, were skipped, or are known to fail.
-    :param rounds: how often each case was run.
-    :param loads: the system's load average at the end of each run.
+    :param counts: the number of points that passed, failed, were skipped, or are known to fail.
+    :param rounds: the number of runs of each case.
+    :param loads: the load average per processor at the end of each run.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     rounds: Counter[str] = field(default_factory=Counter)
     loads: list[float] = field(default_factory=list)
 
-    def take(self, found: re.Match[str]) -> bool:
-        """Count a point, and tell whether it failed."""
+    def count_point(self, found: re.Match[str]) -> bool:
+        """Count a test point; return whether it failed."""
         directive = found["directive"]
         kind = {"SKIP": "skipped", "TODO": "known to fail"}.get(directive) or ("failed" if found["not"] else "passed")
         self.counts[kind] += 1
@@ -59,10 +59,10 @@ class Tally:
 
 
 def main() -> int:
-    """Run the command; 0 if every run of every case passed."""
+    """Run the command; return 0 if every run of every case passed."""
     parser = argparse.ArgumentParser(prog="python -m qa.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--load", type=int, default=4, help="how many processes are to wait for each processor")
+    parser.add_argument("--load", type=int, default=4, help="number of processes waiting for each processor")
     parser.add_argument("paths", nargs="+", metavar="PATH")
     options = parser.parse_args()
     workers = CASES_PER_WAITING_PROCESS * options.load * PROCESSORS
@@ -79,7 +79,7 @@ def main() -> int:
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as runner:
         assert runner.stdout
-        # Ctrl-C goes to the runner as well, whose report then says what it has come to.
+        # Ctrl-C goes to the runner as well, which then finishes its report.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         follow(runner.stdout, tally)
         status = runner.wait()
@@ -88,16 +88,16 @@ def main() -> int:
 
 
 def follow(report: Iterable[str], tally: Tally) -> None:
-    """Count the points of a report as they come; show those that failed, with their blocks."""
-    failed, told = False, time.monotonic()
+    """Count the test points of a report as they come, and print those that failed with their YAML blocks."""
+    failed, reported_at = False, time.monotonic()
     for line in report:
         if found := POINT.match(line.rstrip("\n")):
-            failed = tally.take(found)
+            failed = tally.count_point(found)
         if failed or line.startswith("Bail out!"):
             print(line, end="", flush=True)
         failed = failed and line != "  ...\n"
-        if time.monotonic() - told > TELL_EVERY_S:
-            told = time.monotonic()
+        if time.monotonic() - reported_at > PROGRESS_EVERY_S:
+            reported_at = time.monotonic()
             print(tally, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Never an unhandled exception, whatever comes in; `python -m qa.fuzz` runs these for longer."""
+"""A few inputs for each fuzz target; `python -m qa.fuzz` tries many more."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_report(points: list[TestPoint], results: list[Result]) -> None:
 
 @fuzzed
 @given(st.booleans(), BYTES)
-def test_a_peer_that_is_no_qemu(greets: bool, answer: bytes) -> None:
+def test_a_peer_other_than_qemu(greets: bool, answer: bytes) -> None:
     targets.check_qmp(greets, answer)
 
 

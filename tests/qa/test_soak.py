@@ -1,4 +1,4 @@
-"""A few rounds under load, as `make soak` does with many; and that what it counts is right."""
+"""The soak test: a few rounds under load, and its counts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_failure_is_shown_and_counted(tmp_path: Path) -> None:
     assert re.search(r"\n2 failed; 1 case, 2 rounds of each; load \d+\.\d; status 1\n$", done.stdout)
 
 
-def test_what_was_not_run_is_no_round(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_cases_are_not_rounds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getloadavg", lambda: (9.0 * PROCESSORS, 0.0, 0.0))
     tally = Tally()
     follow(REPORT.splitlines(keepends=True), tally)
