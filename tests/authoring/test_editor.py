@@ -1,4 +1,4 @@
-"""The published schema in an editor: the real yaml-language-server, over its protocol."""
+"""The editor schema in the real yaml-language-server."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_qmp_is_completed(server: LanguageServer, text: str, wanted: str, unwant
         (QMP, step("qmp: {execute: drive-backup, arguments: {sy|nc: full}}"), "a string, required"),
     ],
 )
-def test_what_is_hovered_over_is_explained(server: LanguageServer, directory: str, text: str, wanted: str) -> None:
+def test_hovering_shows_an_explanation(server: LanguageServer, directory: str, text: str, wanted: str) -> None:
     assert wanted in server.hover(directory, text)
 
 
@@ -164,7 +164,7 @@ def test_a_second_verb_is_underlined(server: LanguageServer) -> None:
     assert sorted(each.text for each in found) == ["flush", "launch"]
 
 
-def test_a_verb_alone_must_be_one_that_needs_nothing(server: LanguageServer) -> None:
+def test_a_verb_that_needs_an_argument_cannot_stand_alone(server: LanguageServer) -> None:
     (found,) = server.problems(PLAIN, step("shutdwn"))
     assert [each.text for each in found] == ["shutdwn"]
     assert '"shutdown"' in found[0].message
@@ -210,24 +210,24 @@ def test_a_mistake_in_qmp_is_underlined(server: LanguageServer, text: str, under
         "assert-no-events",
     ],
 )
-def test_what_may_be_right_is_not_underlined(server: LanguageServer, text: str) -> None:
+def test_a_possibly_valid_step_is_not_underlined(server: LanguageServer, text: str) -> None:
     assert server.problems(QMP, step(text)) == [[]]
 
 
 @pytest.mark.parametrize(("directory", "files"), [(PLAIN, SCENARIOS), (PLAIN, GOOD), (QMP, SCENARIOS)])
-def test_nothing_is_underlined_in_right_files(server: LanguageServer, directory: str, files: list[Path]) -> None:
+def test_nothing_is_underlined_in_valid_files(server: LanguageServer, directory: str, files: list[Path]) -> None:
     found = server.problems(directory, *map(_without_own_schema, files))
     assert {str(file): problems for file, problems in zip(files, found, strict=True) if problems} == {}
     assert len(files) >= 10
 
 
-def test_a_right_file_with_a_mistake_put_in_is_underlined(server: LanguageServer) -> None:
+def test_an_inserted_mistake_is_underlined(server: LanguageServer) -> None:
     (simple,) = [file for file in SCENARIOS if file.name == "simple.yaml"]
     (found,) = server.problems(QMP, _without_own_schema(simple).replace("granularity: ", "granularty: "))
     assert Problem("granularty", "Property granularty is not allowed.") in found
 
 
-def test_a_scenario_names_its_schema_itself(server: LanguageServer) -> None:
+def test_a_scenario_can_name_its_schema(server: LanguageServer) -> None:
     for file in SCENARIOS:
         assert file.read_text().startswith("# yaml-language-server: $schema=../../schema/scenario.schema.json\n")
     text = SCENARIOS[0].read_text()
@@ -237,6 +237,6 @@ def test_a_scenario_names_its_schema_itself(server: LanguageServer) -> None:
 
 
 def _without_own_schema(file: Path) -> str:
-    """Return a scenario without the line that names its schema, which outranks what the client names."""
+    """Return a scenario without the line that names its schema, which overrides the schema that the client names."""
     text = file.read_bytes().decode()
     return "\n".join(line for line in text.split("\n") if "yaml-language-server" not in line)

@@ -1,4 +1,4 @@
-"""What is generated from the code and committed: the schema that editors use, and the reference of steps."""
+"""The generated files that are committed: the schema for editors and the reference of steps."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ VALIDATOR = Draft7Validator(PUBLISHED)
 @pytest.mark.parametrize(
     ("option", "file"), [("--print-schema", SCHEMA), ("--print-reference", ROOT / "docs/steps.md")]
 )
-def test_what_is_committed_is_what_is_printed(run_command: RunSteps, option: str, file: Path) -> None:
+def test_generated_files_are_up_to_date(run_command: RunSteps, option: str, file: Path) -> None:
     assert run_command(option).stdout == file.read_text(encoding="utf-8"), "run 'make generated'"
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_a_valid_schema() -> None:
     assert PUBLISHED["$schema"] == Draft7Validator.META_SCHEMA["$schema"]
     Draft7Validator.check_schema(PUBLISHED)
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_is_defined() -> None:
     assert "#/definitions/step" in _references(PUBLISHED)
     assert _lost(PUBLISHED) == []
 
 
-def test_with_qmp_it_is_one_too(run_command: RunSteps) -> None:
+def test_the_schema_with_qmp_is_a_valid_schema(run_command: RunSteps) -> None:
     schema = json.loads(run_command("--print-schema", "--with-qmp").stdout)
     Draft7Validator.check_schema(schema)
     assert "#/definitions/qmp-command" in _references(schema)
@@ -53,14 +53,14 @@ def test_with_qmp_it_is_one_too(run_command: RunSteps) -> None:
     assert _problems("scenario: a test\nsteps:\n  - qmp: query-blok\n", validator) != []
 
 
-def test_with_qmp_goes_with_print_schema(run_command: RunSteps, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_qmp_needs_print_schema(run_command: RunSteps, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         run_command("--with-qmp")
     assert "--with-qmp goes with --print-schema" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", RIGHT, ids=lambda file: file.stem)
-def test_a_right_file_is_valid(file: Path) -> None:
+def test_a_valid_file_is_accepted(file: Path) -> None:
     assert _problems(file.read_bytes().decode("utf-8-sig")) == []
 
 
@@ -90,7 +90,7 @@ def test_the_example_of_a_verb_is_valid(verb: type[Verb]) -> None:
         "file/requires-empty",
     ],
 )
-def test_a_wrong_file_is_not(name: str) -> None:
+def test_an_invalid_file_is_refused(name: str) -> None:
     assert _problems((ROOT / f"tests/bad/{name}.yaml").read_text(encoding="utf-8")) != []
 
 
@@ -112,7 +112,7 @@ def _as_written(node: Node) -> JsonValue:
 
 
 def _lost(schema: Any) -> list[str]:
-    """Return the references that lead nowhere."""
+    """Return the references to definitions that do not exist."""
     lost = []
     for reference in _references(schema):
         target = schema

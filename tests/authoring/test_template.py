@@ -1,4 +1,4 @@
-"""`--new` writes a scenario that passes as it is, breaks no rule, and says how to go on."""
+"""`--new` writes a scenario that passes as it is and breaks no lint rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def test_a_new_scenario_passes_as_it_is(run_command: RunSteps, tmp_path: Path) -
         ("{byte: 0xab, at: 1M, size: 64k}, {byte", "{byte: 0xac, at: 1M, size: 64k}, {byte"),
     ],
 )
-def test_what_a_new_scenario_asserts_can_fail(part: str, wrong: str, run_command: RunSteps, tmp_path: Path) -> None:
+def test_each_assertion_of_a_new_scenario_can_fail(
+    part: str, wrong: str, run_command: RunSteps, tmp_path: Path
+) -> None:
     assert TEMPLATE.count(part) == 1
     (tmp_path / "new.yaml").write_text(TEMPLATE.replace(part, wrong))
     run = run_command("new.yaml")
@@ -43,7 +45,7 @@ def test_what_a_new_scenario_asserts_can_fail(part: str, wrong: str, run_command
     assert not any(point.ok for point in run.points)
 
 
-def test_a_new_scenario_leads_to_the_schema_above(run_command: RunSteps, tmp_path: Path) -> None:
+def test_a_new_scenario_refers_to_a_schema_above(run_command: RunSteps, tmp_path: Path) -> None:
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema/scenario.schema.json").touch()
     run_command("--new", "scenarios/backup/new.yaml")
@@ -56,7 +58,7 @@ def test_a_new_scenario_without_a_schema_above(run_command: RunSteps, tmp_path: 
     assert (tmp_path / "new.yml").read_text() == TEMPLATE
 
 
-def test_a_file_is_not_overwritten(run_command: RunSteps, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(run_command: RunSteps, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text("mine")
     run = run_command("--new", "new.yaml")
     assert run.status == 2
@@ -71,13 +73,13 @@ def test_a_file_is_not_overwritten(run_command: RunSteps, tmp_path: Path) -> Non
     assert run.stderr == "run-scenarios: error: 'new.yaml/below' already exists\n"
 
 
-def test_a_name_that_is_no_scenario_is_refused(run_command: RunSteps, tmp_path: Path) -> None:
+def test_a_name_without_a_suffix_is_refused(run_command: RunSteps, tmp_path: Path) -> None:
     run = run_command("--new", "new")
     assert run.status == 2
     assert run.stderr == "run-scenarios: error: 'new' is not a name for a scenario: it must end in .yaml\n"
     assert [each.name for each in tmp_path.iterdir()] == ["test-dir"]
 
 
-def test_a_new_scenario_fits_its_lines() -> None:
+def test_the_lines_of_a_new_scenario_are_short() -> None:
     assert max(map(len, TEMPLATE.splitlines())) <= 120
     assert len(re.findall("^ *#", TEMPLATE, re.MULTILINE)) >= 6

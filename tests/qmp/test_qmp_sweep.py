@@ -1,7 +1,7 @@
-"""Every shipped scenario with one mistake at a time: the check alone finds each, where it was made.
+"""Make each possible mistake in the QMP of the shipped scenarios, one at a time: the check must report each in place.
 
-What can be got wrong is read from the bare introspection here, not from the model that the check uses. A name that is
-free, such as a node's, cannot be misspelt, and what takes any value, or a string, is not of the wrong type as one.
+The possible mistakes are read from the introspection itself, not from the model that the check uses. Free names, such
+as those of nodes, cannot be misspelt, and a member that takes any value or a string cannot have a string as wrong type.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Where = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Qemu:
-    """One QEMU to check against: its programs, what it answers, and that as the check has it."""
+    """One QEMU to check against: its programs, its introspection, and the schema parsed from it."""
 
     programs: Programs
     raw: dict[str, dict[str, Any]]
@@ -49,7 +49,7 @@ class Qemu:
 
 @dataclass(frozen=True)
 class Edit:
-    """One mistake: its kind, the place where it must be found, and the step with it."""
+    """One mistake: its kind, the place where it must be reported, and the step with it."""
 
     kind: str
     span: Span
@@ -60,7 +60,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Visited:
-    """A step as the check sees it, and the scenario it was reached from."""
+    """A visited step and its scenario."""
 
     scenario: Scenario
     visit: VisitedStep
@@ -68,7 +68,7 @@ class Visited:
 
 @pytest.fixture(scope="session", params=["first", "second"])
 def qemu(request: pytest.FixtureRequest) -> Qemu:
-    """The QEMU under test, and another one where there is one."""
+    """The QEMU under test, and another one if there is one."""
     environment = dict(os.environ)
     if request.param == "second":
         if not SECOND.is_dir():
@@ -85,7 +85,7 @@ def qemu(request: pytest.FixtureRequest) -> Qemu:
 
 @pytest.fixture(scope="session")
 def visited(qemu: Qemu) -> list[Visited]:
-    """Every step that speaks QMP, once for each scenario and each of its values; what this QEMU skips left out."""
+    """Every step that uses QMP, once for each scenario and set of values, except in scenarios that this QEMU skips."""
     seen: list[Visited] = []
     for file in dict.fromkeys(case.file for case in collect([str(ROOT / "scenarios")]).cases):
         scenario = parse_again(file)
@@ -99,12 +99,12 @@ def visited(qemu: Qemu) -> list[Visited]:
 
 
 def misspelt(word: str) -> str:
-    """Return a word without the letter in its middle, doubled instead if it is the only one."""
+    """Return a word without the letter in its middle; a single letter is doubled instead."""
     return word[: len(word) // 2] + word[len(word) // 2 + 1 :] if len(word) > 1 else word * 2
 
 
 def edits(each: Visited, raw: dict[str, dict[str, Any]]) -> Iterator[Edit]:
-    """Yield every mistake that can be made in a step."""
+    """Yield every possible mistake in a step."""
     argument = each.visit.argument
     if each.visit.step.verb.NAME == "wait-event":
         yield from event_edits(argument, raw)
@@ -120,7 +120,7 @@ def edits(each: Visited, raw: dict[str, dict[str, Any]]) -> Iterator[Edit]:
 
 
 def event_edits(argument: Node, raw: dict[str, dict[str, Any]]) -> Iterator[Edit]:
-    """Yield the mistakes in what is expected of an event; its keys may all be left out."""
+    """Yield the mistakes in an expected event, all of whose keys are optional."""
     name = argument.get("name") if isinstance(argument, MappingNode) else argument
     assert isinstance(name, ScalarNode)
     yield from misspelling("event", argument, ("name",) if isinstance(argument, MappingNode) else (), name)
@@ -149,7 +149,7 @@ def replaced(node: ScalarNode, value: str) -> ScalarNode:
 def value_edits(
     root: Node, path: Where, node: Node, holder: Span, type_: str, raw: dict[str, dict[str, Any]]
 ) -> Iterator[Edit]:
-    """Yield the mistakes that can be made in a value of a type and in all that it holds."""
+    """Yield the possible mistakes in a value of a type, at any depth."""
     entity = raw[type_]
     kind = entity["meta-type"]
     if kind == "object" and isinstance(node, MappingNode):
@@ -188,7 +188,7 @@ def object_edits(
 
 
 def members_of(entity: dict[str, Any], node: MappingNode, raw: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the members of an object, those of the branch that its tag chooses included."""
+    """Return the members of an object, including those of the branch that its tag selects."""
     members = {member["name"]: member for member in entity["members"]}
     tag = node.get(entity.get("tag", ""))
     for variant in entity.get("variants", ()):
@@ -217,14 +217,14 @@ def put(root: Node, path: Where, value: Node) -> Node:
 
 
 def findings(qemu: Qemu, each: Visited, argument: Node) -> list[Diagnostic]:
-    """Return what the check finds in a step with another argument."""
+    """Return the mistakes in a step with another argument."""
     check = QmpChecker(
         SavedSchemas({"qemu": qemu.schema, "qemu-storage-daemon": qemu.schema}), lambda requires, schema: ""
     )
     return check.check(each.scenario, [[replace(each.visit, argument=argument)]])
 
 
-def test_every_mistake_is_found_where_it_is(
+def test_every_mistake_is_reported_at_its_place(
     qemu: Qemu, visited: list[Visited], record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count: Counter[str] = Counter()
@@ -245,7 +245,7 @@ def test_every_mistake_is_found_where_it_is(
 
 
 def in_text(edit: Edit) -> str | None:
-    """Return a file's text with the mistake in it; None where the value is not written out, or stands among others."""
+    """Return a file's text with the mistake in it; None if the value is not written literally at its place."""
     lines = edit.span.source.text.split("\n")
     line, start = lines[edit.span.line - 1], edit.span.column - 1
     if not edit.new or line[start : start + edit.span.width] != edit.old:
@@ -255,7 +255,7 @@ def in_text(edit: Edit) -> str | None:
 
 
 def shipped_as(path: str) -> Path:
-    """Return the path of a shipped file below the root of the project, wherever the test is run."""
+    """Return the path of a shipped file relative to the root of the project, wherever the test runs."""
     return Path("scenarios", path.rpartition("scenarios/")[2])
 
 
@@ -269,7 +269,7 @@ def sample(visited: Sequence[Visited], qemu: Qemu) -> list[tuple[Visited, Edit]]
     return list(chosen.values())
 
 
-def test_mistakes_in_the_files_themselves_are_found_where_they_are(
+def test_mistakes_in_edited_files_are_reported_at_their_place(
     qemu: Qemu, visited: list[Visited], run_command: RunSteps, tmp_path: Path
 ) -> None:
     chosen = sample(visited, qemu)
@@ -285,7 +285,7 @@ def test_mistakes_in_the_files_themselves_are_found_where_they_are(
         assert f"{file}:{edit.span.line}:{edit.span.column}: error: " in run.stderr, f"{edit}\n{run.stderr}"
 
 
-def test_the_shipped_scenarios_are_right(qemu: Qemu, run_command: RunSteps) -> None:
+def test_the_shipped_scenarios_have_no_mistakes(qemu: Qemu, run_command: RunSteps) -> None:
     run = run_command("--check", "--qemu", qemu.programs["qemu"], ROOT / "scenarios")
     assert (run.status, run.stdout) == (0, "")
     assert "error" not in run.stderr

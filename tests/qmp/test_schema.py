@@ -1,4 +1,4 @@
-"""The check of QMP against introspection: on an excerpt written by hand, and on what the QEMU at hand says."""
+"""Messages and expected values are checked against an excerpt of introspection written by hand."""
 
 from __future__ import annotations
 
@@ -120,16 +120,16 @@ def node(text: str) -> Node:
 
 
 def found(text: str, schema: QmpSchema = SCHEMA) -> list[Diagnostic]:
-    """Return what the check finds in a message."""
+    """Return the mistakes in a message."""
     return list(check_message(node(text), schema))
 
 
 def messages(text: str, schema: QmpSchema = SCHEMA) -> list[str]:
-    """Return the findings, without their place in the file."""
+    """Return the messages, without their place in the file."""
     return [each.message for each in found(text, schema)]
 
 
-def test_the_finding_of_the_design_is_shown_as_there() -> None:
+def test_a_misspelt_argument_is_reported_with_its_line() -> None:
     (finding,) = found("""\
         execute: bitmap-add
         arguments:
@@ -158,7 +158,7 @@ def test_the_finding_of_the_design_is_shown_as_there() -> None:
         "{execute: transaction, arguments: {actions: [{type: abort}, {type: bitmap-add, data: {node: a}}]}}",
     ],
 )
-def test_what_is_right_is_not_found(text: str) -> None:
+def test_a_valid_message_is_accepted(text: str) -> None:
     assert messages(text) == []
 
 
@@ -269,14 +269,14 @@ def test_what_is_right_is_not_found(text: str) -> None:
         ("{execute: device_add, arguments: {bus: b}}", "1:23", "'device_add' needs the argument 'driver'", ""),
     ],
 )
-def test_what_is_wrong_is_found_where_it_is(text: str, place: str, message: str, hint: str) -> None:
+def test_a_mistake_is_reported_at_its_place(text: str, place: str, message: str, hint: str) -> None:
     (finding,) = found(text)
     assert (str(finding.span), finding.message, finding.severity) == (f"x.yaml:{place}", message, "error")
     assert finding.hint.startswith(hint)
     assert finding.hint.endswith("(QEMU 9.8.7)")
 
 
-def test_everything_wrong_is_found_at_once() -> None:
+def test_all_mistakes_are_reported_together() -> None:
     assert messages("{execute: bitmap-add, arguments: {granularity: a, x: 1}}") == [
         "argument 'granularity' of 'bitmap-add' must be an integer, not a string",
         "'bitmap-add' has no argument 'x'",
@@ -295,12 +295,12 @@ def test_everything_wrong_is_found_at_once() -> None:
         ),
     ],
 )
-def test_what_is_deprecated_is_a_warning(text: str, message: str) -> None:
+def test_a_deprecated_name_is_a_warning(text: str, message: str) -> None:
     assert [(each.message, each.severity) for each in found(text)] == [(message, "warning")]
 
 
 def unknown_at(root: Node, *path: str) -> Node:
-    """Return a node with what is at `path` known at run time only."""
+    """Return a node whose value at `path` is not known before the run."""
     if not path:
         return UnknownNode(root.span)
     assert isinstance(root, MappingNode)
@@ -312,13 +312,13 @@ def unknown_at(root: Node, *path: str) -> Node:
 
 
 @pytest.mark.parametrize("path", ["arguments", "execute", "arguments.granularity"])
-def test_what_is_not_known_is_not_wrong(path: str) -> None:
+def test_an_unknown_value_is_accepted(path: str) -> None:
     message = node("{execute: bitmap-add, arguments: {node: a, granularity: wrong}}")
     assert list(check_message(message, SCHEMA))
     assert list(check_message(unknown_at(message, *path.split(".")), SCHEMA)) == []
 
 
-def test_a_union_of_unknown_tag_is_held_to_what_all_branches_share() -> None:
+def test_a_union_with_an_unknown_tag_may_have_the_keys_of_any_branch() -> None:
     message = node("{execute: node-add, arguments: {driver: x, filename: 1, size: [], strange: 1}}")
     assert [each.message for each in check_message(unknown_at(message, "arguments", "driver"), SCHEMA)] == [
         "argument 'filename' of 'node-add' must be a string, not an integer",
@@ -340,17 +340,17 @@ def test_a_union_of_unknown_tag_is_held_to_what_all_branches_share() -> None:
         ("{data: []}", ["key 'data' of event 'JOB_ERROR' must be a mapping, not a list"]),
     ],
 )
-def test_an_expected_event_is_one_that_can_come(expected: str, wrong: list[str]) -> None:
+def test_an_expected_event_must_be_possible(expected: str, wrong: list[str]) -> None:
     assert [each.message for each in check_event("JOB_ERROR", node(expected), SCHEMA)] == wrong
 
 
-def test_an_expected_event_without_a_name_is_checked_at_its_top() -> None:
+def test_an_expected_event_without_a_name_is_checked_at_the_top() -> None:
     assert [each.message for each in check_event("", node("{data: {x: 1}, dat: 1}"), SCHEMA)] == [
         "an event has no key 'dat'"
     ]
 
 
-def test_an_event_name_is_one_of_the_events() -> None:
+def test_an_unknown_event_is_reported() -> None:
     assert list(check_event_name(node("JOB_ERROR"), SCHEMA)) == []
     (finding,) = check_event_name(node("JOB_EROR"), SCHEMA)
     assert (finding.message, finding.hint) == (
@@ -372,11 +372,11 @@ def test_an_event_name_is_one_of_the_events() -> None:
         ("{$unordered: [{status: o}]}", ["key '[].status' of the result of 'query' cannot be 'o'"]),
     ],
 )
-def test_an_expected_result_is_one_that_can_come(expected: str, wrong: list[str]) -> None:
+def test_an_expected_result_must_be_possible(expected: str, wrong: list[str]) -> None:
     assert [each.message for each in check_result(SCHEMA.commands["query"], "query", node(expected), SCHEMA)] == wrong
 
 
-def test_features_are_named_by_their_command() -> None:
+def test_features_are_named_after_their_command() -> None:
     assert SCHEMA.features == {"old/deprecated"}
 
 
@@ -384,7 +384,7 @@ def test_features_are_named_by_their_command() -> None:
     ("version", "entities"),
     [([1, 2, 3], {}), ([1, 2, 3], [{}]), ([1, 2, 3], [{"name": "a", "meta-type": "b"}]), ([1, 2], []), (None, [])],
 )
-def test_what_is_no_schema_is_refused(version: Any, entities: Any) -> None:
+def test_an_invalid_schema_is_refused(version: Any, entities: Any) -> None:
     entities = entities or [1]
     with pytest.raises(InvalidSchema):
         parse_schema("qemu", version, entities)

@@ -1,4 +1,4 @@
-"""Files to scenarios: imports, scopes, and bounds."""
+"""Parsing files: imports, scopes and limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_file_of_procedures_is_a_library(tmp_path: Path) -> None:
     assert list(library.own) == ["p"]
 
 
-def test_an_import_is_seen_and_not_handed_on(tmp_path: Path) -> None:
+def test_imported_procedures_are_visible_but_not_exported(tmp_path: Path) -> None:
     write(
         tmp_path,
         a="scenario: a\nimport: [b.yaml]\nsteps: [{call: q}]\n",
@@ -45,7 +45,7 @@ def test_an_import_is_seen_and_not_handed_on(tmp_path: Path) -> None:
     assert set(scenario.procedures["q"].visible) == {"p", "q"}
 
 
-def test_the_parts_of_a_scenario(tmp_path: Path) -> None:
+def test_the_parts_of_a_scenario_are_parsed(tmp_path: Path) -> None:
     head = "summary: >\n  two\n  lines\ntags: [x]\ntimeout: 2m\nexpected-failure: known\n"
     write(tmp_path, a=f"{ONE_STEP}{head}requires: {{qemu: '>= 8.0', commands: [quit]}}\n")
     scenario = read(tmp_path)
@@ -57,7 +57,7 @@ def test_the_parts_of_a_scenario(tmp_path: Path) -> None:
     assert scenario.requires
 
 
-def test_a_mistake_in_an_import_is_reported_once_by_whatever_way(tmp_path: Path) -> None:
+def test_a_mistake_in_a_file_imported_twice_is_reported_once(tmp_path: Path) -> None:
     write(
         tmp_path,
         a=f"{ONE_STEP}import: [b.yaml, c.yaml]\n",
