@@ -52,7 +52,7 @@ audit: $(VENV)/.dev ## break every assertion of PATHS once, and leave out every 
 
 PARTS ?=
 
-bench: $(VENV)/.dev ## what a run costs beside what cannot be avoided, as a table; PARTS: run start-up files memory page
+bench: $(VENV)/.dev ## what a run costs beside what cannot be avoided, as a table; PARTS: run start-up shipped files memory page
 	@$(VENV)/bin/python -m qa.bench $(PARTS)
 
 # The same with the newer QEMU of the distribution's backports, unpacked beside the system's.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
 from run_scenarios.cli.main import main
-from run_scenarios.collection.check_file import check_file
 
 from tests.support.scenarios import Run, RunSteps, write_scenario
 
@@ -72,19 +70,6 @@ def run_steps(run_command: RunSteps, tmp_path: Path) -> RunSteps:
         return run_command(*options, write_scenario(tmp_path, steps, head))
 
     return run
-
-
-@pytest.fixture
-def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that were looked at closely."""
-    files: list[str] = []
-
-    def counted(file: Any, **how: Any) -> Any:
-        files.append(file.shown_as)
-        return check_file(file, **how)
-
-    monkeypatch.setattr("run_scenarios.collection.collector.check_file", counted)
-    return files
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -48,7 +48,6 @@ AT_THE_ROOT = {"", "__main__", "pytest_plugin"}
 """The modules outside all packages; they may import any."""
 MAY_READ_THE_ENVIRONMENT = {
     "core.cache",
-    "collection.cache_key",
     "execution.cluster.agent",
     "execution.cluster.worker",
     "execution.session",

@@ -1,7 +1,7 @@
-"""What a run costs beside what cannot be avoided, as a table: `python -m qa.bench [PART…]`.
+"""Measure what the runner costs, as a table: `python -m qa.bench [PART…]`.
 
-Each ratio is the median over pairs that were measured one right after the other, so that what else the machine does is
-in both. The exit status is 1 if a target was missed.
+Each ratio is the median over pairs that are measured one right after the other, so that other load on the machine
+affects both. The exit status is 1 if a target was missed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from qa.bench.measure import ROOT, Row
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "run": lambda: run.rows(repeat=200, pairs=5),
     "start-up": lambda: check.start_up(pairs=15),
-    "files": lambda: check.many_files(10_000),
+    "shipped": lambda: check.shipped_files(times=5),
+    "files": lambda: check.many_files(1000, pairs=5),
     "memory": lambda: memory.rows(10_000),
     "page": lambda: html.rows(1000, times=5),
 }
@@ -31,7 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
     wanted = parser.parse_args().parts or [*PARTS]
-    # As pip does for what it installs.
+    # pip does the same when it installs a package.
     compileall.compile_dir(ROOT / "runner", quiet=1)
     qemu = os.environ.get("QEMU_PROG", "qemu-system-x86_64")
     version = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]

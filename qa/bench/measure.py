@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +64,14 @@ def cost(module: str, *arguments: str) -> Cost:
     return Cost(wall, *json.loads(done.stdout.splitlines()[-1]))
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Run a command and return the seconds it took.
+def seconds(command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> float:
+    """Run a command, with these variables added to its environment, and return the seconds it took.
 
     :raise subprocess.CalledProcessError: if it fails.
     """
     began = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    null = subprocess.DEVNULL
+    subprocess.run(command, check=True, env={**os.environ, **environment}, stdout=null, stderr=null)
     return time.perf_counter() - began
 
 

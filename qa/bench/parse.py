@@ -1,8 +1,8 @@
-"""Scenario files read as YAML, and nothing else: what no check of them by the same parser can be faster than.
+"""Load scenario files with PyYAML and libyaml, and do nothing else with them: the lower bound of a check.
 
     python -m qa.bench.parse DIRECTORY
 
-Each is loaded into lists and mappings by PyYAML on libyaml, on all processors: no places, no limits, no look at it.
+Each file becomes lists and mappings, on all processors.
 """
 
 from __future__ import annotations

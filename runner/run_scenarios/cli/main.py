@@ -18,7 +18,6 @@ from run_scenarios.qemu.builds import builds_of
 
 if TYPE_CHECKING:
     from run_scenarios.authoring.editor_schema import JsonSchema
-    from run_scenarios.cli.answers import Answer
     from run_scenarios.collection.collector import Collection
     from run_scenarios.qemu.builds import Build
     from run_scenarios.report.stream import LineStream
@@ -74,9 +73,8 @@ def _command(options: argparse.Namespace, stdout: LineStream, stderr: LineStream
     if options.explain is not None or options.new:
         return _help(options, stdout, stderr)
     if options.list or options.check or options.save_qmp_schema:
-        from run_scenarios.cli.answers import answer
-
-        return answer(options, stdout, stderr, _list if options.list else _check)
+        work = _list if options.list else _check
+        return work(options, stdout, stderr)
     return _report(options, stdout, stderr)
 
 
@@ -126,8 +124,7 @@ def _help(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
         return USAGE
 
 
-def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> Answer:
-    from run_scenarios.cli.answers import Answer
+def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     from run_scenarios.collection.collector import collect
     from run_scenarios.collection.history import load_history
     from run_scenarios.collection.listing import format_case
@@ -142,37 +139,32 @@ def _list(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -
     stderr.write(*(f"run-scenarios: {note}" for note in selection.notes))
     stdout.write(*(format_case(task, as_json=bool(options.json)) for task in selection.tasks))
     if collection.bad:
-        return Answer(USAGE)
+        return USAGE
     if not selection.tasks:
         stderr.write(f"run-scenarios: nothing to run: {selection.reason}")
-    return Answer(0 if selection.tasks or options.allow_empty else NOTHING, collection.read)
+    return 0 if selection.tasks or options.allow_empty else NOTHING
 
 
-def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> Answer:
+def _check(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:
     """Check everything and run nothing; or save what QEMU speaks."""
-    from run_scenarios.cli.answers import Answer
     from run_scenarios.cli.reporters import make_check_reports
-    from run_scenarios.collection.check_cache import checked_before
     from run_scenarios.collection.discover import describe_no_scenarios
     from run_scenarios.collection.qmp_check import collect_and_check, save_qmp_schema
     from run_scenarios.core.events import DiagnosticsFound
 
     if options.save_qmp_schema:
         save_qmp_schema(options, options.save_qmp_schema)
-        return Answer(0)
-    checked = checked_before(options)
-    collection, problem = collect_and_check(options, checked)
-    make_check_reports(stderr)(DiagnosticsFound(tuple(collection.findings)))
+        return 0
+    collection, problem = collect_and_check(options)
+    make_check_reports(stderr)(Findings(tuple(collection.findings)))
     if problem:
         stderr.write(f"run-scenarios: QMP was not checked: {problem}")
-    else:
-        checked.keep()
-    status = 0 if collection.cases or collection.unchanged or options.allow_empty else NOTHING
+    status = 0 if collection.cases or options.allow_empty else NOTHING
     if status and not collection.bad:
         stderr.write(f"run-scenarios: nothing to check: {describe_no_scenarios(options.paths)}")
     if collection.bad or (options.strict and any(each.code for each in collection.warnings)):
         status = USAGE
-    return Answer(status, None if problem or collection.bad else collection.read)
+    return status
 
 
 def _report(options: argparse.Namespace, stdout: LineStream, stderr: LineStream) -> int:

@@ -13,9 +13,7 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.source import Source, Span
 from run_scenarios.lint import lint_library, lint_scenario
 from run_scenarios.qmp.step_checker import QmpChecker
-from run_scenarios.scenario.case import Case
-from run_scenarios.scenario.dry_run import DryRun, VisitedSteps, dry_run, dry_run_procedures
-from run_scenarios.scenario.model import FileText, InvalidFile, Library, Scenario
+from run_scenarios.scenario.model import InvalidFile, Library, Scenario
 from run_scenarios.scenario.parser import Reader
 
 MAX_FILE_CPU_S = 1.0
@@ -27,14 +25,12 @@ class CheckedFile:
 
     :param wrong: what is wrong, by the file that cannot be run for it, and the label of the build or "" for any.
     :param deprecated: what QEMU says it may do without one day.
-    :param read: the digests of its own text and of those it imports, by absolute path, if it could be read.
     """
 
     wrong: Mapping[tuple[str, str], tuple[Diagnostic, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     deprecated: tuple[Diagnostic, ...] = ()
-    read: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpChecker], given: JsonObject) -> CheckedFile:
@@ -51,16 +47,10 @@ def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpChecker]
         whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
         return CheckedFile({(file.shown_as, ""): (whole,)})
     match read:
-        case InvalidFile():
+        case InvalidFile() | Library():
             return looked_at.examined
-        case Library():
-            return _having_read(read.texts, looked_at.examined)
         case Scenario():
-            return _having_read(read.file.texts, _check(read, looked_at, checks))
-
-
-def _having_read(texts: Mapping[str, FileText], examined: CheckedFile) -> CheckedFile:
-    return replace(examined, read={at: text.digest for at, text in texts.items()})
+            return _check(read, looked_at, checks)
 
 
 @dataclass(frozen=True)

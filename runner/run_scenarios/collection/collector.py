@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from run_scenarios.collection.check_cache import Checked
 from run_scenarios.collection.check_file import CheckedFile, check_file
 from run_scenarios.collection.discover import FoundFile, discover
 from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
@@ -38,8 +37,6 @@ class Collection:
     :param wrong: what is wrong with files, by their name, and the label of the one build it is wrong for or "".
     :param builds: those that the QMP was checked on.
     :param qemus: what the builds under test say they are.
-    :param read: the digest of each file that was read and is right, imported ones too, by absolute path.
-    :param unchanged: how many scenarios were known to be right, whose cases are not among these.
     """
 
     definitions: VariableOverrides = field(default_factory=lambda: VariableOverrides({}))
@@ -49,8 +46,6 @@ class Collection:
     deprecated: dict[str, Diagnostic] = field(default_factory=dict)
     builds: tuple[Build, ...] = ()
     qemus: list[str] = field(default_factory=list)
-    read: dict[str, str] = field(default_factory=dict)
-    unchanged: int = 0
 
     @property
     def bad(self) -> list[InvalidFile]:
@@ -72,19 +67,11 @@ class Collection:
         """Tell whether a case was not refused for the build of this label."""
         return (case.file.path, label) not in self.wrong
 
-    def add_known(self, read: Mapping[str, str] | None) -> bool:
-        """Add a scenario that is known to be right, if it is: then there is what it was read from."""
-        if read:
-            self.read.update(read)
-            self.unchanged += 1
-        return bool(read)
-
     def add(self, file: CheckedFile) -> None:
         """Add what came of a file; what is deprecated is told once for each name."""
         for (path, label), diagnostics in file.wrong.items():
             self.refuse(path, diagnostics, label)
         self.cases += self.definitions.restrict(file.cases)
-        self.read.update(file.read)
         self.warnings += file.warnings
         for each in file.deprecated:
             self.deprecated.setdefault(each.message, each)
@@ -94,7 +81,6 @@ def collect(
     paths: Sequence[str],
     definitions: Iterable[str] = (),
     checks: Mapping[str, QmpChecker] = NO_CHECKS,
-    checked: Checked | None = None,
     *,
     allow_outside: bool = False,
 ) -> Collection:
@@ -104,7 +90,6 @@ def collect(
 
     :param definitions: `name=value` texts: what the command line gives for variables, and wants of a matrix.
     :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
-    :param checked: what is known of files; what is found to be right now is added. None if all cases are wanted.
     :param allow_outside: let the files that say so leave the case's directory.
     :raise UsageError: if a definition cannot be read.
     """
@@ -113,15 +98,9 @@ def collect(
     for lost in missing:
         if found or not lost.is_empty_directory:
             collection.refuse(lost.path, (lost.diagnostic,))
-    checked = checked or Checked()
-    unknown = [file for file in found if not collection.add_known(checked.read_for(file))]
     with _no_garbage():
-        examined = _examined(
-            unknown, Reader.from_disk(allow_outside=allow_outside), checks, collection.definitions.values
-        )
-        for file, came_of_it in zip(unknown, examined, strict=True):
-            collection.add(came_of_it)
-            checked.learn(file, came_of_it)
+        for checked in _examined(found, Reader(allow_outside=allow_outside), checks, collection.definitions.values):
+            collection.add(checked)
     right = {case.selector: case for case in collection.cases if collection.runs_on(case, "")}
     # A file may have been named as a whole, and for one of its cases too.
     collection.cases = list(right.values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from run_scenarios.collection.check_cache import Checked
 from run_scenarios.collection.collector import Collection, collect
 from run_scenarios.core.errors import SetupError, UsageError
 from run_scenarios.qemu.builds import builds_of
@@ -23,12 +22,11 @@ from run_scenarios.qmp.step_checker import QmpChecker
 from run_scenarios.scenario.model import Requirements
 
 
-def collect_and_check(options: argparse.Namespace, checked: Checked | None = None) -> tuple[Collection, str]:
+def collect_and_check(options: argparse.Namespace) -> tuple[Collection, str]:
     """Collect what the options name and check its QMP; return also why that was not possible, "" if it was.
 
     No program is started for it unless something is to be run, or `--check` asks for it.
 
-    :param checked: the files that need no closer look, and whose cases are not wanted.
     :raise SetupError: if the file that `--qmp-schema` names is none.
     :raise UsageError: if tools are named as often as fits no number of builds.
     """
@@ -45,7 +43,7 @@ def collect_and_check(options: argparse.Namespace, checked: Checked | None = Non
     else:
         schemas = {build.label: ProgramSchemas(build.programs, may_ask=options.check) for build in builds}
         checks = {build.label: make_qmp_check(build.programs, schemas[build.label]) for build in builds}
-    collection = collect(options.paths, options.define, checks, checked, allow_outside=options.allow_outside)
+    collection = collect(options.paths, options.define, checks, allow_outside=options.allow_outside)
     known = [each.find("qemu", is_run=False) for each in schemas.values()]
     collection.builds = builds
     collection.qemus += [str(schema) for schema in known if isinstance(schema, QmpSchema)]
