@@ -4,13 +4,16 @@ NODE := .node
 SECOND := $(CURDIR)/.qemu-second
 PATHS ?= scenarios/
 
-.PHONY: run test lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided canary faults soak audit audit-second bench generated clean
+.PHONY: run test test-fast lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided canary faults soak audit audit-second bench generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
 
 test: $(VENV)/.dev $(NODE)/node_modules/.installed ## set everything up and pass the tests
 	@$(MAKE) --no-print-directory lint check-types pytest
+
+test-fast: $(VENV)/.dev ## pass the tests that take less than three seconds each
+	$(VENV)/bin/python -m pytest -q -n auto -m "not slow"
 
 lint:
 	$(VENV)/bin/ruff check .

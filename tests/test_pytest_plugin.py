@@ -203,7 +203,7 @@ def test_variables_are_set(place: Path) -> None:
     assert set(outcomes(refuted).values()) == {"failed"}
     assert "rerun: run-scenarios -D v=2 scenarios/matrix.yaml::n=22" in refuted.stdout
     unknown = run_pytest("scenarios", "--scenario-define=vv=2")
-    assert "-D vv: no scenario here has a variable or a dimension of that name" in unknown.stdout
+    assert "-D vv: no scenario has a variable or matrix dimension of that name" in unknown.stdout
     assert "Traceback" not in unknown.stdout
     malformed = run_pytest("scenarios", "--scenario-define=v")
     assert malformed.status == 2

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from run_scenarios.cli.options import default_jobs
+from run_scenarios.cli.parser import default_jobs
 
 from qa.bench.measure import COMMAND, ROOT, Cost, Row, cost, median_ratio
 

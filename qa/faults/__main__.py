@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from run_scenarios.cli.main import main as run_command
-from run_scenarios.cli.options import default_jobs
+from run_scenarios.cli.parser import default_jobs
 from run_scenarios.collection.collector import collect
 from run_scenarios.qemu.programs import Programs, find_programs
 

@@ -42,10 +42,10 @@ def check_file(content: bytes) -> None:
     collection = collect([str(file)])
     for finding in collection.findings:
         assert finding.render()
-    assert len(collection.bad) <= 1
+    assert len(collection.invalid_files) <= 1
     assert all(case.load().steps for case in collection.cases)
-    assert bool(collection.bad) == any(each.severity == "error" for each in collection.findings)
-    names = [*(each.path for each in collection.bad), *(case.selector for case in collection.cases)]
+    assert bool(collection.invalid_files) == any(each.severity == "error" for each in collection.findings)
+    names = [*(each.path for each in collection.invalid_files), *(case.selector for case in collection.cases)]
     points = tuple(TestPoint(name, "case.yaml") for name in names)
     invalid = [CaseFinished(index, Result(Outcome.INVALID, note="wrong")) for index, _ in enumerate(points)]
     check_report([RunStarted(points), *invalid] if points else [])

@@ -1,12 +1,11 @@
-"""`pytest scenarios/`: each case of a scenario file is a test of pytest's. Imports run, check, select and below.
+"""A pytest plugin that collects scenario files: each case is a test.
 
-Pytest imports this module wherever we are installed, so it imports the rest only once there is a scenario to collect.
+Pytest imports this module in every project, so it imports the rest only when there is a scenario to collect.
 Source: pytest's manual, "Working with non-python tests" and "API Reference".
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import signal
 import warnings
@@ -20,6 +19,7 @@ import pytest
 from run_scenarios.qemu.programs import TOOLS
 
 if TYPE_CHECKING:
+    from run_scenarios.cli.options import Options
     from run_scenarios.collection.collector import Collection
     from run_scenarios.core.diagnostics import Diagnostic
     from run_scenarios.core.events import Result
@@ -27,45 +27,45 @@ if TYPE_CHECKING:
     from run_scenarios.qmp.step_checker import QmpChecker
     from run_scenarios.scenario.case import Task
 
-HEAD = 1 << 16
-"""How much of a file must show whether it is a scenario, in bytes."""
-IS_SCENARIO = re.compile(rb"""^(?:\xef\xbb\xbf)?(?:\{[ \t]*)?(["']?)scenario\1[ \t]*:[ \t]+[^\s#]""", re.M)
-FIT_FOR_A_MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.+/-]*")
+MAX_TITLE_OFFSET = 1 << 16
+"""A scenario has its title within so many bytes."""
+SCENARIO_TITLE = re.compile(rb"""^(?:\xef\xbb\xbf)?(?:\{[ \t]*)?(["']?)scenario\1[ \t]*:[ \t]+[^\s#]""", re.M)
+MARKER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+/-]*")
 OPTIONS: dict[str, dict[str, Any]] = {
-    **{f"--{tool}": {"metavar": "PROG", "help": f"the {tool} under test"} for tool in TOOLS},
-    "--define": {"metavar": "NAME=VALUE", "action": "append", "help": "as -D of run-scenarios: set a variable"},
-    "--timeout": {"metavar": "SECONDS", "help": "cap on each case"},
+    **{f"--{tool}": {"metavar": "PROG", "help": f"the {tool} to use"} for tool in TOOLS},
+    "--define": {"metavar": "NAME=VALUE", "action": "append", "help": "set a variable, as -D of run-scenarios"},
+    "--timeout": {"metavar": "SECONDS", "help": "limit the time of each case"},
     "--artifacts": {"metavar": "DIR", "help": "keep a directory per case, with its trace"},
-    "--keep": {"action": "store_true", "help": "keep the images of every case too"},
-    "--allow-outside": {"action": "store_true", "help": "trust files that say 'allow-outside-paths'"},
+    "--keep": {"action": "store_true", "help": "also keep the images of every case"},
+    "--allow-outside": {"action": "store_true", "help": "trust the files that say 'allow-outside-paths: true'"},
 }
-"""Options of the command, which pytest has with the prefix `--scenario`."""
-SPELT = {"--define": "-D"}
+"""Options of `run-scenarios` that pytest has with the prefix `--scenario`."""
+SHORT_OPTIONS = {"--define": "-D"}
 
 
 class ScenarioWarning(UserWarning):
-    """A scenario breaks a lint rule."""
+    """A lint warning about a scenario."""
 
 
 class QemuDeprecationWarning(DeprecationWarning):
-    """A scenario uses what QEMU may do without one day."""
+    """A scenario uses something that QEMU has deprecated."""
 
 
 class CaseFailed(Exception):
-    """A case did not pass; the argument is what the command prints of it."""
+    """A case did not pass; the argument is the failure as `run-scenarios` prints it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add our options, none of which another plugin has."""
-    group = parser.getgroup("scenarios", "scenarios of run-scenarios, see its docs/ci.md")
+    """Add the options and settings of the plugin."""
+    group = parser.getgroup("scenarios", "scenarios of run-scenarios; see its docs/ci.md")
     for option, details in OPTIONS.items():
-        group.addoption(_prefixed(option), **details)
-    text = "files and directories whose scenarios are collected; by default those below what the command line names"
+        group.addoption(_add_prefix(option), **details)
+    text = "files and directories to collect scenarios from; by default those named on the command line"
     parser.addini("scenario_paths", text, type="paths", default=None)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-    """Collect a scenario, and leave alone any other YAML file."""
+    """Collect a scenario file, but no other YAML file."""
     if _is_wanted(file_path, parent.config) and _is_scenario(file_path):
         return ScenarioFile.from_parent(parent, path=file_path)
     return None
@@ -73,7 +73,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Have a skipped case point at its scenario, not at this module."""
+    """Make the report of a skipped case point to its scenario, not to this module."""
     report = yield
     if isinstance(item, ScenarioItem) and isinstance(report.longrepr, tuple):
         path, line, _ = item.reportinfo()
@@ -87,21 +87,21 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         """Yield the cases.
 
-        :raise pytest.Collector.CollectError: if the file is wrong, or the value of one of our options.
+        :raise pytest.Collector.CollectError: if the file or an option is invalid.
         """
         from run_scenarios.core.errors import RunnerError
 
         try:
-            front = _front(self.config)
-            collection = front.collect(self.path)
+            session = _get_session(self.config)
+            collection = session.collect(self.path)
         except RunnerError as error:
             raise self.CollectError(str(error)) from None
         for each in collection.findings:
             if each.severity == "warning":
                 self._warn(each)
-        if collection.bad:
-            raise self.CollectError("\n".join(each.render() for bad in collection.bad for each in bad.diagnostics))
-        for task in front.tasks(collection):
+        if errors := [each.render() for file in collection.invalid_files for each in file.diagnostics]:
+            raise self.CollectError("\n".join(errors))
+        for task in session.make_tasks(collection):
             yield ScenarioItem.from_parent(self, name=task.case.label or self.path.stem, task=task)
 
     def _warn(self, finding: Diagnostic) -> None:
@@ -121,21 +121,21 @@ class ScenarioItem(pytest.Item):
         self.task = task
         for tag in task.point.tags:
             self.extra_keyword_matches.add(tag)
-            if FIT_FOR_A_MARKER.fullmatch(tag):
+            if MARKER_NAME.fullmatch(tag):
                 self.config.addinivalue_line("markers", f"{tag}: scenarios with this tag")
                 self.add_marker(tag)
 
     def runtest(self) -> None:
         """Run the case.
 
-        :raise CaseFailed: if it did not pass; as pytest's own outcomes are, if it was skipped or is known to fail.
+        :raise CaseFailed: if it did not pass; a skipped case and a known failure raise pytest's own exceptions.
         """
         from run_scenarios.core.errors import SetupError
         from run_scenarios.core.events import Outcome
         from run_scenarios.report.console import describe_failure
 
         try:
-            result = _front(self.config).run(self.task)
+            result = _get_session(self.config).run(self.task)
         except SetupError as error:
             raise CaseFailed(str(error)) from None
         match result.outcome:
@@ -144,86 +144,87 @@ class ScenarioItem(pytest.Item):
             case Outcome.SKIPPED:
                 pytest.skip(result.note)
             case Outcome.KNOWN_FAILURE:
-                # With --runxfail it returns.
+                # With --runxfail, this returns.
                 pytest.xfail(result.note)
             case Outcome.UNEXPECTED_PASS if self.config.option.runxfail:
                 return
         raise CaseFailed(describe_failure(self.task.point, result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the story of a failure as the command tells it, without a traceback of ours."""
+        """Return the failure as `run-scenarios` prints it, without a traceback."""
         if not isinstance(excinfo.value, CaseFailed):
             return super().repr_failure(excinfo, style)
-        story = str(excinfo.value)
-        told = excinfo.getrepr(style="native")
-        told.reprtraceback.reprentries[0].lines = [f"{story}\n"]
-        # What the summary in the end says: in CI, pytest does not shorten that.
-        if told.reprcrash:
-            told.reprcrash.message = story.partition("\n")[0]
-        return told
+        failure = str(excinfo.value)
+        shown = excinfo.getrepr(style="native")
+        shown.reprtraceback.reprentries[0].lines = [f"{failure}\n"]
+        # The line for the summary, which pytest does not shorten in CI.
+        if shown.reprcrash:
+            shown.reprcrash.message = failure.partition("\n")[0]
+        return shown
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return where the scenario begins."""
+        """Return the location of the scenario and the name of the case."""
         return self.path, self.task.case.load().span.line - 1, self.task.point.name
 
 
-class _Front:
-    """What all scenarios of a session share: our options, the QEMU under test, and the place where cases run.
+class _ScenarioSession:
+    """The options, the QEMU under test and the workspace that all scenarios of a pytest session share.
 
-    :raise UsageError: if a variable is not set as it should be.
+    :raise UsageError: if a variable override is invalid.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        from run_scenarios.collection.qmp_check import make_qmp_check
-        from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
+    def __init__(self, options: Options) -> None:
+        from run_scenarios.collection.collector import make_qmp_checker
+        from run_scenarios.collection.variable_overrides import VariableOverrides
         from run_scenarios.core.errors import SetupError
-        from run_scenarios.qemu.builds import builds_of
+        from run_scenarios.qemu.builds import find_builds_under_test
         from run_scenarios.qmp.introspection import ProgramSchemas
         from run_scenarios.scenario.parser import Reader
 
         self._options = options
-        self._definitions = VariableOverrides(parse_overrides(options.define))
-        self._reader = Reader.from_disk(allow_outside=options.allow_outside)
-        self._checks: dict[str, QmpChecker] = {}
-        self._deprecated: set[str] = set()
+        self._overrides = VariableOverrides(options.collection.overrides)
+        self._reader = Reader.from_disk(allow_outside=options.collection.allow_outside)
+        self._checkers: dict[str, QmpChecker] = {}
+        self._reported_deprecations: set[str] = set()
         self._problem = ""
         try:
-            (self._build,) = builds_of(options)
-            self._checks[""] = make_qmp_check(self._build.programs, ProgramSchemas(self._build.programs, may_ask=False))
+            (self._build,) = find_builds_under_test(options.collection.programs)
+            schemas = ProgramSchemas(self._build.programs, may_ask=False)
+            self._checkers[""] = make_qmp_checker(self._build.programs, schemas)
         except SetupError as error:
-            # As with the command, each case is there to be listed, and cannot run.
-            (self._build,) = builds_of(options, must_be_there=False)
+            # Each case can still be listed, but not run.
+            (self._build,) = find_builds_under_test(options.collection.programs, must_exist=False)
             self._problem = str(error)
         self._settings: Settings | None = None
         self._open = ExitStack()
         self.close = self._open.close
 
     def collect(self, file: Path) -> Collection:
-        """Return what there is in a file, checked as the command does, which tells what is deprecated once a name."""
+        """Check a file; report each deprecation only once per session."""
         from run_scenarios.collection.check_file import check_file
         from run_scenarios.collection.collector import Collection
         from run_scenarios.collection.discover import FoundFile, display_path
 
-        collection = Collection(self._definitions)
-        collection.add(
-            check_file(FoundFile(file, display_path(file)), self._reader, self._checks, self._definitions.values)
+        collection = Collection(overrides=self._overrides)
+        collection.add_file(
+            check_file(FoundFile(file, display_path(file)), self._reader, self._checkers, self._overrides.values)
         )
-        for told in self._deprecated & collection.deprecated.keys():
-            del collection.deprecated[told]
-        self._deprecated |= collection.deprecated.keys()
+        for message in self._reported_deprecations & collection.deprecated.keys():
+            del collection.deprecated[message]
+        self._reported_deprecations |= collection.deprecated.keys()
         return collection
 
-    def tasks(self, collection: Collection) -> list[Task]:
-        """Return the cases to run."""
+    def make_tasks(self, collection: Collection) -> list[Task]:
+        """Return a task for each case."""
         from run_scenarios.collection.select import make_tasks
 
-        return make_tasks(collection, self._build, self._options)
+        return make_tasks(collection, self._build, self._options.selection.timeout_s)
 
     def run(self, task: Task) -> Result:
-        """Run a case; what asks to stop meanwhile stops pytest.
+        """Run a case; a signal that asks to stop also stops pytest.
 
-        :raise SetupError: if there is no QEMU, no place for cases, or a variable was set that no scenario has: only
-            now are all of them known, and a worker of pytest-xdist cannot refuse its options.
+        :raise SetupError: if QEMU is not found, the workspace cannot be created, or an override is not used by any
+            scenario. All scenarios are known only now, and a worker of pytest-xdist cannot refuse its options.
         """
         from run_scenarios.core.errors import SetupError
         from run_scenarios.core.signals import Interrupted
@@ -231,9 +232,9 @@ class _Front:
 
         if self._problem:
             raise SetupError(self._problem)
-        self._definitions.check()
+        self._overrides.check_all_used()
         if self._settings is None:
-            self._settings = self._open.enter_context(prepare_settings(self._options))
+            self._settings = self._open.enter_context(prepare_settings(self._options.run))
         try:
             return run_single_task(task, self._settings)
         except Interrupted as stop:
@@ -242,35 +243,38 @@ class _Front:
             pytest.exit(str(stop), stop.exit_status)
 
 
-FRONT = pytest.StashKey[_Front]()
+SESSION = pytest.StashKey[_ScenarioSession]()
 
 
-def _front(config: pytest.Config) -> _Front:
-    if FRONT not in config.stash:
-        front = config.stash[FRONT] = _Front(_options_of(config))
-        config.add_cleanup(front.close)
-    return config.stash[FRONT]
+def _get_session(config: pytest.Config) -> _ScenarioSession:
+    if SESSION not in config.stash:
+        session = config.stash[SESSION] = _ScenarioSession(_parse_options(config))
+        config.add_cleanup(session.close)
+    return config.stash[SESSION]
 
 
-def _options_of(config: pytest.Config) -> argparse.Namespace:
-    """Return the command's options, with what pytest was given of them.
+def _parse_options(config: pytest.Config) -> Options:
+    """Return the options of `run-scenarios` that pytest was given.
 
-    :raise UsageError: if a value is none for its option.
+    :raise UsageError: if a value is invalid.
     """
-    from run_scenarios.cli.options import make_parser
+    from argparse import ArgumentError
+
+    from run_scenarios.cli.options import make_options
+    from run_scenarios.cli.parser import make_parser
     from run_scenarios.core.errors import UsageError
 
     parser = make_parser()
     parser.exit_on_error = False
     try:
-        return parser.parse_args(list(_arguments(config)))
-    except argparse.ArgumentError as error:
+        return make_options(parser.parse_args(list(_make_arguments(config))))
+    except ArgumentError as error:
         raise UsageError(f"in the options of pytest that begin with --scenario: {error}") from None
 
 
-def _arguments(config: pytest.Config) -> Iterator[str]:
+def _make_arguments(config: pytest.Config) -> Iterator[str]:
     for option in OPTIONS:
-        match config.getoption(_prefixed(option)):
+        match config.getoption(_add_prefix(option)):
             case None | False:
                 continue
             case True:
@@ -278,10 +282,10 @@ def _arguments(config: pytest.Config) -> Iterator[str]:
             case str() as value:
                 yield f"{option}={value}"
             case values:
-                yield from (part for value in values for part in (SPELT[option], value))
+                yield from (part for value in values for part in (SHORT_OPTIONS[option], value))
 
 
-def _prefixed(option: str) -> str:
+def _add_prefix(option: str) -> str:
     return f"--scenario-{option.removeprefix('--')}"
 
 
@@ -293,10 +297,10 @@ def _is_wanted(file: Path, config: pytest.Config) -> bool:
 
 
 def _is_scenario(file: Path) -> bool:
-    """Tell whether a file has a title where a scenario has it, without a look at the rest of it."""
+    """Return whether a file has the title of a scenario near its beginning."""
     from run_scenarios.collection.discover import SCENARIO_SUFFIXES
 
     if file.suffix not in SCENARIO_SUFFIXES:
         return False
     with file.open("rb") as content:
-        return bool(IS_SCENARIO.search(content.read(HEAD)))
+        return bool(SCENARIO_TITLE.search(content.read(MAX_TITLE_OFFSET)))

@@ -238,8 +238,8 @@ def test_a_procedure_file_is_audited_with_all_of_its_users(run_command: RunSteps
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--repeat", "2"], "--audit runs each case once as it is"),
-        (["--qemu", "a", "--qemu", "b"], "--audit is of one --qemu at a time"),
+        (["--repeat", "2"], "--audit cannot be used with --repeat"),
+        (["--qemu", "a", "--qemu", "b"], "--audit needs a single --qemu"),
     ],
 )
 def test_it_refuses_several_builds_or_rounds(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_scenarios.cli.completion import KINDS, completion
-from run_scenarios.cli.options import make_parser
+from run_scenarios.cli.completion import COMPLETERS, complete_path, complete_word
+from run_scenarios.cli.parser import make_parser
 
 from tests.support.command import PASSES, PYTHON_PATH
-from tests.support.scenarios import RunSteps
 from tests.support.terminal import Terminal
 
 SHELLS = ("bash", "zsh", "fish")
@@ -32,8 +30,7 @@ PREPARES = {
     "fish": "function fish_prompt; echo 'ready> '; end; source ../run-scenarios.fish",
 }
 
-FREE = {"ADDRESS", "EXPRESSION", "I/N", "JOBS", "N", "NAME=VALUE", "REV", "SECONDS", "SEED", "WORD"}
-"""Values that are not completed."""
+FREE_TEXT = {"ADDRESS", "EXPRESSION", "I/N", "JOBS", "N", "NAME=VALUE", "REV", "SECONDS", "SEED"}
 CLEAR_LINE = "\x15"
 WORDS = {
     "--rerun": "--rerun-failed",
@@ -56,7 +53,9 @@ def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     program.write_text(f'#!/bin/sh\nPYTHONPATH={PYTHON_PATH} exec {sys.executable} -m run_scenarios "$@"\n')
     program.chmod(0o755)
     for shell in SHELLS:
-        (tmp_path / f"run-scenarios.{shell}").write_text(completion(make_parser(), shell))
+        command = [str(program), "--print-completion", shell]
+        script = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        (tmp_path / f"run-scenarios.{shell}").write_text(script)
     work = tmp_path / "work"
     (work / "scenarios").mkdir(parents=True)
     (work / "scenarios/matrix.yaml").write_text(MATRIX)
@@ -90,29 +89,17 @@ def test_words_are_completed(shell: Terminal) -> None:
     assert "other.txt" not in shell.shown
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_every_option_is_in_the_script_but_those_that_no_help_lists(shell: str) -> None:
-    script = completion(make_parser(), shell)
-    for action in make_parser()._actions:
-        for option in action.option_strings:
-            name = option
-            if shell == "fish":
-                name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
-            shown = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", script.replace("run-scenarios --complete", ""))
-            assert bool(shown) == (action.help != argparse.SUPPRESS), option
-
-
-def test_each_value_is_of_a_kind_that_is_completed_or_known_not_to_be() -> None:
-    values = [action for action in make_parser()._actions if action.option_strings and action.nargs != 0]
+def test_each_value_is_completed_or_known_to_be_free_text() -> None:
+    values = [action for action in make_parser()._actions if action.nargs != 0]
     metavars = {str(action.metavar or action.dest.upper()) for action in values if not action.choices}
-    assert metavars - KINDS.keys() - {"COMPLETE"} == FREE
+    assert metavars - COMPLETERS.keys() == FREE_TEXT
 
 
-def test_candidates_of_a_file_that_is_wrong_are_none(run_command: RunSteps, place: Path) -> None:
-    (place / "wrong.yaml").write_text("scenario: 1\n")
-    run = run_command("--complete", "case", "--", "wrong.yaml")
-    assert (run.status, run.stdout, run.stderr) == (0, "", "")
+@pytest.mark.parametrize("text", ["scenario: 1\n", "jobs: [\n"])
+def test_an_invalid_file_has_no_completions(place: Path, text: str) -> None:
+    (place / "wrong.yaml").write_text(text)
+    assert list(complete_path(f"{place}/wrong.yaml::")) == []
 
 
-def test_the_command_prints_the_script_of_a_shell(run_command: RunSteps) -> None:
-    assert run_command("--print-completion", "fish").stdout == completion(make_parser(), "fish") + "\n"
+def test_the_words_to_explain_are_verbs_and_lint_codes() -> None:
+    assert {"wait-job", "RS001"} <= {*complete_word()}

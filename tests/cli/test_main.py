@@ -57,7 +57,7 @@ def test_infrastructure_outranks_a_wrong_file(run_command: RunSteps, monkeypatch
     def full(*_: object) -> None:
         raise SetupError("no space")
 
-    monkeypatch.setattr("run_scenarios.qemu.workspace.Workspace.open", full)
+    monkeypatch.setattr("run_scenarios.qemu.workspace.Workspace.create", full)
     run = run_command("wrong.yaml", "passes.yaml")
     assert run.status == 3
     assert [each.block["reason"] for each in run.points] == ["invalid-scenario", "infrastructure"]
@@ -82,7 +82,7 @@ def test_help_is_as_wide_as_the_terminal(columns: str, widest: int) -> None:
     environment = {**_environment(), "COLUMNS": columns}
     done = subprocess.run([*command.PROGRAM, "--help"], env=environment, capture_output=True, text=True, check=True)
     assert widest - 8 < max(map(len, done.stdout.splitlines())) <= widest
-    parser = "from run_scenarios.cli.options import make_parser"
+    parser = "from run_scenarios.cli.parser import make_parser"
     loaded = f"import sys; {parser}; make_parser().format_help(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", loaded], env=environment, capture_output=True, text=True, check=True)
     assert not {"shutil", "run_scenarios.collection.keyword_expression"} & {*done.stdout.split()}, (
@@ -135,7 +135,7 @@ def test_procedures_named_beside_a_scenario_are_there_for_it(run_command: RunSte
 def test_procedures_are_no_scenario_to_run(run_command: RunSteps, library: str, arguments: list[str]) -> None:
     run = run_command(*(each.format(f"{library}/procedures.yaml") for each in arguments))
     assert run.status == 2
-    assert "the file holds procedures and no scenario" in run.stderr
+    assert "this file has procedures but no scenario" in run.stderr
 
 
 def test_nothing_to_run_is_a_failed_point(run_command: RunSteps, place: Path) -> None:
@@ -493,7 +493,7 @@ def test_a_bug_of_ours_is_3_and_fit_for_an_issue(run_command: RunSteps, monkeypa
     run = run_command("passes.yaml")
     assert run.status == 3
     assert run.stdout.endswith("\nBail out! internal error: KeyError: 'oops'\n")
-    assert "This is a bug of run-scenarios" in run.stderr
+    assert "This is a bug in run-scenarios" in run.stderr
     assert "KeyError: 'oops'" in run.stderr
     assert "Python 3" in run.stderr
     assert run_command("--list", "passes.yaml").status == 3

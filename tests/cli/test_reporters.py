@@ -61,7 +61,7 @@ def test_a_report_has_its_name_once_it_is_complete_but_json_at_once(place: Path)
 def test_a_report_that_cannot_be_written_is_known_before_anything_runs(
     run_command: RunSteps, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("run_scenarios.collection.qmp_check.collect_and_check", None)
+    monkeypatch.setattr("run_scenarios.cli.run_cases.collect_and_check_qmp", None)
     run = run_command("passes.yaml", option, "no-such-directory/report")
     assert run.status == 3
     assert "no-such-directory/report" in run.stderr

@@ -28,12 +28,12 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shown(collection: Collection) -> tuple[list[str], list[str], list[str]]:
     """Return all that can be seen of a collection."""
     findings = [each.render() for each in collection.findings]
-    return findings, [each.path for each in collection.bad], [case.name() for case in collection.cases]
+    return findings, [each.path for each in collection.invalid_files], [case.name() for case in collection.cases]
 
 
 def test_several_processes_find_what_one_finds(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = shown(collect(["."]))
-    monkeypatch.setattr(module, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(module, "MIN_FILES_PER_PROCESS", 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
     assert shown(collect(["."])) == alone
     assert min(map(len, alone)) > 50

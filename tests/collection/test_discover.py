@@ -47,7 +47,7 @@ def test_a_file_is_alone_if_nothing_else_is_named(arguments: list[str], alone: b
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        ("empty", "there is no scenario in this directory"),
+        ("empty", "this directory has no scenarios"),
         ("c.yaml", "no such file"),
         ("bb.yaml", "did you mean 'b.yaml'?"),
     ],

@@ -62,13 +62,13 @@ def test_only_what_has_changed_is_audited(run_command: RunSteps, repository: Pat
 def test_nothing_changed_is_nothing_to_run(run_command: RunSteps, repository: Path) -> None:
     run = run_command("--changed", ".")
     assert run.status == 5
-    assert "nothing has changed since HEAD of 2 cases" in run.stdout
+    assert "--changed=HEAD deselects all 2 cases" in run.stdout
 
 
 def test_a_revision_that_is_not_there_is_wrong_usage(run_command: RunSteps, repository: Path) -> None:
     run = run_command("--changed=nowhere", ".")
     assert run.status == 2
-    assert "--changed: there is no revision 'nowhere'" in run.stderr
+    assert "--changed: unknown revision 'nowhere'" in run.stderr
 
 
 def test_outside_a_repository_it_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,8 @@ def test_words_are_found_in_the_name_and_the_tags(expression: str, fits: bool) -
         ("(foo", "expected 'and', 'or' or ')' here\n    (foo\n        ^"),
         ("foo)", "expected 'and' or 'or' here\n    foo)\n       ^"),
         ("or foo", "expected a word, 'not' or '(' here\n    or foo\n    ^"),
-        ('a and "b', 'this quote is not closed, or holds nothing\n    a and "b\n          ^'),
-        ("(" * 51 + "a", "nested too deep\n    " + "(" * 51 + "a\n    " + " " * 50 + "^"),
+        ('a and "b', 'this quote is empty or not closed\n    a and "b\n          ^'),
+        ("(" * 51 + "a", "the expression is nested too deeply\n    " + "(" * 51 + "a\n    " + " " * 50 + "^"),
     ],
 )
 def test_a_wrong_expression_is_shown_where_it_is_wrong(expression: str, message: str) -> None:

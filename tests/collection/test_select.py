@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_scenarios.cli.options import parse_options
 from run_scenarios.collection.collector import collect
 from run_scenarios.collection.history import History
+from run_scenarios.collection.options import SelectionOptions
 from run_scenarios.collection.select import select_cases
 from run_scenarios.qemu.builds import Build
 from run_scenarios.qemu.programs import Programs
@@ -76,11 +76,11 @@ def test_cases_are_chosen(run_command: RunSteps, options: list[str], chosen: lis
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["-k", "nosuch"], "-k 'nosuch' fits none of 7 cases"),
-        (["--tag", "grit"], "--tag grit fits none of 7 cases"),
-        (["-k", "quick", "--not-tag", "quick"], "--not-tag quick refuses the only case"),
-        (["--shard", "8/8"], "--shard 8/8 is empty: 7 cases"),
-        (["--rerun-failed"], "no case failed when last run in this directory, of 7 cases"),
+        (["-k", "nosuch"], "-k 'nosuch' deselects all 7 cases"),
+        (["--tag", "grit"], "--tag grit deselects all 7 cases"),
+        (["-k", "quick", "--not-tag", "quick"], "--not-tag quick deselects the only case"),
+        (["--shard", "8/8"], "--shard 8/8 deselects all 7 cases"),
+        (["--rerun-failed"], "--rerun-failed deselects all 7 cases: no case failed when last run in this directory"),
     ],
 )
 def test_a_filter_that_leaves_nothing_is_5_and_says_so(run_command: RunSteps, options: list[str], reason: str) -> None:
@@ -113,8 +113,8 @@ def test_a_case_named_twice_runs_once(run_command: RunSteps) -> None:
 def test_a_directory_has_no_cases_of_its_own(run_command: RunSteps) -> None:
     run = run_command("s::n=1,s=x")
     assert run.status == 2
-    assert "s::n=1,s=x:1:1: error: 's' is a directory, which has no cases" in run.stderr
-    assert "choose with -k 'n=1,s=x'" in run.stderr
+    assert "s::n=1,s=x:1:1: error: 's' is a directory, not a file with cases" in run.stderr
+    assert "use -k 'n=1,s=x'" in run.stderr
 
 
 def test_the_list_for_machines_has_what_selects_a_case(run_command: RunSteps) -> None:
@@ -141,11 +141,11 @@ def test_the_list_for_machines_has_what_selects_a_case(run_command: RunSteps) ->
     [
         ("n=3", "-D n: no case has the value 3 (integer); values: 1 (integer), 2 (integer)"),
         ("n='1'", '-D n: no case has the value "1" (string); values: 1 (integer), 2 (integer)'),
-        ("siz=1", "-D siz: no scenario here has a variable or a dimension of that name; did you mean 'size'?"),
-        ("zzz=1", "-D zzz: no scenario here has a variable or a dimension of that name; names: n, s, size, wanted"),
+        ("siz=1", "-D siz: no scenario has a variable or matrix dimension of that name; did you mean 'size'?"),
+        ("zzz=1", "-D zzz: no scenario has a variable or matrix dimension of that name; names: n, s, size, wanted"),
         ("n=[1", "-D n=[1: not valid YAML: did not find expected ',' or ']'"),
         ("n={{ 1 }}", "-D n={{ 1 }}: a mapping key must be a string"),
-        ("n='{{ 1 }}'", "-D n='{{ 1 }}': an expression; write the value out"),
+        ("n='{{ 1 }}'", "-D n='{{ 1 }}': expressions are not allowed here; write the value itself"),
     ],
 )
 def test_a_definition_that_means_nothing_is_wrong_usage(run_command: RunSteps, definition: str, message: str) -> None:
@@ -200,7 +200,7 @@ def test_durations_that_a_run_wrote_balance_the_shards(run_command: RunSteps, pl
     assert sorted(map(len, parts)) == [1, 6]
     assert ["quick"] in parts
     told = {
-        re.findall(r"shard ./2: .* must say (\w+) too", run_command("--list", *each, "--shard", "1/2", "s").stderr)[0]
+        re.findall(r"shard ./2: .* fingerprint (\w+)", run_command("--list", *each, "--shard", "1/2", "s").stderr)[0]
         for each in ([], ["--durations", "d.json"])
     }
     assert len(told) == 2
@@ -236,7 +236,10 @@ def test_what_failed_is_run_again_until_it_passes(run_command: RunSteps, place: 
 def test_what_failed_elsewhere_is_named(run_command: RunSteps) -> None:
     run_command("s")
     run = run_command("--rerun-failed", "s/quick.yaml")
-    assert (run.status, run.message) == (5, "what failed last is not among them: s/fails; of the only case")
+    assert (run.status, run.message) == (
+        5,
+        "--rerun-failed deselects the only case: none of the previously failed cases is selected (s/fails)",
+    )
 
 
 def test_each_directory_has_its_own_memory(run_command: RunSteps, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +306,7 @@ def test_rounds_are_named_and_have_one_command_to_rerun(run_command: RunSteps) -
 
 def test_an_order_can_be_had_again(run_command: RunSteps) -> None:
     first = run_command("--list", "--shuffle", "s")
-    (again,) = re.findall(r"for the same order again: (--shuffle=\w+)", first.stderr)
+    (again,) = re.findall(r"to repeat this order: (--shuffle=\w+)", first.stderr)
     assert names(run_command("--list", again, "s")) == names(first)
     assert sorted(names(first)) == sorted(names(run_command("--list", "s")))
     orders = {tuple(names(run_command("--list", f"--shuffle={seed}", "s"))) for seed in range(5)}
@@ -461,14 +464,14 @@ def test_a_file_wrong_for_one_build_runs_on_the_other(run_command: RunSteps, pla
     (place / "p.yaml").write_text(PASSES)
     run_command("--save-qmp-schema", "qmp.json")
     old = QmpChecker(schema_without("query-status", place / "qmp.json"), lambda requires, schema: "")
-    collection = collect(["p.yaml", "s/quick.yaml"], checks={"8.9.1": old})
+    collection = collect(["p.yaml", "s/quick.yaml"], checkers={"8.9.1": old})
     builds = [Build(Programs({}), label) for label in ("8.9.1", "99.0.0")]
-    selection = select_cases(parse_options(["p.yaml"]), collection, builds, History())
+    selection = select_cases(SelectionOptions(), collection, builds, History())
     assert [point.name for point in selection.points] == [
         "p.yaml (invalid on QEMU 8.9.1)",
         "p[qemu=99.0.0]",
         "s/quick[qemu=8.9.1]",
         "s/quick[qemu=99.0.0]",
     ]
-    (finding,) = selection.bad[0].diagnostics
+    (finding,) = selection.invalid_files[0].diagnostics
     assert finding.message == "there is no command 'query-status' [qemu=8.9.1]"

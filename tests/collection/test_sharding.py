@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_scenarios.collection.options import Shard
 from run_scenarios.collection.sharding import (
-    Shard,
     choose_members,
     compute_fingerprint,
     count_steps,

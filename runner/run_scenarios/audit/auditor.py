@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 from collections import Counter
@@ -32,6 +31,7 @@ from run_scenarios.core.events import (
 )
 from run_scenarios.core.signals import Interrupted
 from run_scenarios.core.source import Source
+from run_scenarios.execution.options import RunOptions
 from run_scenarios.execution.session import RunTasks, run_selection
 from run_scenarios.scenario.case import Task
 
@@ -39,28 +39,26 @@ MIN_CAP_S, CAP_FACTOR = 30.0, 10.0
 """The time limit of a mutant: a multiple of the time that the unchanged case takes, but at least `MIN_CAP_S`."""
 
 
-def run_audit(options: argparse.Namespace, selection: Selection, emit: Emit) -> Interrupted | None:
+def run_audit(
+    options: RunOptions, selection: Selection, emit: Emit, *, revision: str | None, whole_paths: Sequence[str]
+) -> Interrupted | None:
     """Run the selected cases, and then audit their files; return what stopped that early, if anything did.
 
     A file of procedures is audited only if every case that uses it is selected: each case may need another part of it.
 
+    :param revision: audit only the files that differ from this git revision.
+    :param whole_paths: files and directories whose cases are all selected.
     :raise UsageError: as `list_changed_files` does.
     :raise SetupError: as `run_selection` does.
     """
     audited = {at for task in selection.tasks for at in task.case.file.texts}
-    if options.changed is not None:
-        audited &= list_changed_files(options.changed)
-    named = _find_paths_named_entirely(options)
+    if revision is not None:
+        audited &= list_changed_files(revision)
+    named = [os.path.normpath(Path(each).absolute()) for each in whole_paths]
     entire = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, named))}
     scenarios = {task.case.file.absolute_path for task in selection.tasks}
     auditor = _Auditor(selection, emit, audited & (scenarios | entire), entire)
     return run_selection(options, auditor.selection, auditor.take_baseline_event, auditor.run_mutants)
-
-
-def _find_paths_named_entirely(options: argparse.Namespace) -> list[Path]:
-    """Return the absolute paths of the command line; none if it names single cases or variable values."""
-    is_partial = options.define or any("::" in each for each in options.paths)
-    return [] if is_partial else [Path(os.path.normpath(Path(each).absolute())) for each in options.paths]
 
 
 @dataclass

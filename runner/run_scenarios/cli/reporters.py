@@ -1,8 +1,7 @@
-"""The reports that the options ask for, and where they go. Imports options, report and signals."""
+"""Open the reports that the options ask for, and send them the events of a run."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from run_scenarios import __version__
+from run_scenarios.cli.options import ReportOptions
 from run_scenarios.core.errors import SetupError, describe_os_error
 from run_scenarios.core.events import Emit, RunAborted, RunEvent
 from run_scenarios.core.signals import Interrupted
@@ -38,54 +38,54 @@ class Broadcast:
 
 
 def make_check_reports(stderr: LineStream) -> Broadcast:
-    """Return the reports of a command that runs nothing: findings, for people and for GitHub."""
+    """Return the reports for findings alone: the console, and GitHub's annotations."""
     return Broadcast(ConsoleReport(stderr), GitHubAnnotations(stderr))
 
 
 @contextlib.contextmanager
-def reports(
-    options: argparse.Namespace, stdout: LineStream, stderr: LineStream, expected: Mapping[str, float]
+def open_reports(
+    options: ReportOptions, stdout: LineStream, stderr: LineStream, expected: Mapping[str, float]
 ) -> Iterator[Broadcast]:
-    """Yield what hands the events of a run to every report; whatever ends the run, the reports say so.
+    """Open all reports, and yield the function that sends them events; if an exception ends the run, report it too.
 
-    :param expected: seconds that cases took before, by name.
+    :param expected: the seconds that cases took before, by name.
     :raise OSError: if a report cannot be written.
-    :raise SetupError: if it cannot be begun.
+    :raise SetupError: if a report cannot be opened.
     """
     with ExitStack() as files:
         try:
             tap = files.enter_context(open_report(options.tap)) if options.tap else stdout
-            others: list[Emit] = [*_in_files(options, files), JobSummary()]
+            others: list[Emit] = [*_open_files(options, files), JobSummary()]
         except EXTERNAL_ERRORS as error:
             TapReport(stdout)(RunAborted(describe_abort(error)))
             raise
-        watched: list[Emit] = [
+        reports: list[Emit] = [
             TapReport(tap),
             *others,
             ConsoleReport(stderr),
             GitHubAnnotations(stderr),
             FailureFiles(),
         ]
-        asks = options.step or options.pause_on_failure
-        if isinstance(stderr, Screen) and not asks and not (tap is stdout and stdout.is_terminal):
+        tap_is_on_terminal = tap is stdout and stdout.is_terminal
+        if isinstance(stderr, Screen) and options.may_draw_progress and not tap_is_on_terminal:
             from run_scenarios.report.progress import Progress
 
-            watched.append(Progress(stderr, expected))
-        every = Broadcast(*watched, Summary(stderr))
+            reports.append(Progress(stderr, expected))
+        broadcast = Broadcast(*reports, Summary(stderr))
         try:
-            yield every
+            yield broadcast
         except (Exception, Interrupted) as error:
-            every(RunAborted(describe_abort(error)))
+            broadcast(RunAborted(describe_abort(error)))
             raise
 
 
-def _in_files(options: argparse.Namespace, files: ExitStack) -> Iterator[Emit]:
-    """Yield the reports beside TAP, each with its file open.
+def _open_files(options: ReportOptions, files: ExitStack) -> Iterator[Emit]:
+    """Yield the reports in files, except TAP.
 
-    :raise SetupError: if one cannot be written.
+    :raise SetupError: if a file cannot be written.
     """
     if options.junit:
-        yield files.enter_context(_junit(options.junit))
+        yield files.enter_context(_open_junit(options.junit))
     if options.html:
         from run_scenarios.report.html import HtmlReport
 
@@ -93,25 +93,26 @@ def _in_files(options: argparse.Namespace, files: ExitStack) -> Iterator[Emit]:
     if options.json:
         from run_scenarios.report.json_lines import JsonReport
 
-        stream = files.enter_context(open_report(Path(options.json), in_place=True))
+        stream = files.enter_context(open_report(options.json, in_place=True))
         yield JsonReport(stream, __version__)
 
 
 @contextlib.contextmanager
-def _junit(file: Path) -> Iterator[Emit]:
+def _open_junit(file: Path) -> Iterator[Emit]:
     from run_scenarios.report.junit import JUnitReport
 
-    with open_report(file) as stream, TemporaryFile() as waiting:
-        yield JUnitReport(stream, waiting)
+    with open_report(file) as stream, TemporaryFile() as buffer:
+        yield JUnitReport(stream, buffer)
 
 
 @contextlib.contextmanager
 def open_report(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
-    """Yield the stream for a report in a file, which gets its name only once it is complete.
+    """Yield a stream for a report, which gets its file name only once it is complete.
 
-    The report of an earlier run goes first, lest it be taken for this one's. What is no regular file is written as is.
+    The report of an earlier run is removed first, so that it cannot be mistaken for that of this run. A file that is
+    not regular, such as a FIFO, is written directly.
 
-    :param in_place: whether the file has its name at once, to be followed as it grows.
+    :param in_place: give the file its name at once, so that others can follow it.
     :raise SetupError: if the file cannot be written.
     """
     in_place = in_place or (file.exists() and not file.is_file())
@@ -132,7 +133,7 @@ def open_report(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
 
 
 def describe_abort(error: BaseException) -> str:
-    """Return why a run ended early, in a line."""
+    """Return the reason why a run ended early, in one line."""
     if isinstance(error, OSError):
         return describe_os_error(error)
     known = isinstance(error, (SetupError, Interrupted))

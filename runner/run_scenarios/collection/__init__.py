@@ -1,1 +1,1 @@
-"""From paths and options to the cases to run."""
+"""Collecting, checking and selecting cases."""

@@ -1,4 +1,4 @@
-"""One file: read, planned, linted, and its QMP checked. Imports lint, plan, qmp_check and validate."""
+"""Check one scenario file: parse it, run it dry, lint it, and check its QMP."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.source import Source, Span
 from run_scenarios.lint import lint_library, lint_scenario
 from run_scenarios.qmp.step_checker import QmpChecker
+from run_scenarios.scenario.case import Case
+from run_scenarios.scenario.dry_run import DryRun, VisitedSteps, dry_run, dry_run_procedures
 from run_scenarios.scenario.model import InvalidFile, Library, Scenario
 from run_scenarios.scenario.parser import Reader
 
@@ -21,99 +23,98 @@ MAX_FILE_CPU_S = 1.0
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What came of one file.
+    """The cases and findings of one file.
 
-    :param wrong: what is wrong, by the file that cannot be run for it, and the label of the build or "" for any.
-    :param deprecated: what QEMU says it may do without one day.
+    :param errors: by the name of the file that cannot run, and the label of the build, "" for any build.
+    :param deprecated: uses of what QEMU has deprecated.
     """
 
-    wrong: Mapping[tuple[str, str], tuple[Diagnostic, ...]] = field(default_factory=dict)
+    errors: Mapping[tuple[str, str], tuple[Diagnostic, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     deprecated: tuple[Diagnostic, ...] = ()
 
 
-def check_file(file: FoundFile, reader: Reader, checks: Mapping[str, QmpChecker], given: JsonObject) -> CheckedFile:
-    """Return what there is to run in a file, or what is wrong with it.
+def check_file(
+    file: FoundFile, reader: Reader, checkers: Mapping[str, QmpChecker], overrides: JsonObject
+) -> CheckedFile:
+    """Return the cases of a file, and its findings.
 
-    :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
-    :param given: values of variables that take the place of the scenario's own.
+    :param checkers: a QMP checker for each build, by its label.
+    :param overrides: values that replace those of the scenario's variables.
     """
     try:
         with limit_resources("checking this file", MAX_FILE_CPU_S):
-            read = reader.read(file.path, file.shown_as)
-            looked_at = _library(read, file) if isinstance(read, Library) else _look_at(read, file, given)
+            content = reader.read(file.path, file.shown_as)
+            if isinstance(content, InvalidFile):
+                return _invalid(content.path, content.diagnostics)
+            if isinstance(content, Library):
+                return _check_library(content, file)
+            checked, walks = _check_scenario(content, file, overrides)
     except LimitExceeded as error:
-        whole = Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), "split it, or loop less")
-        return CheckedFile({(file.shown_as, ""): (whole,)})
-    match read:
-        case InvalidFile() | Library():
-            return looked_at.examined
-        case Scenario():
-            return _check(read, looked_at, checks)
+        hint = "split the file, or use fewer iterations"
+        return _invalid(file.shown_as, (Diagnostic(Span(Source(file.shown_as, ""), 1, 1), str(error), hint),))
+    # Outside the time limit, because it may have to start QEMU.
+    return _check_qmp(content, checked, walks, checkers)
 
 
-@dataclass(frozen=True)
-class _LookedAt:
-    """What came of a file but for its QMP, and the dry walks through its cases."""
-
-    examined: CheckedFile
-    walks: Sequence[VisitedSteps] = ()
+def _invalid(path: str, diagnostics: Sequence[Diagnostic]) -> CheckedFile:
+    return CheckedFile({(path, ""): tuple(diagnostics)})
 
 
-def _library(library: Library, file: FoundFile) -> _LookedAt:
-    wrong, walks = dry_run_procedures(library.own.values())
-    if wrong:
-        return _LookedAt(CheckedFile({(file.shown_as, ""): tuple(wrong)}))
+def _check_library(library: Library, file: FoundFile) -> CheckedFile:
+    errors, walks = dry_run_procedures(library.own.values())
+    if errors:
+        return _invalid(file.shown_as, errors)
     warnings = tuple(lint_library(library, walks))
     if file.alone or file.selector:
         first = next(iter(library.own.values()))
-        error = scenario_error(
-            first.span, "the file holds procedures and no scenario", "name a scenario that imports it"
-        )
-        return _LookedAt(CheckedFile({(file.shown_as, ""): error.diagnostics}))
-    return _LookedAt(CheckedFile(warnings=warnings))
+        message, hint = "this file has procedures but no scenario", "run a scenario that imports it"
+        return _invalid(file.shown_as, scenario_error(first.span, message, hint).diagnostics)
+    return CheckedFile(warnings=warnings)
 
 
-def _look_at(read: Scenario | InvalidFile, file: FoundFile, given: JsonObject) -> _LookedAt:
-    if isinstance(read, InvalidFile):
-        return _LookedAt(CheckedFile({(read.path, ""): read.diagnostics}))
+def _check_scenario(
+    scenario: Scenario, file: FoundFile, overrides: JsonObject
+) -> tuple[CheckedFile, Sequence[VisitedSteps]]:
+    """Return the result of everything but the QMP check, and the steps that the dry run visited."""
     walks: Sequence[VisitedSteps] = ()
     try:
-        planned = dry_run(read, given)
+        planned = dry_run(scenario, overrides)
         walks = planned.visited
         if planned.diagnostics:
-            return _LookedAt(CheckedFile({(read.file.path, ""): tuple(planned.diagnostics)}), walks)
-        warnings = tuple(lint_scenario(read, walks))
-        return _LookedAt(CheckedFile(cases=tuple(_selected(planned, read, file)), warnings=warnings), walks)
+            return _invalid(scenario.file.path, planned.diagnostics), walks
+        warnings = tuple(lint_scenario(scenario, walks))
+        return CheckedFile(cases=tuple(_select_cases(planned, scenario, file)), warnings=warnings), walks
     except ScenarioError as error:
-        return _LookedAt(CheckedFile({(read.file.path, ""): error.diagnostics}), walks)
+        return _invalid(scenario.file.path, error.diagnostics), walks
 
 
-def _check(scenario: Scenario, looked_at: _LookedAt, checks: Mapping[str, QmpChecker]) -> CheckedFile:
-    """Add what the checks of the QMP find; not bounded, for they may have to start QEMU."""
-    before = looked_at.examined
-    wrong = {key: list(found) for key, found in before.wrong.items()}
+def _check_qmp(
+    scenario: Scenario, checked: CheckedFile, walks: Sequence[VisitedSteps], checkers: Mapping[str, QmpChecker]
+) -> CheckedFile:
+    errors = {key: list(found) for key, found in checked.errors.items()}
     deprecated: list[Diagnostic] = []
-    for label, check in checks.items():
-        found = check.check(scenario, looked_at.walks, bool(before.cases))
+    for label, checker in checkers.items():
+        found = checker.check(scenario, walks, bool(checked.cases))
         if found:
-            wrong.setdefault((scenario.file.path, label), []).extend(_labelled(each, label) for each in found)
-        deprecated += check.take_warnings()
-    by_build = {key: tuple(dict.fromkeys(found)) for key, found in wrong.items()}
-    return replace(before, wrong=by_build, deprecated=tuple(deprecated))
+            errors.setdefault((scenario.file.path, label), []).extend(_add_label(each, label) for each in found)
+        deprecated += checker.take_warnings()
+    unique = {key: tuple(dict.fromkeys(found)) for key, found in errors.items()}
+    return replace(checked, errors=unique, deprecated=tuple(deprecated))
 
 
-def _labelled(found: Diagnostic, label: str) -> Diagnostic:
+def _add_label(found: Diagnostic, label: str) -> Diagnostic:
     return replace(found, message=f"{found.message} [qemu={label}]") if label else found
 
 
-def _selected(planned: DryRun, scenario: Scenario, file: FoundFile) -> list[Case]:
+def _select_cases(planned: DryRun, scenario: Scenario, file: FoundFile) -> list[Case]:
     if not file.selector:
         return planned.cases
     chosen = [case for case in planned.cases if case.label == file.selector]
     if not chosen:
         labels = [case.label for case in planned.cases if case.label]
-        hint = did_you_mean(file.selector, labels, f"cases: {', '.join(labels) or 'one only, without a name'}")
+        others = f"cases: {', '.join(labels)}" if labels else "the file has a single case, without a name"
+        hint = did_you_mean(file.selector, labels, others)
         raise scenario_error(scenario.span, f"there is no case '{file.selector}'", hint)
     return chosen

@@ -1,7 +1,4 @@
-"""Paths on the command line to the cases to run, and the files that cannot.
-
-Imports builds, checked, discover, examine and forked.
-"""
+"""Collect the cases of scenario files, and check the files."""
 
 from __future__ import annotations
 
@@ -15,63 +12,73 @@ from types import MappingProxyType
 
 from run_scenarios.collection.check_file import CheckedFile, check_file
 from run_scenarios.collection.discover import FoundFile, discover
-from run_scenarios.collection.variable_overrides import VariableOverrides, parse_overrides
+from run_scenarios.collection.options import CollectionOptions
+from run_scenarios.collection.variable_overrides import VariableOverrides
 from run_scenarios.core.diagnostics import Diagnostic
+from run_scenarios.core.errors import SetupError, UsageError
 from run_scenarios.core.nodes import JsonObject
 from run_scenarios.core.worker_pool import map_in_order
-from run_scenarios.qemu.builds import Build
+from run_scenarios.qemu.builds import Build, find_builds_under_test
+from run_scenarios.qemu.programs import Programs
+from run_scenarios.qmp.introspection import ProgramSchemas, SavedSchemas, SchemaProvider, load_schemas
+from run_scenarios.qmp.requirements import find_unmet_requirement
+from run_scenarios.qmp.schema import QmpSchema
 from run_scenarios.qmp.step_checker import QmpChecker
 from run_scenarios.scenario.case import Case
-from run_scenarios.scenario.model import InvalidFile
+from run_scenarios.scenario.model import InvalidFile, Requirements
 from run_scenarios.scenario.parser import Reader
 
-NO_CHECKS: Mapping[str, QmpChecker] = MappingProxyType({})
-WORTH_A_PROCESS = 150
-"""How many files take as long to read as a process takes to start and to hand over what it has read."""
+NO_CHECKERS: Mapping[str, QmpChecker] = MappingProxyType({})
+MIN_FILES_PER_PROCESS = 150
+"""With fewer files, starting a process takes longer than it saves."""
 
 
 @dataclass
 class Collection:
-    """What can be run, and what cannot be.
+    """Cases that can run, and everything found wrong.
 
-    :param wrong: what is wrong with files, by their name, and the label of the one build it is wrong for or "".
-    :param builds: those that the QMP was checked on.
-    :param qemus: what the builds under test say they are.
+    :param errors: the errors of each file, by its name and the label of the build they apply to, "" for any build.
+    :param deprecated: uses of what QEMU has deprecated, one for each message.
+    :param builds: the builds that the QMP was checked against.
+    :param qemus: the versions that the builds report.
+    :param qmp_problem: why the QMP was not checked, "" if it was.
     """
 
-    definitions: VariableOverrides = field(default_factory=lambda: VariableOverrides({}))
+    paths: Sequence[str] = ()
+    overrides: VariableOverrides = field(default_factory=VariableOverrides)
     cases: list[Case] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
-    wrong: dict[tuple[str, str], dict[Diagnostic, None]] = field(default_factory=dict)
+    errors: dict[tuple[str, str], dict[Diagnostic, None]] = field(default_factory=dict)
     deprecated: dict[str, Diagnostic] = field(default_factory=dict)
     builds: tuple[Build, ...] = ()
     qemus: list[str] = field(default_factory=list)
+    qmp_problem: str = ""
 
     @property
-    def bad(self) -> list[InvalidFile]:
-        """The files that cannot be run, and why."""
-        return [InvalidFile(path, tuple(found), label) for (path, label), found in self.wrong.items()]
+    def invalid_files(self) -> list[InvalidFile]:
+        """The files that cannot run, and why."""
+        return [InvalidFile(path, tuple(found), label) for (path, label), found in self.errors.items()]
 
     @property
     def findings(self) -> list[Diagnostic]:
-        """Everything found, each once, by its place."""
-        wrong = (each for found in self.wrong.values() for each in found)
-        every = dict.fromkeys([*self.warnings, *self.deprecated.values(), *wrong])
-        return sorted(every, key=lambda each: each.sort_key)
+        """All errors and warnings, without duplicates, sorted by place."""
+        errors = (each for found in self.errors.values() for each in found)
+        unique = dict.fromkeys([*self.warnings, *self.deprecated.values(), *errors])
+        return sorted(unique, key=lambda each: each.sort_key)
 
-    def refuse(self, path: str, diagnostics: Iterable[Diagnostic], label: str = "") -> None:
-        """Add to what is wrong with a file, on the build of this label or on any."""
-        self.wrong.setdefault((path, label), {}).update(dict.fromkeys(diagnostics))
+    def add_errors(self, path: str, diagnostics: Iterable[Diagnostic], label: str = "") -> None:
+        """Add errors of a file that apply to the build of this label, or to any build."""
+        self.errors.setdefault((path, label), {}).update(dict.fromkeys(diagnostics))
 
-    def runs_on(self, case: Case, label: str) -> bool:
-        """Tell whether a case was not refused for the build of this label."""
-        return (case.file.path, label) not in self.wrong
+    def can_run(self, case: Case, label: str) -> bool:
+        """Return whether a case's file has no error for the build of this label."""
+        return (case.file.path, label) not in self.errors
 
-    def add(self, file: CheckedFile) -> None:
-        """Add what came of a file; what is deprecated is told once for each name."""
-        for (path, label), diagnostics in file.wrong.items():
-            self.refuse(path, diagnostics, label)
-        self.cases += self.definitions.restrict(file.cases)
+    def add_file(self, file: CheckedFile) -> None:
+        """Add the result of checking a file."""
+        for (path, label), diagnostics in file.errors.items():
+            self.add_errors(path, diagnostics, label)
+        self.cases += self.overrides.filter_cases(file.cases)
         self.warnings += file.warnings
         for each in file.deprecated:
             self.deprecated.setdefault(each.message, each)
@@ -79,49 +86,96 @@ class Collection:
 
 def collect(
     paths: Sequence[str],
-    definitions: Iterable[str] = (),
-    checks: Mapping[str, QmpChecker] = NO_CHECKS,
+    overrides: Iterable[str] = (),
+    checkers: Mapping[str, QmpChecker] = NO_CHECKERS,
     *,
     allow_outside: bool = False,
 ) -> Collection:
-    """Load, validate, plan and check every file the paths mean; all mistakes are collected before anything runs.
+    """Check every file that the paths mean, and collect its cases; continue after errors to find them all.
 
-    A directory without a scenario is a mistake only where something else was found.
+    A directory without a scenario is an error only if another path has one.
 
-    :param definitions: `name=value` texts: what the command line gives for variables, and wants of a matrix.
-    :param checks: what checks the QMP of scenarios, by the label of the build, "" if there is one only.
-    :param allow_outside: let the files that say so leave the case's directory.
-    :raise UsageError: if a definition cannot be read.
+    :param overrides: `NAME=VALUE` texts for variables and dimensions of matrices.
+    :param checkers: a QMP checker for each build, by its label.
+    :param allow_outside: trust the files that say `allow-outside-paths`.
+    :raise UsageError: for an override that cannot be parsed.
     """
-    collection = Collection(VariableOverrides(parse_overrides(definitions)))
+    collection = Collection(paths, VariableOverrides(overrides))
     found, missing = discover(paths)
-    for lost in missing:
-        if found or not lost.is_empty_directory:
-            collection.refuse(lost.path, (lost.diagnostic,))
-    with _no_garbage():
-        for checked in _examined(found, Reader(allow_outside=allow_outside), checks, collection.definitions.values):
-            collection.add(checked)
-    right = {case.selector: case for case in collection.cases if collection.runs_on(case, "")}
-    # A file may have been named as a whole, and for one of its cases too.
-    collection.cases = list(right.values())
+    for each in missing:
+        if found or not each.is_empty_directory:
+            collection.add_errors(each.path, (each.diagnostic,))
+    with _garbage_collection_paused():
+        for file in _check_files(
+            found, Reader.from_disk(allow_outside=allow_outside), checkers, collection.overrides.values
+        ):
+            collection.add_file(file)
+    # A case can be named twice: by its file, and by FILE::CASE.
+    unique = {case.selector: case for case in collection.cases if collection.can_run(case, "")}
+    collection.cases = list(unique.values())
     return collection
 
 
-def _examined(
-    files: Sequence[FoundFile], reader: Reader, checks: Mapping[str, QmpChecker], given: JsonObject
+def collect_and_check_qmp(options: CollectionOptions) -> Collection:
+    """Collect cases and check their QMP against each build, or against a saved schema.
+
+    If QEMU cannot be found or asked, `Collection.qmp_problem` says why.
+
+    :raise SetupError: if the saved schema cannot be read.
+    :raise UsageError: if the number of programs named for a tool does not match the number of builds.
+    """
+    if options.qmp_schema:
+        checker = make_qmp_checker(None, SavedSchemas(load_schemas(options.qmp_schema)))
+        return collect(options.paths, options.overrides, {"": checker}, allow_outside=options.allow_outside)
+    try:
+        builds = find_builds_under_test(options.programs)
+    except UsageError:
+        raise
+    except SetupError as error:
+        collection = collect(options.paths, options.overrides, allow_outside=options.allow_outside)
+        collection.qmp_problem = str(error)
+        return collection
+    schemas = {each.label: ProgramSchemas(each.programs, may_ask=options.may_start_qemu) for each in builds}
+    checkers = {each.label: make_qmp_checker(each.programs, schemas[each.label]) for each in builds}
+    collection = collect(options.paths, options.overrides, checkers, allow_outside=options.allow_outside)
+    known = [each.find("qemu", is_run=False) for each in schemas.values()]
+    collection.builds = builds
+    collection.qemus += [str(schema) for schema in known if isinstance(schema, QmpSchema)]
+    collection.qmp_problem = "; ".join(filter(None, (each.problem for each in schemas.values())))
+    return collection
+
+
+def make_qmp_checker(programs: Programs | None, schemas: SchemaProvider) -> QmpChecker:
+    """Return the QMP checker for one build.
+
+    :param programs: the programs of the build, None if there is only a saved schema.
+    """
+    return QmpChecker(schemas, lambda requires, schema: _find_unmet_requirement(requires, programs, schema))
+
+
+def _find_unmet_requirement(requires: Requirements, programs: Programs | None, schema: QmpSchema) -> str:
+    try:
+        return find_unmet_requirement(requires, programs, schema)
+    except SetupError:
+        # The run reports this for each case.
+        return ""
+
+
+def _check_files(
+    files: Sequence[FoundFile], reader: Reader, checkers: Mapping[str, QmpChecker], overrides: JsonObject
 ) -> Iterator[CheckedFile]:
-    work = partial(check_file, reader=reader, checks=checks, given=given)
-    processes = min(len(os.sched_getaffinity(0)), len(files) // WORTH_A_PROCESS)
+    check = partial(check_file, reader=reader, checkers=checkers, overrides=overrides)
+    processes = min(len(os.sched_getaffinity(0)), len(files) // MIN_FILES_PER_PROCESS)
     if processes < 2:
-        return map(work, files)
-    for check in checks.values():
-        check.load_schemas()
-    return map_in_order(work, files, processes)
+        return map(check, files)
+    for checker in checkers.values():
+        checker.load_schemas()
+    return map_in_order(check, files, processes)
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Spare Python the search for circles among the millions of values that nodes are made of: they have none."""
+def _garbage_collection_paused() -> Iterator[None]:
+    """Pause the garbage collector, which would scan millions of nodes and find no cycles."""
     if not gc.isenabled():
         yield
         return

@@ -1,4 +1,4 @@
-"""Paths on the command line to scenario files. Imports errors only."""
+"""Find the scenario files that the paths on the command line mean."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ SCENARIO_SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file to read, and the case of it that was asked for; "" for all of them.
+    """A scenario file.
 
-    :param shown_as: its name in messages and reports: relative to the current directory if it is below that.
-    :param alone: whether this file is all that the user named.
+    :param shown_as: its name in messages and reports: relative if it is below the current directory.
+    :param selector: the case that was asked for, "" for all cases.
+    :param alone: whether this is the only path that the user named.
     """
 
     path: Path
@@ -29,7 +30,7 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class MissingPath:
-    """A path that leads to no scenario file."""
+    """A path without a scenario file."""
 
     path: str
     diagnostic: Diagnostic
@@ -37,14 +38,14 @@ class MissingPath:
 
 
 def discover(arguments: Sequence[str]) -> tuple[list[FoundFile], list[MissingPath]]:
-    """Return the files that the arguments mean, each once, in the order of arguments and then of names.
+    """Return the files that the arguments mean, without duplicates, sorted within each directory.
 
     :param arguments: files, directories, and `FILE::CASE` for one case of a matrix.
     """
     found: dict[tuple[str, str], FoundFile] = {}
     missing: list[MissingPath] = []
     for argument in arguments:
-        for each in _meant_by(argument, is_all=len(arguments) == 1):
+        for each in _resolve(argument, alone=len(arguments) == 1):
             if isinstance(each, MissingPath):
                 missing.append(each)
             else:
@@ -52,41 +53,40 @@ def discover(arguments: Sequence[str]) -> tuple[list[FoundFile], list[MissingPat
     return list(found.values()), missing
 
 
-def _meant_by(argument: str, *, is_all: bool) -> Sequence[FoundFile | MissingPath]:
-    """Return what an argument means; `is_all` says that it is the only one."""
+def _resolve(argument: str, *, alone: bool) -> Sequence[FoundFile | MissingPath]:
     name, _, selector = argument.partition("::")
     path = Path(name)
     if path.is_dir() and selector:
-        hint = f"a case is in a file: name that, or choose with -k '{selector}'"
-        return [MissingPath(argument, _diagnostic(argument, f"'{name}' is a directory, which has no cases", hint))]
+        hint = f"name the file that has the case, or use -k '{selector}'"
+        return [MissingPath(argument, _diagnostic(argument, f"'{name}' is a directory, not a file with cases", hint))]
     if path.is_dir():
         here = str(Path.cwd())
-        if files := _files_below(path):
-            return [FoundFile(Path(file), _shown(file, here)) for file in files]
-        empty = _diagnostic(name, "there is no scenario in this directory", "scenarios end in .yaml")
+        if files := _find_files(path):
+            return [FoundFile(Path(file), _display(file, here)) for file in files]
+        empty = _diagnostic(name, "this directory has no scenarios", "scenario files are named *.yaml or *.yml")
         return [MissingPath(name, empty, is_empty_directory=True)]
     if path.exists():
-        return [FoundFile(path, display_path(path), selector, alone=is_all)]
-    there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    return [MissingPath(name, _diagnostic(name, "no such file or directory", did_you_mean(path.name, there)))]
+        return [FoundFile(path, display_path(path), selector, alone=alone)]
+    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    return [MissingPath(name, _diagnostic(name, "no such file or directory", did_you_mean(path.name, siblings)))]
 
 
 def describe_no_scenarios(arguments: Sequence[str]) -> str:
-    """Return what is said if the arguments lead to no scenario at all."""
+    """Return the reason why there is nothing to run or check."""
     return f"no scenarios in {' '.join(arguments)}"
 
 
 def display_path(path: Path) -> str:
-    """Return the name of a file in messages: relative to the current directory if it is below that."""
-    return _shown(os.fspath(path), str(Path.cwd()))
+    """Return the name of a file for messages: relative if it is below the current directory."""
+    return _display(os.fspath(path), str(Path.cwd()))
 
 
-def _shown(file: str, here: str) -> str:
+def _display(file: str, here: str) -> str:
     absolute = os.path.normpath(file if file.startswith("/") else f"{here}/{file}")
     return absolute.removeprefix(here.rstrip("/") + "/")
 
 
-def _files_below(directory: Path) -> list[str]:
+def _find_files(directory: Path) -> list[str]:
     files = []
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

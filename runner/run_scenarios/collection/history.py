@@ -1,6 +1,6 @@
-"""What the runs in a directory leave: which cases failed last, and how long each takes. Imports cache and model.
+"""Remember which cases failed last, and how long each case took.
 
-Kept in the cache, one file per working directory, for a case's name is relative to that.
+The history is in the cache, one file per working directory, because names of cases are relative to it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from run_scenarios.core.events import (
 )
 
 MAX_NAMES = 20_000
-UNDECIDED = (Outcome.INTERRUPTED, Outcome.INVALID)
-RAN = (Outcome.PASSED, Outcome.KNOWN_FAILURE, Outcome.UNEXPECTED_PASS, Outcome.FAILED)
+INCONCLUSIVE = (Outcome.INTERRUPTED, Outcome.INVALID)
+FINISHED = (Outcome.PASSED, Outcome.KNOWN_FAILURE, Outcome.UNEXPECTED_PASS, Outcome.FAILED)
 
 
 @dataclass(frozen=True)
 class History:
-    """What is known of cases, by name.
+    """Results of earlier runs.
 
-    :param failed: those that failed when they last ran.
-    :param durations: seconds of the last run that came to its end.
+    :param failed: the names of cases that failed when they last ran.
+    :param durations: the seconds that each case took when it last finished, by name.
     """
 
     failed: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ class History:
 
 
 def load_history(directory: Path) -> History:
-    """Return what is known of the runs in a working directory; nothing, if that cannot be read."""
+    """Return the history of a working directory; it is empty if there is none or it cannot be read."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
         kept = json.loads(locate_cache_file("runs", str(directory)).read_text(encoding="utf-8"))
         durations = {str(name): float(seconds) for name, seconds in kept["durations"].items()}
@@ -52,12 +52,13 @@ def load_history(directory: Path) -> History:
 
 
 class HistoryRecorder:
-    """Notes how the cases of a run end, and adds that to the history once the run does.
+    """Records the results of a run, and updates the history when the run ends.
 
-    A case fails if any of its rounds does. One that did not run, or was interrupted, is known as before.
+    A case fails if any of its rounds fails. The history of a case that did not run, or was interrupted, stays as it is.
 
     :param before: the history so far.
-    :param durations_file: where the seconds go too, None for nowhere; with those in `durations`, of other runs.
+    :param durations_file: a file to save durations to, None for none.
+    :param durations: durations of other cases to include in that file.
     """
 
     def __init__(
@@ -65,17 +66,17 @@ class HistoryRecorder:
     ) -> None:
         self._directory = directory
         self._before = before
-        self._file = durations_file
-        self._others = durations
+        self._durations_file = durations_file
+        self._other_durations = durations
         self._points: Sequence[TestPoint] = ()
         self._started: set[int] = set()
         self._failed: dict[str, bool] = {}
         self._durations: dict[str, float] = {}
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event.
+        """Record an event.
 
-        :raise SetupError: if the file for the durations cannot be written.
+        :raise SetupError: if the durations cannot be saved.
         """
         match event:
             case RunStarted():
@@ -84,18 +85,18 @@ class HistoryRecorder:
                 self._started.add(event.index)
             case CaseFinished(index, result) if index in self._started:
                 self._started.discard(index)
-                self._note(self._points[index].case, result.outcome, result.duration_s)
+                self._record(self._points[index].case, result.outcome, result.duration_s)
             case RunFinished() | RunStopped() | RunAborted() if self._failed:
-                self._keep()
+                self._update_history()
 
-    def _note(self, name: str, outcome: Outcome, seconds: float) -> None:
-        if outcome in UNDECIDED:
+    def _record(self, name: str, outcome: Outcome, seconds: float) -> None:
+        if outcome in INCONCLUSIVE:
             return
         self._failed[name] = outcome.is_failure or self._failed.get(name, False)
-        if outcome in RAN:
+        if outcome in FINISHED:
             self._durations[name] = round(seconds, 3)
 
-    def _keep(self) -> None:
+    def _update_history(self) -> None:
         failed = {name for name in self._before.failed if self._failed.get(name) is not False}
         failed |= {name for name, has_failed in self._failed.items() if has_failed}
         durations = {**self._before.durations, **self._durations}
@@ -104,11 +105,11 @@ class HistoryRecorder:
             content = {"directory": str(self._directory), "failed": sorted(failed), "durations": latest}
             write_json_atomically(locate_cache_file("runs", str(self._directory)), content)
         self._failed.clear()
-        if self._file:
-            self._save(self._file)
+        if self._durations_file:
+            self._save_durations(self._durations_file)
 
-    def _save(self, file: Path) -> None:
-        durations = {**self._others, **self._durations}
+    def _save_durations(self, file: Path) -> None:
+        durations = {**self._other_durations, **self._durations}
         try:
             file.write_text(json.dumps(durations, indent=0, sort_keys=True) + "\n", encoding="utf-8")
         except OSError as error:

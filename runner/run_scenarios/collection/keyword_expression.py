@@ -1,4 +1,14 @@
-"""`-k EXPRESSION`: words with `and`, `or`, `not` and parentheses. Imports nothing of ours."""
+"""Parse and evaluate keyword expressions: `-k 'mirror and not (nbd or slow)'`.
+
+The grammar is that of pytest's `-k`, with quoted words:
+
+    expression: and_expression ("or" and_expression)*
+    and_expression: not_expression ("and" not_expression)*
+    not_expression: "not" not_expression | "(" expression ")" | word
+    word: text without spaces, quotes and parentheses | '"' any text '"'
+
+A word matches a name or tag that contains it, ignoring case. Operators ignore case too.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +20,26 @@ TOKEN = re.compile(r'\s*(?:(?P<parenthesis>[()])|"(?P<quoted>[^"]+)"|(?P<word>[^
 OPERATORS = ("and", "or", "not")
 
 KeywordMatcher = Callable[[Iterable[str]], bool]
-"""Tells whether a case fits, by the texts that belong to it: its name and its tags."""
+"""Returns whether a case matches, given its name and tags."""
 
 
 class KeywordSyntaxError(ValueError):
-    """An expression cannot be read; the text shows where."""
+    """A keyword expression is invalid; the text shows where."""
 
     def __init__(self, text: str, position: int, message: str) -> None:
         super().__init__(f"{message}\n    {text}\n    {' ' * position}^")
 
 
 def parse_keyword_expression(text: str) -> KeywordMatcher:
-    """Return what an expression asks for; a word fits a text that contains it, whatever the case of letters.
+    """Return a function that evaluates an expression.
 
-    `not` binds closest, then `and`, then `or`, as in pytest's `-k`. A word in double quotes may hold anything.
-
-    :raise BadKeywords: if the expression cannot be read.
+    :raise KeywordSyntaxError: if the expression is invalid.
     """
     return _Parser(text).parse()
 
 
 class _Parser:
-    """Recursive descent over the tokens of one expression."""
+    """A recursive descent parser for one expression."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -39,48 +47,48 @@ class _Parser:
         self._depth = 0
 
     def parse(self) -> KeywordMatcher:
-        wanted = self._either()
+        matcher = self._parse_or()
         if self._peek():
-            raise self._expected("'and' or 'or'")
-        return wanted
+            raise self._make_error("'and' or 'or'")
+        return matcher
 
-    def _either(self) -> KeywordMatcher:
-        parts = [self._both()]
+    def _parse_or(self) -> KeywordMatcher:
+        parts = [self._parse_and()]
         while self._take("or"):
-            parts.append(self._both())
+            parts.append(self._parse_and())
         return lambda texts: any(part(texts) for part in parts)
 
-    def _both(self) -> KeywordMatcher:
-        parts = [self._one()]
+    def _parse_and(self) -> KeywordMatcher:
+        parts = [self._parse_not()]
         while self._take("and"):
-            parts.append(self._one())
+            parts.append(self._parse_not())
         return lambda texts: all(part(texts) for part in parts)
 
-    def _one(self) -> KeywordMatcher:
+    def _parse_not(self) -> KeywordMatcher:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise KeywordSyntaxError(self._text, self._position, "nested too deep")
+            raise KeywordSyntaxError(self._text, self._position, "the expression is nested too deeply")
         try:
             if self._take("not"):
-                wrong = self._one()
-                return lambda texts: not wrong(texts)
+                operand = self._parse_not()
+                return lambda texts: not operand(texts)
             if self._take("("):
-                return self._enclosed()
-            return self._word()
+                return self._parse_parenthesized()
+            return self._parse_word()
         finally:
             self._depth -= 1
 
-    def _enclosed(self) -> KeywordMatcher:
-        inner = self._either()
+    def _parse_parenthesized(self) -> KeywordMatcher:
+        inner = self._parse_or()
         if not self._take(")"):
-            raise self._expected("'and', 'or' or ')'")
+            raise self._make_error("'and', 'or' or ')'")
         return inner
 
-    def _word(self) -> KeywordMatcher:
+    def _parse_word(self) -> KeywordMatcher:
         found = self._peek()
         word = found and (found["quoted"] or found["word"])
         if not found or not word or (found["word"] and word.lower() in OPERATORS):
-            raise self._expected("a word, 'not' or '('")
+            raise self._make_error("a word, 'not' or '('")
         self._position = found.end()
         wanted = word.lower()
         return lambda texts: any(wanted in text.lower() for text in texts)
@@ -95,16 +103,16 @@ class _Parser:
     def _peek(self) -> re.Match[str] | None:
         """Return the next token, None at the end.
 
-        :raise BadKeywords: for a quote that nothing closes.
+        :raise KeywordSyntaxError: for a quote that is empty or not closed.
         """
         found = TOKEN.match(self._text, self._position)
         if found or not self._text[self._position :].strip():
             return found
-        raise KeywordSyntaxError(self._text, self._next(), "this quote is not closed, or holds nothing")
+        raise KeywordSyntaxError(self._text, self._token_start(), "this quote is empty or not closed")
 
-    def _next(self) -> int:
+    def _token_start(self) -> int:
         rest = self._text[self._position :]
         return self._position + len(rest) - len(rest.lstrip())
 
-    def _expected(self, what: str) -> KeywordSyntaxError:
-        return KeywordSyntaxError(self._text, self._next(), f"expected {what} here")
+    def _make_error(self, what: str) -> KeywordSyntaxError:
+        return KeywordSyntaxError(self._text, self._token_start(), f"expected {what} here")

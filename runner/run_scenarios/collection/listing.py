@@ -1,19 +1,18 @@
-"""What is printed of cases that do not run: for people, for machines, for shells. Imports task."""
+"""Format cases for `--list`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
-from run_scenarios.scenario.case import Case, Task
+from run_scenarios.scenario.case import Task
 
 
 def format_case(task: Task, *, as_json: bool) -> str:
-    """Return the line for a case: its name, or all that selects it as one JSON object.
+    """Return the name of a case, or a JSON object that describes it.
 
-    `{name, file, case, title, tags, variables, rerun}`: `case` is what stands behind `FILE::`, "" where there is no
-    matrix; `variables` maps the names of dimensions and variables to their values; `rerun` is a command. More keys may
-    come, these stay.
+    `{name, file, case, title, tags, variables, rerun}`: `case` is the part after `FILE::`, "" without a matrix;
+    `variables` has the values of variables and matrix dimensions by name; `rerun` is a command. Keys may be added;
+    these remain.
     """
     point, case = task.point, task.case
     if not as_json:
@@ -29,12 +28,3 @@ def format_case(task: Task, *, as_json: bool) -> str:
             "rerun": point.rerun,
         }
     )
-
-
-def list_completions(kind: str, cases: Iterable[Case]) -> list[str]:
-    """Return what may complete a word in a shell, a line each.
-
-    :param kind: "case" for what stands behind `FILE::`, "tag" for tags.
-    """
-    words = [case.label for case in cases] if kind == "case" else [tag for case in cases for tag in case.file.tags]
-    return [word for word in dict.fromkeys(words) if word and word.isprintable()]

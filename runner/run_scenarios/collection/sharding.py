@@ -1,7 +1,7 @@
-"""`--shard 2/5`: cases to shards of like duration, the same on every machine. Imports errors, steps.base, validate.
+"""Divide cases into shards of similar duration: `--shard 2/5`.
 
-What a shard holds follows from the cases and from files named on the command line, never from what a machine remembers:
-shards that ran on machines with different memories would leave cases out.
+A shard depends only on the cases and on files named on the command line, not on earlier runs on this machine.
+Otherwise shards that run on different machines could leave cases out.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import heapq
 import json
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from run_scenarios.collection.options import Shard
 from run_scenarios.core.errors import UsageError
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import find_calls
@@ -21,23 +21,13 @@ from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.verb import Step
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One part of so many; `number` counts from 1."""
-
-    number: int
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
-
-
 def choose_members(weights: Mapping[str, float], shard: Shard) -> frozenset[str]:
-    """Return the names in a shard: each name is in exactly one, and the shards weigh about the same.
+    """Return the names in a shard; each name is in exactly one shard, and all shards weigh about the same.
 
-    The heaviest goes first, each to the lightest shard so far (Graham's LPT rule: at most 4/3 of the best balance).
+    Each name, in order of decreasing weight, goes to the lightest shard so far (Graham's LPT rule, at most 4/3 of the
+    optimum).
 
-    :param weights: what each name weighs, in any unit.
+    :param weights: the weight of each name, in any unit.
     """
     loads = [(0.0, number) for number in range(1, shard.count + 1)]
     chosen = []
@@ -50,15 +40,15 @@ def choose_members(weights: Mapping[str, float], shard: Shard) -> frozenset[str]
 
 
 def compute_fingerprint(weights: Mapping[str, float]) -> str:
-    """Return a short text that differs for different weights: shards with the same one belong together."""
+    """Return a short hash of the weights, which is the same for shards that belong together."""
     return hashlib.sha256(json.dumps(sorted(weights.items())).encode()).hexdigest()[:8]
 
 
 def estimate_weights(steps: Mapping[str, int], durations: Mapping[str, float]) -> dict[str, float]:
-    """Return what each case weighs: its seconds, else its steps, at the pace of those whose seconds are known.
+    """Return the expected seconds of each case: as known, or estimated from its number of steps.
 
-    :param steps: how many steps each case has, by its name.
-    :param durations: seconds, by the case's name; names of no case do not matter.
+    :param steps: the number of steps of each case, by its name.
+    :param durations: known seconds, by name; other names are ignored.
     """
     paces = [durations[name] / steps[name] for name in sorted(steps) if name in durations]
     pace = statistics.median(paces) if paces else 1.0
@@ -66,31 +56,31 @@ def estimate_weights(steps: Mapping[str, int], durations: Mapping[str, float]) -
 
 
 def count_steps(scenario: Scenario) -> int:
-    """Return how many steps a scenario has, with those of the procedures it calls and each block taken once."""
-    return _count(scenario.steps, scenario.procedures, {})
+    """Return the number of steps of a scenario and the procedures it calls, counting each block once."""
+    return _count_steps(scenario.steps, scenario.procedures, {})
 
 
-def _count(steps: Iterable[Step], visible: Mapping[str, Procedure], known: dict[Procedure, int]) -> int:
+def _count_steps(steps: Iterable[Step], visible: Mapping[str, Procedure], known: dict[Procedure, int]) -> int:
     steps = tuple(steps)
-    return _written(steps) + sum(
-        _in_procedure(visible[name], known) for name, _ in find_calls(steps) if name in visible
+    return _count_written(steps) + sum(
+        _count_procedure(visible[name], known) for name, _ in find_calls(steps) if name in visible
     )
 
 
-def _written(steps: Iterable[Step]) -> int:
-    return sum(1 + _written(step.body) for step in steps)
+def _count_written(steps: Iterable[Step]) -> int:
+    return sum(1 + _count_written(step.body) for step in steps)
 
 
-def _in_procedure(procedure: Procedure, known: dict[Procedure, int]) -> int:
+def _count_procedure(procedure: Procedure, known: dict[Procedure, int]) -> int:
     if procedure not in known:
-        known[procedure] = _count(procedure.steps, procedure.visible, known)
+        known[procedure] = _count_steps(procedure.steps, procedure.visible, known)
     return known[procedure]
 
 
 def load_durations(files: Iterable[Path]) -> dict[str, float]:
-    """Return the seconds that cases took, by name, from files that `--save-durations` wrote; the last file wins.
+    """Return the seconds that cases took, by name, from files written by `--save-durations`; the last file wins.
 
-    :raise UsageError: if a file cannot be read, or is none of those.
+    :raise UsageError: if a file cannot be read or is invalid.
     """
     durations: dict[str, float] = {}
     for file in files:
@@ -100,13 +90,15 @@ def load_durations(files: Iterable[Path]) -> dict[str, float]:
             raise UsageError(f"--durations: cannot read {file}: {error.strerror}") from None
         except (ValueError, RecursionError):
             raise UsageError(f"--durations: {file} is not JSON") from None
-        durations |= _checked(content, file)
+        durations |= _check_durations(content, file)
     return durations
 
 
-def _checked(content: object, file: Path) -> dict[str, float]:
+def _check_durations(content: object, file: Path) -> dict[str, float]:
     if not isinstance(content, dict) or not all(map(_is_duration, content.values())):
-        raise UsageError(f"--durations: {file} was not written by --save-durations: a mapping of case to seconds")
+        raise UsageError(
+            f"--durations: {file} was not written by --save-durations: expected a mapping of cases to seconds"
+        )
     return content
 
 

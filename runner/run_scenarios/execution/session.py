@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import gc
@@ -20,6 +19,7 @@ from run_scenarios.core.events import CaseFinished, Emit, Failure, Outcome, Resu
 from run_scenarios.core.signals import Interrupted, ignore_stop_signals, raise_on_stop_signals, watch_stop_signals
 from run_scenarios.execution.case_runner import Settings
 from run_scenarios.execution.debugger import Debugger
+from run_scenarios.execution.options import RunOptions
 from run_scenarios.execution.scheduler import LocalPool, Pool, run_tasks
 from run_scenarios.execution.start_order import choose_start_order
 from run_scenarios.qemu.guardian import Guardian
@@ -51,7 +51,7 @@ async def _do_nothing(run_tasks: RunTasks) -> None:
 
 
 def run_selection(
-    options: argparse.Namespace, selection: Selection, emit: Emit, then: Continuation = _do_nothing
+    options: RunOptions, selection: Selection, emit: Emit, then: Continuation = _do_nothing
 ) -> Interrupted | None:
     """Run what was selected, and return what stopped the run early, if anything did.
 
@@ -67,8 +67,8 @@ def run_selection(
     gc.freeze()
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     with prepare_settings(options) as settings:
-        if options.step or options.pause_on_failure:
-            settings = replace(settings, debugger=Debugger(options.step, options.pause_on_failure, emit))
+        if options.pause_each_step or options.pause_on_failure:
+            settings = replace(settings, debugger=Debugger(options.pause_each_step, options.pause_on_failure, emit))
         _emit_start(selection, options, emit)
         try:
             stopped = asyncio.run(_run_in_pool(options, selection, settings, emit, then))
@@ -79,10 +79,10 @@ def run_selection(
     return stopped
 
 
-def _emit_start(selection: Selection, options: argparse.Namespace, emit: Emit) -> None:
+def _emit_start(selection: Selection, options: RunOptions, emit: Emit) -> None:
     began = datetime.now(UTC).isoformat(timespec="seconds")
     emit(RunStarted(selection.points, options.jobs, selection.qemus, began, options.command))
-    for index, bad in enumerate(selection.bad):
+    for index, bad in enumerate(selection.invalid_files):
         emit(CaseFinished(index, Result(Outcome.INVALID, failure=Failure(bad.diagnostics[0]))))
 
 
@@ -108,7 +108,7 @@ def run_single_task(task: Task, settings: Settings) -> Result:
 
 
 @contextlib.contextmanager
-def prepare_settings(options: argparse.Namespace) -> Iterator[Settings]:
+def prepare_settings(options: RunOptions) -> Iterator[Settings]:
     """Yield settings with a workspace, which is removed at the end.
 
     :raise SetupError: if it cannot be made.
@@ -116,17 +116,17 @@ def prepare_settings(options: argparse.Namespace) -> Iterator[Settings]:
     test_dir = Path(os.environ.get("TEST_DIR") or tempfile.gettempdir())
     guardian = Guardian.start()
     try:
-        workspace = Workspace(test_dir, options.artifacts, options.keep, guardian)
-        yield Settings(workspace, guardian, options.jobs, records_traffic=bool(options.html))
+        workspace = Workspace(test_dir, options.artifacts, options.keep_images, guardian)
+        yield Settings(workspace, guardian, options.jobs, records_traffic=options.records_traffic)
         workspace.remove()
     finally:
         guardian.stop()
 
 
 async def _run_in_pool(
-    options: argparse.Namespace, selection: Selection, settings: Settings, emit: Emit, then: Continuation
+    options: RunOptions, selection: Selection, settings: Settings, emit: Emit, then: Continuation
 ) -> Interrupted | None:
-    failures_left = 1 - len(selection.bad) if options.fail_fast else None
+    failures_left = 1 - len(selection.invalid_files) if options.fail_fast else None
     stop = watch_stop_signals()
     async with _open_pool(options, selection.tasks, settings, emit) as pool:
         tasks = choose_start_order(selection.tasks, selection.expected, pool.slots)
@@ -135,9 +135,7 @@ async def _run_in_pool(
 
 
 @contextlib.asynccontextmanager
-async def _open_pool(
-    options: argparse.Namespace, tasks: Sequence[Task], settings: Settings, emit: Emit
-) -> AsyncIterator[Pool]:
+async def _open_pool(options: RunOptions, tasks: Sequence[Task], settings: Settings, emit: Emit) -> AsyncIterator[Pool]:
     if options.cluster is None:
         yield LocalPool(settings)
         return

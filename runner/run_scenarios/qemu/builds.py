@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,10 +29,9 @@ class Build:
         return (f"qemu={self.label}",) if self.label else ()
 
 
-def builds_of(options: argparse.Namespace, *, must_be_there: bool = True) -> tuple[Build, ...]:
-    """Find the builds that the options name."""
-    named = {tool: getattr(options, tool.replace("-", "_")) for tool in TOOLS}
-    return find_builds(named, os.environ, must_exist=must_be_there)
+def find_builds_under_test(named: Mapping[str, Sequence[str]], *, must_exist: bool = True) -> tuple[Build, ...]:
+    """Find the builds by the programs named for each tool and the environment of this process; see `find_builds`."""
+    return find_builds(named, os.environ, must_exist=must_exist)
 
 
 def find_builds(
