@@ -1,4 +1,4 @@
-"""Cases on a real Dask scheduler and real worker processes, some of which are killed."""
+"""Cases on a real Dask scheduler with real worker processes, some of which are killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support import command
 from tests.support.command import PYTHON_PATH, ROOT, processes_in, start
 from tests.support.scenarios import Run
 
-# A scheduler and its workers take seconds to start, several times that on a busy machine.
+# A scheduler and its workers take seconds to start, and much longer on a busy machine.
 DEADLINE_S = 120.0
 SHIPPED = ROOT / "scenarios"
 SLOW = """\
@@ -68,23 +68,23 @@ class Cluster:
         self._says(name, "Registered to")
 
     def test_dir(self, worker: str) -> Path:
-        """Return where a worker makes the directories of its cases."""
+        """Return the parent of the directories of a worker's cases."""
         return self._base / f"{worker}.test-dir"
 
     def kill(self, worker: str) -> None:
-        """End a worker at once."""
+        """Kill a worker."""
         self._processes[worker].kill()
         self._processes[worker].wait()
 
     def close(self) -> None:
-        """End everything."""
+        """Kill everything."""
         for process in reversed(self._processes.values()):
             process.kill()
             process.wait()
         eventually(lambda: set(processes_in(self._base)) <= {os.getpid()}, "the agents to end")
 
     def is_clean(self, worker: str) -> bool:
-        """Tell whether nothing of any case is left on a worker: no process and no file but the agent's own."""
+        """Tell whether a worker has no process and no file of any case, except the agent's own directory."""
         place = self.test_dir(worker)
         return not processes_in(place) and not [each for each in place.rglob("*") if each.parent != place]
 
@@ -152,7 +152,7 @@ def test_the_report_is_that_of_a_local_run(cluster: Cluster, tmp_path: Path) -> 
     eventually(lambda: cluster.is_clean("one") and cluster.is_clean("two"), "the workers to be clean")
 
 
-def test_the_traffic_of_each_step_comes_back_for_a_page(cluster: Cluster, tmp_path: Path) -> None:
+def test_the_html_report_has_the_traffic_of_remote_cases(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "passes.yaml").write_text(PASSES)
     cluster.add_worker("only")
     for where in (("--cluster", cluster.address), ()):
@@ -167,7 +167,7 @@ def test_the_traffic_of_each_step_comes_back_for_a_page(cluster: Cluster, tmp_pa
         assert received[3].startswith('{"return": {')
 
 
-def test_an_audit_there_finds_what_one_here_does(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_remote_audit_finds_what_a_local_one_does(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "written.yaml").write_text(WRITTEN)
     cluster.add_worker("only")
     there, here = run_on(cluster, "--audit", "written.yaml"), run("--audit", "written.yaml")
@@ -179,7 +179,7 @@ def test_an_audit_there_finds_what_one_here_does(cluster: Cluster, tmp_path: Pat
     assert not list(tmp_path.glob("*kept*"))
 
 
-def test_the_cases_of_a_worker_that_dies_run_on_another(cluster: Cluster, tmp_path: Path) -> None:
+def test_the_cases_of_a_dead_worker_run_on_another(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "slow.yaml").write_text(SLOW)
     cluster.add_worker("first")
     started = start("slow.yaml", "--cluster", cluster.address)
@@ -193,7 +193,7 @@ def test_the_cases_of_a_worker_that_dies_run_on_another(cluster: Cluster, tmp_pa
     assert not processes_in(cluster.test_dir("first"))
 
 
-def test_a_case_that_two_workers_died_with_is_an_infrastructure_failure(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_case_that_lost_two_workers_is_an_infrastructure_error(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "waits.yaml").write_text(WAITS)
     (tmp_path / "passes.yaml").write_text(PASSES)
     cluster.add_worker("first")
@@ -212,7 +212,7 @@ def test_a_case_that_two_workers_died_with_is_an_infrastructure_failure(cluster:
     assert passes.ok
 
 
-def test_a_run_that_is_interrupted_leaves_nothing_on_the_workers(cluster: Cluster, tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_nothing_on_the_workers(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "waits.yaml").write_text(WAITS)
     cluster.add_worker("only")
     started = start("waits.yaml", "--cluster", cluster.address)
@@ -225,7 +225,7 @@ def test_a_run_that_is_interrupted_leaves_nothing_on_the_workers(cluster: Cluste
     eventually(lambda: cluster.is_clean("only"), "the worker to be clean")
 
 
-def test_a_worker_without_qemu_is_named(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_worker_without_qemu_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "passes.yaml").write_text(PASSES)
     cluster.add_worker("bare", QEMU_PROG="/no/such/qemu")
     result = run_on(cluster, "passes.yaml")
@@ -234,7 +234,7 @@ def test_a_worker_without_qemu_is_named(cluster: Cluster, tmp_path: Path) -> Non
     assert "Bail out!" in result.stdout
 
 
-def test_what_a_worker_has_of_qmp_is_what_counts(cluster: Cluster, tmp_path: Path) -> None:
+def test_qmp_is_checked_against_the_qemu_of_the_worker(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(WRONG)
     cluster.add_worker("only")
     (Path(tmp_path) / "empty").mkdir()
@@ -245,7 +245,7 @@ def test_what_a_worker_has_of_qmp_is_what_counts(cluster: Cluster, tmp_path: Pat
     assert result.only.block["at"]["line"] == 4
 
 
-def test_no_scheduler_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_scheduler_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "passes.yaml").write_text(PASSES)
     result = run("--cluster", "tcp://127.0.0.1:1", "passes.yaml")
@@ -254,7 +254,7 @@ def test_no_scheduler_is_said_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result.stdout.startswith("TAP version 13\n1..1\n# passes.yaml\nnot ok 1 - passes")
 
 
-def test_images_are_not_kept_on_workers() -> None:
+def test_keep_is_refused_with_a_cluster() -> None:
     result = run("--cluster", "tcp://127.0.0.1:1", "--keep", "passes.yaml")
     assert result.status == 2
     assert "--keep does not go with --cluster: the images are on the workers" in result.stderr

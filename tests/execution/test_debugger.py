@@ -1,4 +1,4 @@
-"""Pausing, on a pseudo-terminal: what is shown, the real qmp-shell in a paused VM, and how the run goes on."""
+"""`--step` and `--pause-on-failure` on a pseudo-terminal, with the real qmp-shell."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ steps:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in the test's own directory, which has a scenario that fails and one that passes."""
+    """Work in a directory with a scenario that fails and one that passes."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fails.yaml").write_text(FAILS)
     (tmp_path / "passes.yaml").write_text(PASSES)
@@ -41,7 +41,7 @@ def begin(terminal: Terminal, *arguments: str) -> None:
 
 
 def ask_shell(terminal: Terminal, typed: str) -> str:
-    """Type into the qmp-shell that the terminal shows the command for, and return what it answers."""
+    """Run the qmp-shell command that the terminal shows, with some input, and return its output."""
     line = re.search(r"^  (cd .* && )?(\S*qmp-shell \S+)$", terminal.text, re.MULTILINE)
     assert line, terminal.text
     return subprocess.run(
@@ -49,7 +49,7 @@ def ask_shell(terminal: Terminal, typed: str) -> str:
     ).stdout
 
 
-def test_a_failed_case_waits_with_its_vm_up(place: Path) -> None:
+def test_a_failed_case_pauses_with_its_vm_running(place: Path) -> None:
     with Terminal(columns=200, lines=60) as terminal:
         begin(terminal, "--pause-on-failure", "fails.yaml", "passes.yaml", "-j", "4")
         terminal.read_for("fails is paused; Enter goes on")
@@ -61,7 +61,7 @@ def test_a_failed_case_waits_with_its_vm_up(place: Path) -> None:
         assert "ok 2 - passes" in terminal.text
 
 
-def test_no_limit_strikes_while_it_waits_and_the_artifacts_tell(place: Path) -> None:
+def test_time_limits_are_suspended_during_pauses(place: Path) -> None:
     (place / "fails.yaml").write_text(FAILS.replace("3s", "1s"))
     with Terminal(columns=200, lines=60) as terminal:
         begin(terminal, "--step", "--artifacts", "kept", "fails.yaml")
@@ -96,7 +96,7 @@ def test_each_step_is_shown_before_it_runs(place: Path) -> None:
 
 
 @pytest.mark.parametrize("keys", ["q\n", "\x03"])
-def test_the_run_can_be_ended(keys: str) -> None:
+def test_the_run_can_be_stopped_at_a_prompt(keys: str) -> None:
     with Terminal(columns=200, lines=60) as terminal:
         begin(terminal, "--step", "fails.yaml", "passes.yaml")
         terminal.read_for("step 1 (launch)")
@@ -105,7 +105,7 @@ def test_the_run_can_be_ended(keys: str) -> None:
         assert "Bail out! interrupted by SIGINT" in terminal.text
 
 
-def test_a_long_path_is_no_obstacle(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directory_may_have_a_long_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = place / "test-dir" / ("d" * 100)
     monkeypatch.setenv("TEST_DIR", str(long))
     with Terminal(columns=400, lines=60) as terminal:
@@ -119,7 +119,7 @@ def test_a_long_path_is_no_obstacle(place: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("option", ["--step", "--pause-on-failure"])
-def test_somebody_must_be_there(option: str, run_command: RunSteps) -> None:
+def test_it_needs_a_terminal(option: str, run_command: RunSteps) -> None:
     run = command.run(option, "fails.yaml")
     assert run.status == 2
     assert f"{option} needs a terminal as standard input" in run.stderr

@@ -1,4 +1,4 @@
-"""What a failed case leaves beside its trace, whatever state QEMU is in; and that a passing one pays nothing for it."""
+"""The artifacts of a failed case, and those of a passing one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILS = '- assert: "{{ 1 == 2 }}"\n'
 
 @pytest.fixture
 def left(run_steps: RunSteps, tmp_path: Path) -> Any:
-    """Run steps that fail, and return the directory of what is left."""
+    """Run steps that fail, and return the directory of artifacts."""
 
     def run(steps: str, *options: str) -> Path:
         result = run_steps(steps, "--artifacts", str(tmp_path / "kept"), *options)
@@ -53,19 +53,19 @@ def test_the_state_of_each_vm_and_image_is_kept(left: Any) -> None:
     assert (kept / "reproduce.sh").stat().st_mode & stat.S_IXUSR
 
 
-def test_the_graph_is_one_for_graphviz(left: Any) -> None:
+def test_graphviz_accepts_the_graph(left: Any) -> None:
     kept = left(BITMAP + FAILS)
     drawn = subprocess.run(["dot", "-Tplain", kept / "vm.graph.dot"], capture_output=True, text=True, check=True).stdout
     assert "node0" in drawn
     assert "backing" in drawn
 
 
-def test_the_story_is_the_one_on_standard_error(run_steps: RunSteps) -> None:
+def test_failure_txt_is_the_start_of_standard_error(run_steps: RunSteps) -> None:
     run = run_steps(FAILS)
     assert run.stderr.startswith(Path(run.only.block["artifacts"], "failure.txt").read_text())
 
 
-def test_of_a_vm_that_died_the_last_replies_count(left: Any) -> None:
+def test_the_last_replies_of_a_dead_vm_are_kept(left: Any) -> None:
     kept = left(
         BITMAP
         + "- qmp: query-jobs\n- assert-bitmap: {node: node0, name: bitmap0, count: 0}\n- hmp: qemu-io node0 abort\n"
@@ -78,7 +78,7 @@ def test_of_a_vm_that_died_the_last_replies_count(left: Any) -> None:
     assert (kept / "qemu-img/d.qcow2.info.json").exists()
 
 
-def test_a_storage_daemon_has_a_state_too(left: Any) -> None:
+def test_the_state_of_a_storage_daemon_is_kept(left: Any) -> None:
     kept = left(
         """
         - create-image: {file: d.raw, size: 1M}
@@ -90,13 +90,15 @@ def test_a_storage_daemon_has_a_state_too(left: Any) -> None:
     assert "node0" in [each["node-name"] for each in content(kept / "daemon.nodes.json")["nodes"]]
 
 
-def test_a_stopped_qemu_is_not_waited_for(left: Any) -> None:
+def test_a_stopped_qemu_is_given_up(left: Any) -> None:
     kept = left(BITMAP + '- hmp: qemu-io node0 "sigraise 19"\n  timeout: 1s\n')
     assert (kept / "qemu-img/base.qcow2.info.json").exists()
     assert not (kept / "vm.graph.json").exists()
 
 
-def test_no_link_leads_out(left: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_not_inspected_if_a_link_leads_outside(
+    left: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "secret").write_text("secret")
     fake = tmp_path / "qemu-img"
     real = shutil.which("qemu-img")
@@ -106,11 +108,11 @@ def test_no_link_leads_out(left: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (kept / "qemu-img").exists()
 
 
-def test_what_goes_wrong_in_it_changes_nothing(
+def test_errors_in_the_postmortem_do_not_change_the_result(
     run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
-        raise ValueError("a bug of ours")
+        raise ValueError("a bug in run-scenarios")
 
     for name in ("query_vms", "inspect_images", "write_postmortem"):
         monkeypatch.setattr(postmortem, name, fail)
@@ -119,13 +121,13 @@ def test_what_goes_wrong_in_it_changes_nothing(
     assert Path(run.only.block["artifacts"], "trace.jsonl").exists()
 
 
-def test_a_passing_case_is_not_looked_at(run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passing_case_has_no_postmortem(run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postmortem, "write_postmortem", lambda *arguments: pytest.fail("nothing is kept"))
     assert run_steps(BITMAP).status == 0
     monkeypatch.undo()
 
 
-def test_of_a_passing_case_the_trace_and_its_replay_are_kept(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_passing_case_keeps_its_trace_and_script_on_request(run_steps: RunSteps, tmp_path: Path) -> None:
     assert run_steps(BITMAP, "--artifacts", str(tmp_path / "kept")).status == 0
     names = sorted(each.name for each in (tmp_path / "kept/case").iterdir())
     assert names == ["reproduce.sh", "trace.jsonl", "vm.stderr", "vm.stdout"]

@@ -1,4 +1,4 @@
-"""`reproduce.sh`, run by bash: it fails as the case did, at the same step, and not once the defect is gone."""
+"""`reproduce.sh` fails as the case did, at the same step, and does not fail once the defect is fixed."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ DRIVE = """
 
 @dataclass(frozen=True)
 class Broken:
-    """A scenario that fails, and a tool in which the defect is gone.
+    """A scenario that fails, and a tool without the defect.
 
     :param step: the number of the step that fails.
-    :param mended: the variable of the tool, and a script for sed that changes what it reads or writes.
-    :param reads: whether that changes what the tool reads.
+    :param fixed: the variable of the tool, and a sed script that changes its input or output.
+    :param reads: whether the sed script changes the input.
     """
 
     name: str
     steps: str
     step: int
-    mended: tuple[str, str]
+    fixed: tuple[str, str]
     reads: bool = False
 
 
@@ -221,8 +221,8 @@ BROKEN = [
 
 
 def replay(script: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run a script with a directory of its own for temporary files, and return its status and what it printed."""
-    # Directly below the temporary directory, for the path of a socket has less than 108 bytes.
+    """Run a script in a temporary directory, and return its exit status and output."""
+    # The path of a socket is limited to 107 bytes: a short path is needed.
     with tempfile.TemporaryDirectory() as temporary:
         done = subprocess.run(
             ["bash", script],
@@ -235,9 +235,9 @@ def replay(script: Path, env: Mapping[str, str] | None = None) -> tuple[int, str
     return done.returncode, done.stdout + done.stderr
 
 
-def mended(broken: Broken, place: Path) -> dict[str, str]:
-    """Return the variable for a tool in which the defect is gone: the real one, and a sed beside it."""
-    variable, script = broken.mended
+def write_fixed_tool(broken: Broken, place: Path) -> dict[str, str]:
+    """Write a tool without the defect, the real one with a sed, and return its environment variable."""
+    variable, script = broken.fixed
     tool = {variable: tool for tool, variable in TOOLS.items()}[variable]
     real = shlex.quote(find_programs({}, os.environ)[tool])
     sed = f"sed --unbuffered --expression={shlex.quote(script)}"
@@ -248,14 +248,14 @@ def mended(broken: Broken, place: Path) -> dict[str, str]:
         piped = f'while [ "$1" != -drive ]; do shift; done; {real} -machine none -nodefaults -display none -qmp stdio'
     elif not script:
         piped = f'{real} "$@"; exit 0'
-    file = place / "mended"
+    file = place / "fixed"
     file.write_text(f"#!/bin/bash\n{piped}\n")
     file.chmod(0o755)
     return {variable: str(file)}
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=[each.name for each in BROKEN])
-def test_it_fails_as_the_case_did_and_not_without_the_defect(
+def test_it_fails_as_the_case_did_until_the_defect_is_fixed(
     broken: Broken, run_steps: RunSteps, tmp_path: Path
 ) -> None:
     run = run_steps(broken.steps, "--artifacts", str(tmp_path / "kept"))
@@ -265,12 +265,12 @@ def test_it_fails_as_the_case_did_and_not_without_the_defect(
     assert step == broken.step or not broken.step
     status, printed = replay(script)
     assert (status, STEP.findall(printed)[-1]) == (1, str(step)), printed
-    status, printed = replay(script, mended(broken, tmp_path))
+    status, printed = replay(script, write_fixed_tool(broken, tmp_path))
     assert (status, STEP.findall(printed)[-1]) == (0, str(step)), printed
     subprocess.run(["shellcheck", script], check=True)
 
 
-def test_what_goes_another_way_or_cannot_be_run_is_skipped(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_deviation_or_a_missing_program_exits_with_125(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     assert replay(script, {"QEMU_IMG_PROG": "false"})[0] == 125
@@ -278,7 +278,7 @@ def test_what_goes_another_way_or_cannot_be_run_is_skipped(run_steps: RunSteps, 
     assert replay(script, {"TMPDIR": str(tmp_path / "nosuch")})[0] == 125
 
 
-def test_what_no_program_said_cannot_be_told(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_failure_that_it_cannot_judge_exits_with_125(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps('- launch\n- assert: "{{ 1 == 2 }}"\n', "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     status, printed = replay(script)
@@ -286,7 +286,7 @@ def test_what_no_program_said_cannot_be_told(run_steps: RunSteps, tmp_path: Path
     assert "cannot judge this failure from what QEMU and its tools report: the assertion is false" in printed
 
 
-def test_a_tool_that_fails_is_no_other_answer(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_tool_that_fails_otherwise_exits_with_125(run_steps: RunSteps, tmp_path: Path) -> None:
     (broken,) = [each for each in BROKEN if each.name == "what is said of an image"]
     run_steps(broken.steps, "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
@@ -295,7 +295,7 @@ def test_a_tool_that_fails_is_no_other_answer(run_steps: RunSteps, tmp_path: Pat
     assert replay(script, {"QEMU_IMG_PROG": str(tmp_path / "fails")})[0] == 125
 
 
-def test_a_qemu_that_hangs_is_given_up(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_qemu_that_hangs_exits_with_125(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     (tmp_path / "hangs").write_text("#!/bin/sh\nexec sleep 1000\n")
@@ -316,7 +316,7 @@ def test_the_images_are_kept_on_request(run_steps: RunSteps, tmp_path: Path) -> 
     assert (place / "work/d.qcow2").exists()
 
 
-def test_only_qemu_and_common_tools_are_needed(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_it_needs_only_qemu_and_common_tools(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps(BROKEN[0].steps, "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     assert not re.search(r"python|jq|socat|run-scenarios |\bfd=\d", script.read_text())
@@ -331,7 +331,7 @@ CASES = [
 ]
 
 
-def test_cases_that_pass_are_replayed_to_the_end(run_command: RunSteps, tmp_path: Path) -> None:
+def test_passing_cases_are_replayed_to_the_end(run_command: RunSteps, tmp_path: Path) -> None:
     run = run_command("--artifacts", "kept", *(SHIPPED / case for case in CASES))
     assert run.status == 0, run.stderr
     scripts = sorted((tmp_path / "kept").glob("*/reproduce.sh"))
@@ -343,15 +343,15 @@ def test_cases_that_pass_are_replayed_to_the_end(run_command: RunSteps, tmp_path
     subprocess.run(["shellcheck", *scripts], check=True)
 
 
-def test_a_case_that_passed_and_now_goes_another_way_is_bad(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_deviation_of_a_passing_case_exits_with_1(run_steps: RunSteps, tmp_path: Path) -> None:
     run_steps("- launch\n- qmp: stop\n- wait-event: STOP\n", "--artifacts", str(tmp_path / "kept"))
     (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
     sed = Broken("", "", 0, ("QEMU_PROG", '/"event": "STOP"/d'))
-    status, printed = replay(script, {**mended(sed, tmp_path), "LIMIT": "1"})
+    status, printed = replay(script, {**write_fixed_tool(sed, tmp_path), "LIMIT": "1"})
     assert status == 1, printed
 
 
-def test_nothing_of_a_name_is_run() -> None:
+def test_names_are_escaped() -> None:
     hostile = "x\n$(touch bad)`touch bad`'\"\u202e"
     records = [
         {"t": 0, "vm": None, "kind": "step", "data": {"number": 1, "verb": "v", "at": hostile, "name": hostile}},

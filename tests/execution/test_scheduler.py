@@ -1,4 +1,4 @@
-"""Cases as they run: how each can end, whatever QEMU does, and what is left of it."""
+"""How cases end, depending on what QEMU and its tools do."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.scenarios import RunSteps
 
 
 def wrapper(file: Path, script: str) -> Path:
-    """Write a program that is to be taken for QEMU."""
+    """Write a script that stands in for QEMU."""
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return file
 
 
-def test_a_crash_fails_the_case_and_the_run_goes_on(run_command: RunSteps, tmp_path: Path) -> None:
+def test_a_crash_fails_only_its_case(run_command: RunSteps, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(CRASHES)
     (tmp_path / "b.yaml").write_text("scenario: b\nsteps: [launch]\n")
     run = run_command("a.yaml", "b.yaml")
@@ -32,24 +32,24 @@ def test_a_crash_fails_the_case_and_the_run_goes_on(run_command: RunSteps, tmp_p
     assert "sigraise 11" in crashed.block["log"]
 
 
-def test_a_crash_that_no_step_meets_is_found(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_crash_after_the_last_step_fails_the_case(run_steps: RunSteps, tmp_path: Path) -> None:
     program = wrapper(tmp_path / "qemu", 'trap "" TERM; qemu-system-x86_64 "$@"; kill -SEGV $$')
     run = run_steps("- launch\n", "--qemu", str(program))
     assert (run.status, run.only.block["reason"], run.only.block["signal"]) == (1, "qemu-crash", "SIGSEGV")
     assert run.message == "VM 'vm' was killed by SIGSEGV"
 
 
-def test_a_bad_status_in_the_end_is_found(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_nonzero_exit_status_after_the_last_step_fails_the_case(run_steps: RunSteps, tmp_path: Path) -> None:
     program = wrapper(tmp_path / "qemu", 'trap "" TERM; qemu-system-x86_64 "$@"; exit 1')
     assert run_steps("- launch\n", "--qemu", str(program)).message == "VM 'vm' exited with status 1"
 
 
-def test_an_end_that_was_asked_for_is_no_crash(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_an_expected_exit_is_not_a_crash(run_steps: RunSteps, tmp_path: Path) -> None:
     program = wrapper(tmp_path / "qemu", 'trap "" TERM; qemu-system-x86_64 "$@"; exit 1')
     assert run_steps("- launch\n- qmp: quit\n- wait-exit: {status: 1}\n", "--qemu", str(program)).status == 0
 
 
-def test_a_case_without_room_is_no_failure_of_the_test(run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_infrastructure_error(run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "trace.jsonl")
 
@@ -59,14 +59,14 @@ def test_a_case_without_room_is_no_failure_of_the_test(run_steps: RunSteps, monk
     assert run.message == "No space left on device: trace.jsonl"
 
 
-def test_a_trace_that_cannot_be_written_is_no_failure_of_the_test(
+def test_an_unwritable_trace_is_an_infrastructure_error(
     run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "run_scenarios.execution.case_runner.Trace",
         lambda file, *args, **named: Trace(Path("/dev/full"), *args, **named),
     )
-    assert run_steps("- launch\n").only.ok  # Nobody would have read it.
+    assert run_steps("- launch\n").only.ok  # Without artifacts, the trace is not needed.
     run = run_steps("- launch\n", "--artifacts", str(tmp_path / "kept"))
     assert (run.status, run.only.block["reason"]) == (3, "infrastructure")
     assert run.message == "cannot write the trace: No space left on device"
@@ -74,7 +74,7 @@ def test_a_trace_that_cannot_be_written_is_no_failure_of_the_test(
     assert (failed.status, failed.only.block["reason"]) == (1, "assertion")
 
 
-def test_what_does_not_end_in_the_end_is_found(
+def test_a_qemu_that_ignores_sigterm_fails_the_case(
     run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = wrapper(tmp_path / "qemu", 'trap "" TERM; qemu-system-x86_64 "$@"; exec sleep 1000')
@@ -86,7 +86,7 @@ def test_what_does_not_end_in_the_end_is_found(
     assert run.message == "timed out after 0.2 s, waiting for vm to end after SIGTERM"
 
 
-def test_a_server_that_does_not_end_is_found(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_server_that_ignores_sigterm_fails_its_step(run_steps: RunSteps, tmp_path: Path) -> None:
     program = wrapper(tmp_path / "qemu-nbd", 'trap "" TERM; touch ready; while :; do sleep 0.1; done')
     run = run_steps(
         """
@@ -105,7 +105,7 @@ def test_a_server_that_does_not_end_is_found(run_steps: RunSteps, tmp_path: Path
     assert run.message.endswith("(stop-nbd): timed out after 0.2 s, waiting for qemu-nbd to exit after SIGTERM")
 
 
-def test_a_vm_that_died_unseen_is_named_beside_the_failure_that_came_of_it(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_an_unnoticed_crash_is_added_to_a_later_failure(run_steps: RunSteps, tmp_path: Path) -> None:
     dies = '{ until [ -e die ]; do sleep 0.01; done; kill -ABRT $$; } & exec qemu-system-x86_64 "$@"'
     program = wrapper(tmp_path / "qemu", f'case "$*" in *frail*) {dies};; *) exec qemu-system-x86_64 "$@";; esac')
     run = run_steps(
@@ -129,23 +129,23 @@ def test_a_vm_that_died_unseen_is_named_beside_the_failure_that_came_of_it(run_s
     )
 
 
-def test_a_step_says_what_it_waits_for_even_if_its_verb_does_not(run_steps: RunSteps, tmp_path: Path) -> None:
+def test_a_timeout_names_the_tool_it_waited_for(run_steps: RunSteps, tmp_path: Path) -> None:
     program = wrapper(tmp_path / "qemu-img", "exec sleep 1000")
     steps = "- launch\n- create-image: {file: d.qcow2, size: 1M}\n  timeout: 100ms\n"
     run = run_steps(steps, "--qemu-img", str(program))
     assert run.message == "step 2 (create-image): timed out after 0.1 s, waiting for qemu-img create"
 
 
-def test_a_machine_that_is_started_again_and_hangs(run_steps: RunSteps, tmp_path: Path) -> None:
-    """Its first start has been closed when the second does not greet us in time."""
-    # Elsewhere than in a case's directory it is asked what it speaks.
+def test_a_relaunched_qemu_that_hangs_times_out(run_steps: RunSteps, tmp_path: Path) -> None:
+    """The first QEMU has exited when the second does not send its greeting in time."""
+    # Outside of a case's directory, it is started to query its schema.
     script = 'case $PWD in */work) [ -e once ] && exec sleep 1000; touch once;; esac; exec qemu-system-x86_64 "$@"'
     program = wrapper(tmp_path / "qemu", script)
     run = run_steps("- launch\n- shutdown\n- launch:\n  timeout: 300ms\n", "--qemu", str(program))
     assert run.message == "step 3 (launch): timed out after 0.3 s, waiting for QEMU's QMP greeting"
 
 
-def test_an_interrupted_case_keeps_its_artifacts_only_where_asked(tmp_path: Path, test_dir: Path) -> None:
+def test_an_interrupted_case_keeps_artifacts_only_on_request(tmp_path: Path, test_dir: Path) -> None:
     (tmp_path / "w.yaml").write_text(WAITS)
     for options, kept in (([], []), (["--artifacts", str(tmp_path / "kept")], ["w"])):
         running = command.start(*options, tmp_path / "w.yaml", env={"PWD": str(tmp_path)})

@@ -33,14 +33,14 @@ def order(tasks: list[Task], expected: dict[str, float], workers: int) -> str:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 100])
-def test_what_takes_alike_starts_in_the_order_of_the_plan(tasks: list[Task], workers: int) -> None:
+def test_equally_long_cases_start_in_the_order_of_the_plan(tasks: list[Task], workers: int) -> None:
     assert order(tasks, {}, workers) == "abcdefgh"
     assert order(tasks, {"a": 2.0, "b": 2.0}, workers) == "abcdefgh"
 
 
-def test_a_long_case_starts_when_the_rest_takes_no_longer_than_it(tasks: list[Task]) -> None:
+def test_a_long_case_starts_when_the_rest_takes_no_longer(tasks: list[Task]) -> None:
     expected = dict.fromkeys("abcdefg", 1.0) | {"h": 3.0}
-    assert order(tasks, expected, 2) == "abcdhefg"  # 4 s for c and d on both, 3 s for e, f and g beside h
+    assert order(tasks, expected, 2) == "abcdhefg"  # 4 s for c and d on both, 3 s for e, f and g next to h
     assert order(tasks, expected, 1) == "abcdefgh"
 
 
@@ -49,9 +49,9 @@ def test_of_several_long_cases_the_longest_starts_first(tasks: list[Task]) -> No
     assert order(tasks, expected, 3) == "hgabcdef"
 
 
-def test_a_case_that_never_ran_is_taken_for_average(tasks: list[Task]) -> None:
+def test_a_case_that_never_ran_is_assumed_to_be_average(tasks: list[Task]) -> None:
     assert order(tasks, {"a": 1.0, "b": 5.0, "h": 9.0}, 2) == "abcdefhg"
 
 
-def test_nothing_has_an_order_too() -> None:
+def test_no_tasks() -> None:
     assert choose_start_order([], {}, 4) == []
