@@ -1,4 +1,4 @@
-"""Warnings on scenarios that are right, and yet may not say what their author means. Imports plan and validate."""
+"""Warnings about valid scenarios that may not test what their author intended."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from run_scenarios.scenario.model import Library, Scenario
 
 
 def lint_scenario(scenario: Scenario, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
-    """Return the warnings on a scenario that planning has found nothing wrong with.
+    """Return the warnings about a scenario in which the dry run found no errors.
 
-    :param walks: the dry walk through each of its cases.
+    :param walks: the dry run of each of its cases.
     """
     return _lint(make_scenario_context(scenario, walks))
 
 
 def lint_library(library: Library, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
-    """Return the warnings on a file of procedures that planning has found nothing wrong with.
+    """Return the warnings about a file of procedures in which the dry run found no errors.
 
-    :param walks: the dry walk through each of its procedures.
+    :param walks: the dry run of each of its procedures.
     """
     return _lint(make_library_context(library, walks))
 
 
-def _lint(subject: LintContext) -> list[Diagnostic]:
-    found = dict.fromkeys(each for rule in RULES for each in _findings(rule, subject))
-    return sorted(apply_suppressions(subject.source, list(found)), key=lambda each: (each.span.line, each.span.column))
+def _lint(context: LintContext) -> list[Diagnostic]:
+    found = dict.fromkeys(each for rule in RULES for each in _run_rule(rule, context))
+    return sorted(apply_suppressions(context.source, list(found)), key=lambda each: (each.span.line, each.span.column))
 
 
-def _findings(rule: Rule, subject: LintContext) -> Iterable[Diagnostic]:
-    for finding in rule.find(subject) if rule.find else ():
+def _run_rule(rule: Rule, context: LintContext) -> Iterable[Diagnostic]:
+    for finding in rule.find(context) if rule.find else ():
         yield rule.diagnostic(finding.span, finding.message, finding.hint)

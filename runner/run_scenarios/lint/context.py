@@ -1,4 +1,4 @@
-"""What rules look at: the steps of a file as written, and as the dry walks met them. Imports plan and validate."""
+"""The input of the rules: the steps of a file as written, and as the dry run visited them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from run_scenarios.syntax.render import find_variable_names
 
 @dataclass(frozen=True)
 class Finding:
-    """One place that breaks a rule, and what to do about it."""
+    """A place that breaks a rule, and a hint how to fix it."""
 
     span: Span
     message: str
@@ -27,11 +27,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class LintContext:
-    """One file.
+    """The file to check.
 
     :param scenario: None for a file of procedures.
-    :param procedures: those that the file itself declares.
-    :param walks: a dry walk through each case; in a file of procedures, through each of them.
+    :param procedures: the procedures that the file declares.
+    :param walks: the dry run of each case; for a file of procedures, of each procedure.
     """
 
     source: Source
@@ -41,59 +41,61 @@ class LintContext:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """Every step written in the file, however deep in blocks."""
+        """Every step of the file, including those in nested blocks."""
         blocks = [*(each.steps for each in self.procedures), *([self.scenario.steps] if self.scenario else [])]
         return tuple(step for block in blocks for step in walk_steps(block))
 
     @cached_property
     def unused_assignments(self) -> tuple[tuple[Step, str], ...]:
-        """Each step with a name that it sets and that nothing reads before it is gone."""
+        """Each step that sets a variable which is not read before it goes out of scope, and the variable's name."""
         found: list[tuple[Step, str]] = []
         for procedure in self.procedures:
-            found += _unread(procedure.steps, find_variable_names(procedure.returns) if procedure.returns else set())
-        return (*found, *(_unread(self.scenario.steps, set()) if self.scenario else ()))
+            found += _find_unread(
+                procedure.steps, find_variable_names(procedure.returns) if procedure.returns else set()
+            )
+        return (*found, *(_find_unread(self.scenario.steps, set()) if self.scenario else ()))
 
 
 def make_scenario_context(scenario: Scenario, walks: Iterable[VisitedSteps]) -> LintContext:
-    """Return a scenario's file, once planning has found nothing wrong with it."""
+    """Return the file of a scenario in which the dry run found no errors."""
     source = scenario.span.source
     own = tuple(each for each in scenario.procedures.values() if each.span.source == source)
     return LintContext(source, scenario, own, tuple(walks))
 
 
 def make_library_context(library: Library, walks: Iterable[VisitedSteps]) -> LintContext:
-    """Return a file of procedures, once planning has found nothing wrong with it."""
+    """Return a file of procedures in which the dry run found no errors."""
     own = tuple(library.own.values())
     return LintContext(own[0].span.source, None, own, tuple(walks))
 
 
 def walk_steps(steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield these steps and those in their blocks."""
+    """Yield these steps and the steps in their blocks."""
     for step in steps:
         yield step
         if step.body:
             yield from walk_steps(step.body)
 
 
-def _unread(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step, str]]:
-    """Go backwards through a block, for what is set in it is gone at its end, and keep what is read further on."""
+def _find_unread(steps: Sequence[Step], read_later: set[str]) -> Iterator[tuple[Step, str]]:
+    """Yield the unread assignments of a block, whose variables end with it; goes backwards through the steps."""
     needed = set(read_later)
     for step in reversed(steps):
-        if names := _set_by(step):
+        if names := _names_set_by(step):
             yield from ((step, name) for name in names if name not in needed and is_expected_to_be_used(name))
             if "when" not in step.modifiers:
                 needed -= names
         needed |= step.mentions
         if step.body:
-            yield from _unread(step.body, set())
+            yield from _find_unread(step.body, set())
 
 
-def _set_by(step: Step) -> set[str]:
+def _names_set_by(step: Step) -> set[str]:
     if step.verb is Set and isinstance(step.argument, MappingNode):
         return set(step.argument.keys())
     return {step.save} if step.save else set()
 
 
 def is_expected_to_be_used(name: str) -> bool:
-    """Tell whether a name is meant to be used."""
+    """Return whether a name that is never used deserves a warning: names that begin with `_` do not."""
     return not name.startswith("_")

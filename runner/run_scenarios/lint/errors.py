@@ -1,4 +1,4 @@
-"""Rules on expected errors. Imports subject."""
+"""Rules about expected errors."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from run_scenarios.steps.verb import Step
 from run_scenarios.steps.wait_job import WaitJob
 
 REPLY_KEYS = frozenset({"class", "desc", "status", "stdout", "stderr", "output"})
-PROBES = ("", "x", "An error, 42:\n")
+SAMPLES = ("", "x", "An error, 42:\n")
 
 
-def matches_any_error(subject: LintContext) -> Iterator[Finding]:
-    """Yield the expected errors that every error matches."""
-    for step in subject.steps:
+def matches_any_error(context: LintContext) -> Iterator[Finding]:
+    """Yield the expected errors that match every error."""
+    for step in context.steps:
         error = _expected_error(step) if step.modifiers or step.verb is WaitJob else None
         if error is not None and _matches_anything(error):
-            yield Finding(error.span, "every error matches this", "say which: {desc: {$contains: …}}")
+            yield Finding(error.span, "this matches every error", "expect a specific error: {desc: {$contains: …}}")
 
 
 def _expected_error(step: Step) -> Node | None:
@@ -29,7 +29,7 @@ def _expected_error(step: Step) -> Node | None:
 
 
 def _matches_anything(expected: Node) -> bool:
-    """Tell whether nothing that could be in the reply to a failed step, or in a part of it, would not match."""
+    """Return whether an expected value matches any error, or any value of one of an error's keys."""
     if not isinstance(expected, MappingNode) or not expected.entries:
         return False
     first = expected.entries[0]
@@ -46,7 +46,7 @@ def _is_empty_operator(operator: Entry) -> bool:
         case "$contains":
             return isinstance(operand, ScalarNode) and operand.value == ""
         case "$regex" if isinstance(operand, ScalarNode):
-            return all(re.search(str(operand.value), probe) for probe in PROBES)
+            return all(re.search(str(operand.value), sample) for sample in SAMPLES)
         case "$one-of" if isinstance(operand, SequenceNode):
             return any(map(_matches_anything, operand))
     return False

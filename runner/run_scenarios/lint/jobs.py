@@ -1,6 +1,6 @@
-"""The rule on block jobs that nobody waits for. Imports subject and plan.
+"""The rule about block jobs that are never awaited.
 
-It knows little, so it says little: a job counts as seen to wherever its id, or what might be its id, is.
+A job counts as handled by any step that contains its id, or that may contain it.
 """
 
 from __future__ import annotations
@@ -17,103 +17,101 @@ STARTING = frozenset(
     {"block-commit", "block-stream", "blockdev-backup", "blockdev-mirror", "drive-backup", "drive-mirror"}
 )
 ENDING = frozenset({"block-job-cancel", "block-job-dismiss", "job-cancel", "job-dismiss"})
-ASKING = frozenset({"query-block-jobs", "query-jobs"})
+QUERIES = frozenset({"query-block-jobs", "query-jobs"})
 
 
-def job_never_awaited(subject: LintContext) -> Iterator[Finding]:
-    """Yield the steps that start a block job of a known id which the rest of the case leaves alone."""
-    for walk in subject.walks if subject.scenario else ():
+def job_never_awaited(context: LintContext) -> Iterator[Finding]:
+    """Yield the steps that start a block job of a known id which no later step handles."""
+    for walk in context.walks if context.scenario else ():
         jobs = _Jobs()
-        for met in walk:
-            if see := SEEING.get(met.step.verb.NAME):
-                see(jobs, met)
-        for job in jobs.running:
+        for visited in walk:
+            if follow := FOLLOWED.get(visited.step.verb.NAME):
+                follow(jobs, visited)
+        for job in jobs.unhandled:
             hint = f"add '- wait-job: {job.id}'"
-            yield Finding(job.span, f"job '{job.id}' is never waited for: if it fails, nothing tells", hint)
+            yield Finding(job.span, f"no step waits for job '{job.id}': its failure would go unnoticed", hint)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A job that runs.
+    """A started job.
 
-    :param named: whether it was started with an id; the id of a job without is that of the drive, which the name of a
-        node does not tell.
+    :param has_job_id: whether it was started with `job-id`; otherwise its id is that of its drive, which may have been
+        given by node name.
     """
 
     vm: str
     id: str
-    named: bool
+    has_job_id: bool
     span: Span
 
 
 @dataclass
 class _Jobs:
-    """The jobs that nothing has seen to yet, and the ids of all that were started."""
+    """The jobs that no step has handled yet, and the ids of all started jobs."""
 
-    running: list[_Job] = field(default_factory=list)
+    unhandled: list[_Job] = field(default_factory=list)
     started: set[str] = field(default_factory=set)
 
     def start(self, job: _Job) -> None:
-        """A job begins."""
-        self.running.append(job)
+        self.unhandled.append(job)
         self.started.add(job.id)
 
-    def seen(self, vm: str | None, ids: set[str] | None = None) -> None:
-        """Forget the jobs with these ids; all that it might be about where one is not known."""
-        maybe_unnamed = ids is None or not ids <= self.started
-        self.running = [
-            job
-            for job in self.running
-            if (vm is not None and job.vm != vm)
-            or (ids is not None and job.id not in ids and (job.named or not maybe_unnamed))
+    def handle(self, vm: str | None, id_: str | None) -> None:
+        """Forget the jobs that a step may handle; None is a VM or an id that is not known before the run."""
+        self.unhandled = [
+            job for job in self.unhandled if not (vm in (None, job.vm) and (id_ is None or self._may_be(job, id_)))
         ]
 
-
-def _all_seen(jobs: _Jobs, met: VisitedStep) -> None:
-    jobs.seen(met.vm)
-
-
-def _wait_job(jobs: _Jobs, met: VisitedStep) -> None:
-    argument = met.argument
-    name = _text(argument.get("id") if isinstance(argument, MappingNode) else argument)
-    jobs.seen(met.vm, {name} if name else None)
+    def _may_be(self, job: _Job, id_: str) -> bool:
+        return job.id == id_ or (not job.has_job_id and id_ not in self.started)
 
 
-def _wait_event(jobs: _Jobs, met: VisitedStep) -> None:
-    argument = met.argument
+def _follow_exit(jobs: _Jobs, visited: VisitedStep) -> None:
+    jobs.handle(visited.vm, None)
+
+
+def _follow_wait_job(jobs: _Jobs, visited: VisitedStep) -> None:
+    argument = visited.argument
+    jobs.handle(visited.vm, _text(argument.get("id") if isinstance(argument, MappingNode) else argument))
+
+
+def _follow_wait_event(jobs: _Jobs, visited: VisitedStep) -> None:
+    argument = visited.argument
     name = _text(argument.get("name") if isinstance(argument, MappingNode) else argument)
-    if "JOB" in (name or "JOB"):
-        named = set(_texts(argument)) & jobs.started
-        jobs.seen(met.vm, named if named and not argument.dynamic else None)
+    if name is not None and "JOB" not in name:
+        return
+    ids: set[str] = set() if argument.dynamic else jobs.started.intersection(_texts(argument))
+    for id_ in ids or (None,):
+        jobs.handle(visited.vm, id_)
 
 
-def _hmp(jobs: _Jobs, met: VisitedStep) -> None:
-    texts = " ".join(_texts(met.argument))
-    if "job" in texts or "quit" in texts or met.argument.dynamic:
-        jobs.seen(met.vm)
+def _follow_hmp(jobs: _Jobs, visited: VisitedStep) -> None:
+    texts = " ".join(_texts(visited.argument))
+    if "job" in texts or "quit" in texts or visited.argument.dynamic:
+        jobs.handle(visited.vm, None)
 
 
-def _qmp(jobs: _Jobs, met: VisitedStep) -> None:
-    message = met.argument
+def _follow_qmp(jobs: _Jobs, visited: VisitedStep) -> None:
+    message = visited.argument
     if not isinstance(message, MappingNode):
-        _command(jobs, met, _text(message), None)
+        _follow_command(jobs, visited, _text(message), None)
         return
     name = message.entry("execute") or message.entry("exec-oob")
-    _command(jobs, met, _text(name.value) if name else None, message.get("arguments"))
+    _follow_command(jobs, visited, _text(name.value) if name else None, message.get("arguments"))
 
 
-def _command(jobs: _Jobs, met: VisitedStep, name: str | None, arguments: Node | None) -> None:
+def _follow_command(jobs: _Jobs, visited: VisitedStep, name: str | None, arguments: Node | None) -> None:
     if name == "transaction":
         for action in _actions(arguments):
-            _start(jobs, met, _text(action.get("type")), action.get("data"))
+            _follow_start(jobs, visited, _text(action.get("type")), action.get("data"))
     elif name in ENDING:
         given = arguments if isinstance(arguments, MappingNode) else None
-        id_ = _text(given.get("id") or given.get("device")) if given else None
-        jobs.seen(met.vm, {id_} if id_ else None)
-    elif name is None or name == "quit" or (name in ASKING and (met.step.expect is not None or met.step.save)):
-        jobs.seen(met.vm)
+        jobs.handle(visited.vm, _text(given.get("id") or given.get("device")) if given else None)
+    elif name is None or name == "quit" or (name in QUERIES and (visited.step.expect is not None or visited.step.save)):
+        jobs.handle(visited.vm, None)
     else:
-        _start(jobs, met, name, arguments)
+        _follow_start(jobs, visited, name, arguments)
 
 
 def _actions(arguments: Node | None) -> Iterator[MappingNode]:
@@ -123,13 +121,13 @@ def _actions(arguments: Node | None) -> Iterator[MappingNode]:
             yield action
 
 
-def _start(jobs: _Jobs, met: VisitedStep, name: str | None, arguments: Node | None) -> None:
+def _follow_start(jobs: _Jobs, visited: VisitedStep, name: str | None, arguments: Node | None) -> None:
     if name not in STARTING or not isinstance(arguments, MappingNode):
         return
     given = arguments.get("job-id")
     id_ = _text(given if given is not None else arguments.get("device"))
-    if id_ and met.vm is not None and met.is_certain and met.step.error is None:
-        jobs.start(_Job(met.vm, id_, given is not None, met.locate(met.step.span)))
+    if id_ and visited.vm is not None and visited.is_certain and visited.step.error is None:
+        jobs.start(_Job(visited.vm, id_, given is not None, visited.locate(visited.step.span)))
 
 
 def _text(node: Node | None) -> str | None:
@@ -148,12 +146,12 @@ def _texts(node: Node) -> Iterator[str]:
                 yield from _texts(entry.value)
 
 
-SEEING: dict[str, Callable[[_Jobs, VisitedStep], None]] = {
-    "hmp": _hmp,
-    "kill": _all_seen,
-    "qmp": _qmp,
-    "shutdown": _all_seen,
-    "wait-event": _wait_event,
-    "wait-exit": _all_seen,
-    "wait-job": _wait_job,
+FOLLOWED: dict[str, Callable[[_Jobs, VisitedStep], None]] = {
+    "hmp": _follow_hmp,
+    "kill": _follow_exit,
+    "qmp": _follow_qmp,
+    "shutdown": _follow_exit,
+    "wait-event": _follow_wait_event,
+    "wait-exit": _follow_exit,
+    "wait-job": _follow_wait_job,
 }

@@ -1,6 +1,6 @@
-"""The table of rules. A new rule is a function beside its like, its entry in `RULES`, and its files in `tests/lint/`.
+"""The table of rules. A new rule is a function in this package, an entry in `RULES`, and files in `tests/lint/`.
 
-Codes are stable: one that is no longer used is not given to another rule.
+Codes are stable: the code of a removed rule is not reused.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from run_scenarios.lint.names import (
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, with what a user should know of it.
+    """One rule and its documentation.
 
     :param explanation: a paragraph of Markdown.
-    :param bad: steps, or further keys of a scenario, that break it; in YAML.
-    :param good: the same, mended.
-    :param find: what finds it in a file; None for the rules on silencing comments, which `silence` finds.
+    :param bad: steps, or keys of a scenario, that break it; in YAML.
+    :param good: the same steps or keys, corrected.
+    :param find: finds its violations in a file; None for the rules about suppressions, see `apply_suppressions`.
     """
 
     code: str
@@ -42,47 +42,47 @@ class Rule:
     find: Callable[[LintContext], Iterable[Finding]] | None = None
 
     def diagnostic(self, span: Span, message: str, hint: str) -> Diagnostic:
-        """Return a place that breaks the rule, as a warning."""
+        """Return a warning about a place that breaks the rule."""
         return Diagnostic(span, message, hint, "warning", self.code)
 
 
 NO_REASON = Rule(
     "RS011",
-    "silenced-without-reason",
+    "suppression-without-reason",
     """
-A comment silences a rule and does not say why. Whoever comes to the line later cannot tell whether the reason still
-holds. Write it behind the code.
+A comment suppresses a rule without giving a reason, so a later reader cannot tell whether the suppression is still
+justified. Write the reason after the code.
 """,
     """
 - compare: [a.qcow2, a.qcow2]  # lint: RS009
 """,
     """
-- compare: [a.qcow2, a.qcow2]  # lint: RS009 two readers at a time must not be in each other's way
+- compare: [a.qcow2, a.qcow2]  # lint: RS009 concurrent readers must not conflict
 """,
 )
 UNKNOWN_CODE = Rule(
     "RS012",
-    "silenced-unknown-rule",
+    "suppression-of-unknown-rule",
     """
-A comment names a rule that does not exist, so it silences nothing. It names one rule by its code, in capitals; a second
-rule on the same line takes a second comment, on the line above.
+A comment names a rule that does not exist, so it suppresses nothing. A comment names one rule by its code, in capitals;
+to suppress a second rule on the same line, add a second comment on the line above.
 """,
     """
-- compare: [a.qcow2, a.qcow2]  # lint: RS9 two readers at a time must not be in each other's way
+- compare: [a.qcow2, a.qcow2]  # lint: RS9 concurrent readers must not conflict
 """,
     """
-- compare: [a.qcow2, a.qcow2]  # lint: RS009 two readers at a time must not be in each other's way
+- compare: [a.qcow2, a.qcow2]  # lint: RS009 concurrent readers must not conflict
 """,
 )
-NOT_NEEDED = Rule(
+UNUSED = Rule(
     "RS013",
-    "silenced-in-vain",
+    "unused-suppression",
     """
-A comment silences a rule on a line that does not break it. Either the line was mended and the comment is left over, or
-it stands on the wrong line: it is about the line it is on, or about the next one if it is alone on its own.
+A comment suppresses a rule on a line that does not break it. Either the line was fixed and the comment remained, or the
+comment is on the wrong line: it applies to its own line, or to the next line if nothing else is on its line.
 """,
     """
-- compare: [a.qcow2, b.qcow2]  # lint: RS009 two readers at a time must not be in each other's way
+- compare: [a.qcow2, b.qcow2]  # lint: RS009 concurrent readers must not conflict
 """,
     """
 - compare: [a.qcow2, b.qcow2]
@@ -94,10 +94,10 @@ RULES = (
         "RS001",
         "any-error-expected",
         """
-An expected error that every error matches passes for whatever reason the step fails, a misspelt argument included. Say
-which error is meant: `desc: {$contains: …}` for QMP, `stderr: {$contains: …}` for a tool, the text itself for
-`wait-job`. `{$any: true}`, `{$contains: ""}` and `{$regex: .*}` match everything, alone or as all there is for `class`,
-`desc`, `status`, `stdout`, `stderr` and `output`.
+An expected error that matches every error lets the step fail for any reason, including a misspelt argument. Expect a
+specific error: `desc: {$contains: …}` for QMP, `stderr: {$contains: …}` for a tool, the text itself for `wait-job`.
+`{$any: true}`, `{$contains: ""}` and `{$regex: .*}` match everything, whether alone or as the only values expected for
+`class`, `desc`, `status`, `stdout`, `stderr` and `output`.
 """,
         """
 - launch
@@ -115,9 +115,9 @@ which error is meant: `desc: {$contains: …}` for QMP, `stderr: {$contains: …
         "RS002",
         "unquoted-expression",
         """
-An expression outside quotes. Where a value begins with `{{`, YAML reads a mapping: that is an error, which carries this
-code. Further on in a text YAML lets it pass, until somebody writes the mapping around it on one line, where a brace
-ends the text, or a `#` or `: ` gets into it: that is a warning. Write it in quotes, always.
+An expression without quotes. If a value begins with `{{`, YAML reads a mapping: that is an error with this code. Later
+in a plain scalar, YAML accepts it, but it breaks once the surrounding mapping is written on one line, where a brace
+ends the scalar, or once the text contains ` #` or `: `: that is a warning. Always put expressions in quotes.
 """,
         """
 - set: {number: 0}
@@ -133,9 +133,9 @@ ends the text, or a `#` or `: ` gets into it: that is a warning. Write it in quo
         "RS003",
         "saved-value-unused",
         """
-`save` keeps a step's result in a variable, and nothing reads it before the variable is set anew or its block ends;
-what is saved within `for-each`, `eventually` or a procedure is gone at its end. Often an assertion on the result was
-meant, or the name is misspelt further on. A name that begins with `_` is not reported.
+`save` stores a step's result in a variable that is not read before it is set again or its block ends; variables saved
+inside `for-each`, `eventually` or a procedure end with it. Often an assertion on the result is missing, or the name is
+misspelt where it is used. Names that begin with `_` are not reported.
 """,
         """
 - launch
@@ -155,9 +155,9 @@ meant, or the name is misspelt further on. A name that begins with `_` is not re
         "RS004",
         "variable-unused",
         """
-A variable of `variables`, `set` or `for-each` that nothing reads before it is set anew or its block ends. In a
-`for-each` this means that every round does the same: often the variable was meant in one of the steps. A name that
-begins with `_` is not reported, so `for-each: {_round: [1, 2, 3]}` says that repeating is all that is meant.
+A variable of `variables`, `set` or `for-each` that is not read before it is set again or its block ends. In a
+`for-each`, every iteration then does the same: often one of the steps should use the variable. Names that begin with
+`_` are not reported: `for-each: {_round: [1, 2, 3]}` just repeats its steps.
 """,
         """
 - for-each: {drive: [drive0, drive1]}
@@ -175,8 +175,8 @@ begins with `_` is not reported, so `for-each: {_round: [1, 2, 3]}` says that re
         "RS005",
         "parameter-unused",
         """
-A parameter that neither the steps of its procedure nor its `returns` read: callers give a value that changes nothing.
-Often the procedure has a fixed value where the parameter was meant. A name that begins with `_` is not reported.
+A parameter that is read neither by the steps of its procedure nor by its `returns`, so its argument has no effect.
+Often the procedure has a fixed value instead of the parameter. Names that begin with `_` are not reported.
 """,
         """
 procedures:
@@ -204,8 +204,8 @@ steps:
         "RS006",
         "procedure-unused",
         """
-A procedure in a scenario that its steps never call, neither themselves nor through other procedures. Procedures in a
-file of their own are there for whoever imports them, and not reported.
+A procedure of a scenario that its steps never call, directly or through other procedures. Procedures in a file without
+a scenario are meant for other files to import, and are not reported.
 """,
         """
 procedures:
@@ -231,10 +231,10 @@ steps:
         "RS007",
         "job-never-awaited",
         """
-A step starts a block job, and nothing in the case waits for that job, cancels it, or ends the VM. If the job fails, its
-`BLOCK_JOB_ERROR` stays unseen; if it is slow, what follows races with it. `wait-job` follows it to its end. Only jobs
-whose id is known before the run are reported, and only if no step could be about them: a `wait-event` on job events, a
-`query-jobs` with `expect` or `save`, `shutdown` and `kill` all count as seeing to it.
+A step starts a block job, and no later step of the case waits for the job, cancels it, or stops the VM. If the job
+fails, its `BLOCK_JOB_ERROR` goes unnoticed; if it is slow, the following steps race with it. `wait-job` follows a job
+to its end. Only jobs whose id is known before the run are reported, and only if no step might handle them:
+`wait-event` for an event of jobs, `query-jobs` with `expect` or `save`, `shutdown` and `kill` all count.
 """,
         """
 - launch:
@@ -259,10 +259,10 @@ whose id is known before the run are reported, and only if no step could be abou
         "RS008",
         "nothing-asserted",
         """
-The last step of a scenario, or every step of it, asserts nothing: nobody would notice if it did something else than it
-is meant to. What asserts is `expect` or `error` beside a step, `read`, `compare`, `check-image`, `eventually`,
-`shutdown`, and the verbs that begin with `assert` or `wait`; of a `call` or a `for-each`, any step within. `kill` and
-`stop-nbd` at the end are passed over.
+The last step of a scenario, or every step, asserts nothing, so a wrong effect would go unnoticed. Steps with `expect`
+or `error` assert something, and so do `read`, `compare`, `check-image`, `eventually`, `shutdown` and the verbs that
+begin with `assert` or `wait`; `call` and `for-each` do if one of their steps does. `kill` and `stop-nbd` at the end
+are ignored.
 """,
         """
 - create-image: {file: a.qcow2, size: 1M}
@@ -281,8 +281,8 @@ is meant to. What asserts is `expect` or `error` beside a step, `read`, `compare
         "RS009",
         "compared-with-itself",
         """
-A `compare` of an image with itself, in the same format, finds them identical whatever is in it. In a loop or a
-procedure it is reported only if it does so every time. As a probe of qemu-img itself it may be meant: silence it then.
+Comparing an image with itself, in the same format, always finds it identical. In a loop or a procedure, the step is
+reported only if it does so every time. It may be intended as a test of qemu-img itself: suppress the rule then.
 """,
         """
 - compare: [drive0.qcow2, drive0.qcow2]
@@ -296,8 +296,8 @@ procedure it is reported only if it does so every time. As a probe of qemu-img i
         "RS010",
         "dimension-unused",
         """
-A dimension of the matrix that no step reads: it multiplies the cases, and they are all the same. A name that begins
-with `_` is not reported, so `_round: [1, 2, 3]` says that repeating is all that is meant.
+A dimension of the matrix that no step reads, so it only repeats the same cases. Names that begin with `_` are not
+reported: `_round: [1, 2, 3]` just repeats the case.
 """,
         """
 matrix:
@@ -317,6 +317,6 @@ steps:
     ),
     NO_REASON,
     UNKNOWN_CODE,
-    NOT_NEEDED,
+    UNUSED,
 )
 BY_CODE = {rule.code: rule for rule in RULES}
