@@ -7,7 +7,7 @@ depend on a running QEMU.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -179,7 +179,7 @@ class _BudgetExceeded(Exception):
     """The dry run has visited more than `MAX_STEPS` steps."""
 
 
-@dataclass(frozen=True, slots=True)
+@unchecked_frozen
 class _Position:
     """The place of a step in a dry run: how deep in blocks, and the last two fields of `VisitedStep`."""
 
@@ -233,11 +233,11 @@ class _Visitor:
         if isinstance(when, ScalarNode) and when.value is False:
             return
         bound = bind_step(step, scope)
-        position = replace(position, is_certain=position.is_certain and isinstance(when, ScalarNode | None))
-        self._record(step, bound.argument, bound.verb, modifiers, position)
+        is_certain = position.is_certain and isinstance(when, ScalarNode | None)
+        here = _Position(position.depth, position.outermost, is_certain)
+        self._record(step, bound.argument, bound.verb, modifiers, here)
         if isinstance(bound.verb, ControlFlowVerb):
-            is_certain = position.is_certain and _runs_body_once(bound.verb)
-            inside = replace(position, depth=position.depth + 1, is_certain=is_certain)
+            inside = _Position(here.depth + 1, here.outermost, is_certain and _runs_body_once(bound.verb))
             for block in bound.verb.unfold(scope, step.body):
                 self._visit_block(block, inside)
 
