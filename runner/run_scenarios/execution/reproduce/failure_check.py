@@ -79,16 +79,16 @@ def _check_crash(writer: ScriptWriter, point: FailurePoint, crash: Action) -> li
 
 
 def _check_action(writer: ScriptWriter, step: RecordedStep, action: Action, failure: JsonObject) -> list[str]:
-    said = str(failure["message"]).partition(" did not succeed: ")[2]
+    quoted = _find_quoted_line(action.printed, failure)
     match action.kind:
         case "command":
             line = writer.write_action(action, step, "any")[0]
-            if said and said in action.printed:
-                return [line, f"failed_if_printed {shlex.quote(said)}"]
+            if quoted:
+                return [line, f"failed_if_printed {shlex.quote(quoted)}"]
             kind = "error" if action.outcome and "error" in action.outcome else "return"
             return [line, f"failed_if {kind} {shlex.quote(_make_pattern(action.outcome, failure))}"]
         case "run":
-            text = said if said and said in action.printed else _find_member(failure, action.printed)
+            text = quoted or _find_member(failure, action.printed)
             words = [str(action.outcome), *([text] if text else [])]
             return [*writer.write_action(action, step, "any"), f"failed_if_status {shlex.join(words)}"]
         case "event" if step.verb == "wait-job":
@@ -179,6 +179,12 @@ def _make_name_pattern(text: str, member: str) -> str:
     within = re.search(rf"\{{([^{{}}]*){re.escape(member)}", text)
     name = re.search(r'"(?:name|id|node-name|device)": "[^"]*"', within[1]) if within else None
     return f"{_escape_regex(name[0])}[^{{}}]*" if name else ""
+
+
+def _find_quoted_line(printed: str, failure: JsonObject) -> str:
+    """Return the line of an output that the message ends with, "" if it quotes none."""
+    lines = (line.strip() for line in printed.splitlines())
+    return next((line for line in lines if line and str(failure["message"]).endswith(f": {line}")), "")
 
 
 def _find_member(failure: JsonObject, text: str) -> str:
