@@ -79,7 +79,7 @@ ATTACKS = {
     "rounded": (assignments("1.5 | round(999999999)"), "no number has more than 20 digits"),
     "hexadecimal": (assignments("('f' * 60000) | int(base=16)"), "more than 1024 bits"),
     "doubled": (assignments("[1, 1]", *["[a, a]"] * 40), "more than 20000 values"),
-    "mentioned": (assignments("[1] * 19000", f"[{', '.join(['a'] * 2000)}]"), "too large to be mentioned 2000 times"),
+    "mentioned": (assignments("[1] * 19000", f"[{', '.join(['a'] * 2000)}]"), "too large to be used 2000 times"),
     "copied": (
         assignments("[1] * 19000", "(([[]] * 19000) | map('first') | map('default', a) | map('list') | list)"),
         "takes more than",

@@ -11,7 +11,7 @@ from run_scenarios.core.nodes import JsonValue
 from run_scenarios.scenario.file_schema import MODIFIERS
 from run_scenarios.steps import VERBS
 from run_scenarios.syntax.matchers import OPERATORS
-from run_scenarios.syntax.render import ENVIRONMENT
+from run_scenarios.syntax.sandbox import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 NASTY = [

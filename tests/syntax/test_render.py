@@ -8,7 +8,8 @@ import pytest
 from run_scenarios.core.errors import ScenarioError
 from run_scenarios.core.nodes import UNKNOWN, ExpressionNode, UnknownNode, from_json, to_json, to_partial
 from run_scenarios.core.source import Source, Span
-from run_scenarios.syntax.render import parse_byte_size, render
+from run_scenarios.syntax.render import render
+from run_scenarios.syntax.sizes import parse_byte_size
 from run_scenarios.syntax.yaml_loader import load_text
 
 
@@ -65,15 +66,15 @@ def test_a_value_has_its_native_type(text: str, value: object) -> None:
         ("{{ l.append }}", "a list has no 'append'"),
         ("{{ l[5] }}", "there is no item 5 in a list of length 2"),
         ("{{ [a] | map(attribute='__class__') | list }}", "a string has no '__class__'"),
-        ("{{ self }}", "'self' means nothing here"),
-        ("{{ '%s' % a }}", "'%' formats no text"),
+        ("{{ self }}", "'self' is not available in expressions"),
+        ("{{ '%s' % a }}", "'%' does not format text"),
         ("{{ 'a' * 10 ** 9 }}", "too large"),
         ("{{ [1] * 10 ** 9 }}", "too large"),
         ("{{ 9 ** (9 ** 9) }}", "too large"),
         ("{{ 2 ** 2000 }}", "too large"),
         ("{{ 1e308 * 10 }}", "JSON has no number 'inf'"),
         ("{{ 1e400 }}", "a number is too large"),
-        ("x{{ 1e308 / 1e-10 }}", "the result is no number"),
+        ("x{{ 1e308 / 1e-10 }}", "the result is not a number"),
         ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "nested too deep"),
         ("{{ 1" + " + 1" * 2000 + " }}", "nested too deep"),
         ("{{ 1 }}" * 101, "more than 100 parts"),
@@ -81,7 +82,7 @@ def test_a_value_has_its_native_type(text: str, value: object) -> None:
         ("{{ 1 }}" + " " * 10_000, "longer than 8192 characters"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ l }}!", "a list cannot become part of a text"),
-        ("{{ omit }}", "'omit' leaves out a key"),
+        ("{{ omit }}", "'omit' can only be the value of a key"),
         ("{{ omit }}!", "'omit' leaves out a whole key"),
         ("{{ {1: 2} }}", "a key of a mapping is a string"),
         ("{{ b }}", "'b' is not set"),

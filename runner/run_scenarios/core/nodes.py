@@ -128,6 +128,13 @@ def make_mapping(span: Span, entries: tuple[Entry, ...]) -> MappingNode:
     return MappingNode(span, entries, False)
 
 
+def list_children(node: Node) -> list[tuple[str | int, Node]]:
+    """Return the values of a mapping by their keys, the items of a sequence by their indices, nothing for others."""
+    if isinstance(node, MappingNode):
+        return [(entry.key, entry.value) for entry in node]
+    return list(enumerate(node)) if isinstance(node, SequenceNode) else []
+
+
 def to_json(node: Node) -> JsonValue:
     """Return the bare value of a node.
 

@@ -28,7 +28,7 @@ from run_scenarios.qmp.schema import (
     QmpSchema,
 )
 from run_scenarios.syntax.matchers import OPERATORS
-from run_scenarios.syntax.render import parse_byte_size
+from run_scenarios.syntax.sizes import parse_byte_size
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -22,7 +22,7 @@ from run_scenarios.core.nodes import (
     to_json,
 )
 from run_scenarios.syntax.matchers import check_matcher
-from run_scenarios.syntax.render import MAX_SIZE, parse_byte_size
+from run_scenarios.syntax.sizes import MAX_SIZE, parse_byte_size
 
 FORMATS = ["bochs", "cloop", "dmg", "luks", "parallels", "qcow", "qcow2", "qed", "raw", "vdi", "vhdx", "vmdk", "vpc"]
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".img": "raw", ".vhd": "vpc"}

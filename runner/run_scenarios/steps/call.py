@@ -14,7 +14,8 @@ from run_scenarios.core.source import Span
 from run_scenarios.steps.argument_types import SIZE, TEXT, document, parse_text
 from run_scenarios.steps.scope import Block, Parameter, Procedure, Scope
 from run_scenarios.steps.verb import Context, ControlFlowVerb, Step
-from run_scenarios.syntax.render import parse_byte_size, render
+from run_scenarios.syntax.render import render
+from run_scenarios.syntax.sizes import parse_byte_size
 
 PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

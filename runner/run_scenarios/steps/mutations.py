@@ -17,12 +17,13 @@ from run_scenarios.core.nodes import (
     ScalarNode,
     SequenceNode,
     from_json,
+    list_children,
     make_mapping,
     make_sequence,
     replace_at_path,
 )
 from run_scenarios.core.source import Span
-from run_scenarios.syntax.matchers import find_mismatches
+from run_scenarios.syntax.matchers import find_mismatches, find_operator
 
 NO_SUCH_VALUE = "broken by --audit, no value equals this"
 MUTATED_WITHIN = ("$contains", "$exact", "$unordered")
@@ -80,7 +81,7 @@ def mutate_expectation(expected: Node) -> Iterator[tuple[Span, Node, str]]:
 
     A part is a scalar, an expression, or an operator on a whole operand. Nothing matches its replacement.
     """
-    operator = _operator(expected)
+    operator = find_operator(expected)
     if operator and operator.key == "$any":
         yield operator.span, _unmatchable(expected), "it accepts any value"
     else:
@@ -88,21 +89,21 @@ def mutate_expectation(expected: Node) -> Iterator[tuple[Span, Node, str]]:
 
 
 def _mutate_parts(expected: Node) -> Iterator[tuple[Span, Node, str]]:
-    operator = _operator(expected)
+    operator = find_operator(expected)
     if operator and not _is_mutated_mutate_children(operator):
         yield operator.span, _unmatchable(expected), _why_it_cannot_fail(expected)
     elif operator:
         inside = _mutate_literal_parts(operator.value) if operator.key == "$exact" else _mutate_parts(operator.value)
         for span, node, why in inside:
             yield span, replace_key(expected, operator.key, node), why
-    elif _children(expected):
+    elif list_children(expected):
         yield from _mutate_children(expected, _mutate_parts)
     else:
         yield expected.span, _unmatchable(expected), _why_it_cannot_fail(expected)
 
 
 def _mutate_literal_parts(value: Node) -> Iterator[tuple[Span, Node, str]]:
-    if _children(value):
+    if list_children(value):
         yield from _mutate_children(value, _mutate_literal_parts)
     else:
         yield value.span, ScalarNode(value.span, NO_SUCH_VALUE), ""
@@ -111,25 +112,14 @@ def _mutate_literal_parts(value: Node) -> Iterator[tuple[Span, Node, str]]:
 def _mutate_children(
     whole: Node, parts: Callable[[Node], Iterator[tuple[Span, Node, str]]]
 ) -> Iterator[tuple[Span, Node, str]]:
-    for key, child in _children(whole):
+    for key, child in list_children(whole):
         for span, node, why in parts(child):
             yield span, replace_at_path(whole, (key,), node), why
 
 
-def _children(node: Node) -> list[tuple[str | int, Node]]:
-    if isinstance(node, MappingNode):
-        return [(entry.key, entry.value) for entry in node]
-    return list(enumerate(node)) if isinstance(node, SequenceNode) else []
-
-
-def _operator(expected: Node) -> Entry | None:
-    entries = expected.entries if isinstance(expected, MappingNode) else ()
-    return entries[0] if entries and entries[0].key.startswith("$") else None
-
-
 def _is_mutated_mutate_children(operator: Entry) -> bool:
     """Return whether the operand is mutated part by part; an expression has no parts before it is evaluated."""
-    return operator.key in MUTATED_WITHIN and bool(_children(operator.value))
+    return operator.key in MUTATED_WITHIN and bool(list_children(operator.value))
 
 
 def _unmatchable(expected: Node) -> Node:
@@ -148,9 +138,9 @@ def _why_it_cannot_fail(expected: Node) -> str:
 
 
 def _cannot_be_judged_by_samples(expected: Node) -> bool:
-    operator = _operator(expected)
+    operator = find_operator(expected)
     here = operator is not None and operator.key in NOT_JUDGED_BY_SAMPLES
-    return here or any(_cannot_be_judged_by_samples(child) for _, child in _children(expected))
+    return here or any(_cannot_be_judged_by_samples(child) for _, child in list_children(expected))
 
 
 def replace_key(node: Node, key: str, value: Node) -> MappingNode:

@@ -15,7 +15,16 @@ from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import StepFailed, scenario_error
 from run_scenarios.core.json_types import type_name
 from run_scenarios.core.limits import LimitExceeded, limit_resources
-from run_scenarios.core.nodes import JsonValue, MappingNode, Node, ScalarNode, SequenceNode, to_json
+from run_scenarios.core.nodes import (
+    Entry,
+    JsonValue,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    list_children,
+    to_json,
+)
 from run_scenarios.core.source import Span
 
 REGEX_S = 0.5
@@ -55,9 +64,9 @@ def find_mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mism
     :param expected: a rendered node that `check_matcher` accepts.
     """
     if isinstance(expected, MappingNode):
-        operator = _operator(expected)
+        operator = find_operator(expected)
         if operator:
-            return OPERATORS[operator].compare(expected.entries[0].value, actual, path)
+            return OPERATORS[operator.key].compare(operator.value, actual, path)
         return _match_mapping(expected, actual, path)
     if isinstance(expected, SequenceNode):
         return _match_list(expected, actual, path)
@@ -95,7 +104,7 @@ def check_matcher(expected: Node) -> None:
         for item in expected:
             check_matcher(item)
     elif isinstance(expected, MappingNode):
-        operator = _operator(expected)
+        operator = find_operator(expected)
         if operator:
             _check_operator(operator, expected)
         else:
@@ -123,16 +132,16 @@ def describe_value(value: Actual) -> str:
     return text if isinstance(value, dict | list) or value is None else f"{text} ({type_name(value).split()[-1]})"
 
 
-def _operator(expected: MappingNode) -> str:
-    for entry in expected.entries:
+def find_operator(expected: Node) -> Entry | None:
+    """Return the entry of a mapping whose key is an operator; None if there is none, or for other nodes."""
+    for entry in expected.entries if isinstance(expected, MappingNode) else ():
         if entry.key.startswith("$"):
-            return entry.key
-    return ""
+            return entry
+    return None
 
 
-def _check_operator(name: str, expected: MappingNode) -> None:
-    entry = expected.entry(name)
-    assert entry
+def _check_operator(entry: Entry, expected: MappingNode) -> None:
+    name = entry.key
     if name not in OPERATORS:
         raise scenario_error(
             entry.span, f"unknown operator '{name}'", did_you_mean(name, OPERATORS, ", ".join(OPERATORS))
@@ -165,7 +174,8 @@ def _match_mapping(expected: MappingNode, actual: Actual, path: str) -> list[Mis
 
 
 def _may_be_absent(expected: Node) -> bool:
-    return isinstance(expected, MappingNode) and _operator(expected) in ("$absent", "$not", "$one-of")
+    operator = find_operator(expected)
+    return operator is not None and operator.key in ("$absent", "$not", "$one-of")
 
 
 def _wanted(expected: Node) -> str:
@@ -244,7 +254,7 @@ def _check_regex(operand: Node, name: str) -> None:
 
 def _check_length(operand: Node, name: str) -> None:
     is_length = isinstance(operand, ScalarNode) and _is_number(operand.value) and isinstance(operand.value, int)
-    if isinstance(operand, MappingNode) and _operator(operand):
+    if find_operator(operand):
         check_matcher(operand)
     elif not is_length or to_json(operand) < 0:  # type: ignore[operator]
         found = describe_value(to_json(operand))
@@ -257,20 +267,13 @@ def _check_matcher(operand: Node, _: str) -> None:
 
 def _check_literal(operand: Node, name: str) -> None:
     """Refuse operators: where values are compared literally, they would be taken for keys."""
-    for child in _children(operand):
+    for _, child in list_children(operand):
         _check_literal(child, name)
-    if isinstance(operand, MappingNode) and _operator(operand):
-        entry = operand.entry(_operator(operand))
-        assert entry
+    entry = find_operator(operand)
+    if entry:
         raise scenario_error(
             entry.span, f"'{entry.key}' within '{name}', which compares literally", OPPOSITES.get(name, "")
         )
-
-
-def _children(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, SequenceNode):
-        return node.items
-    return tuple(entry.value for entry in node) if isinstance(node, MappingNode) else ()
 
 
 def _regex(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
