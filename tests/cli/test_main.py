@@ -234,9 +234,9 @@ def test_a_failure_keeps_its_artifacts_and_names_them(
 
 def test_tap_writes_the_report_to_a_file_once_it_is_complete(place: Path) -> None:
     file = place / "report.tap"
-    file.write_text("an earlier report")
+    file.write_text("TAP version 13\n1..0\n")
     running = command.start("--tap", file, "-j1", "passes.yaml", "waits.yaml")
-    part = place / "report.tap.part"
+    part = place / f"report.tap.{running.popen.pid}.part"
     command.eventually(lambda: part.exists() and "ok 1 - passes" in part.read_text(), "the first result")
     assert not file.exists()
     running.send(signal.SIGTERM)

@@ -28,6 +28,18 @@ class ReportOptions:
     save_durations: Path | None = None
     may_draw_progress: bool = True
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files to write, by option."""
+        files = {
+            "--tap": self.tap,
+            "--junit": self.junit,
+            "--html": self.html,
+            "--json": self.json,
+            "--save-durations": self.save_durations,
+        }
+        return {option: file for option, file in files.items() if file}
+
 
 @dataclass(frozen=True)
 class Options:

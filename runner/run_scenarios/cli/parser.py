@@ -254,10 +254,6 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
         parser.error("--json needs a FILE, except with --list")
     if options.json not in (None, "-") and options.mode == "list":
         parser.error("--list --json prints to standard output; redirect it to write a file")
-    files = [Path(file).absolute() for name in REPORTS if (file := getattr(options, name))]
-    duplicates = [file for file in files if files.count(file) > 1 and (file.is_file() or not file.exists())]
-    if duplicates:
-        parser.error(f"two reports cannot both be in {duplicates[0]}")
     if len(options.qemu) > 1:
         _refuse_several_builds(parser, options)
     if options.audit and options.repeat > 1:

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 
 from run_scenarios import __version__
 from run_scenarios.cli.options import ReportOptions
+from run_scenarios.cli.report_files import open_report
 from run_scenarios.core.errors import SetupError, describe_os_error
 from run_scenarios.core.events import Emit, RunAborted, RunEvent
 from run_scenarios.core.signals import Interrupted
@@ -103,33 +104,6 @@ def _open_junit(file: Path) -> Iterator[Emit]:
 
     with open_report(file) as stream, TemporaryFile() as buffer:
         yield JUnitReport(stream, buffer)
-
-
-@contextlib.contextmanager
-def open_report(file: Path, *, in_place: bool = False) -> Iterator[LineStream]:
-    """Yield a stream for a report, which gets its file name only once it is complete.
-
-    The report of an earlier run is removed first, so that it cannot be mistaken for that of this run. A file that is
-    not regular, such as a FIFO, is written directly.
-
-    :param in_place: give the file its name at once, so that others can follow it.
-    :raise SetupError: if the file cannot be written.
-    """
-    in_place = in_place or (file.exists() and not file.is_file())
-    part = file if in_place else file.with_name(file.name + ".part")
-    try:
-        if not in_place:
-            file.unlink(missing_ok=True)
-        opened = part.open("w", encoding="utf-8", newline="\n", errors="replace")
-    except OSError as error:
-        raise SetupError(f"cannot write {file}: {error.strerror}") from None
-    with opened as text:
-        stream = LineStream(text)
-        try:
-            yield stream
-        finally:
-            if not in_place and not stream.closed:
-                part.replace(file)
 
 
 def describe_abort(error: BaseException) -> str:

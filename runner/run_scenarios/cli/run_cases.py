@@ -6,6 +6,7 @@ from pathlib import Path
 
 from run_scenarios.cli.exit_codes import NOTHING_TO_RUN
 from run_scenarios.cli.options import Options
+from run_scenarios.cli.report_files import check_report_files
 from run_scenarios.cli.reporters import Broadcast, open_reports
 from run_scenarios.collection.collector import Collection, collect_and_check_qmp
 from run_scenarios.collection.history import HistoryRecorder, load_history
@@ -20,6 +21,7 @@ from run_scenarios.report.stream import LineStream
 
 def execute(options: Options, stdout: LineStream, stderr: LineStream) -> int:
     """Collect, check, select and run; an error on the way is in every report."""
+    check_report_files(options.reports.files, prints_tap=options.reports.tap is None)
     history = load_history(Path.cwd())
     with open_reports(options.reports, stdout, stderr, history.durations) as emit:
         collection = collect_and_check_qmp(options.collection)

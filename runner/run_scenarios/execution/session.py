@@ -69,6 +69,7 @@ def run_selection(
     with prepare_settings(options) as settings:
         if options.pause_each_step or options.pause_on_failure:
             settings = replace(settings, debugger=Debugger(options.pause_each_step, options.pause_on_failure, emit))
+        settings.workspace.check_artifacts(task.point.name for task in selection.tasks)
         _emit_start(selection, options, emit)
         try:
             stopped = asyncio.run(_run_in_pool(options, selection, settings, emit, then))

@@ -6,20 +6,25 @@ for the trace and the output of QEMU, kept if the case fails or the user asks fo
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import itertools
 import os
 import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from run_scenarios.core.errors import SetupError
+from run_scenarios.core.errors import SetupError, UsageError
 from run_scenarios.qemu.guardian import Guardian
 
 MAX_NAME_LENGTH = 150
+MARKER = ".run-scenarios"
+"""A file that shows that a directory of artifacts may be replaced."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +103,23 @@ class Workspace:
         """
         target = self._artifacts_directory() / _make_file_name(name)
         try:
-            shutil.rmtree(target, ignore_errors=True)
-            for path, content in files.items():
-                file = target / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
+            with _replaced_directory(target) as directory:
+                for path, content in files.items():
+                    file = directory / path
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(content)
         except OSError as error:
             raise SetupError(f"cannot keep the artifacts of {name}: {error.strerror}") from None
         return str(target.absolute())
+
+    def check_artifacts(self, names: Iterable[str]) -> None:
+        """Check that the artifacts of these cases would replace only those of an earlier run.
+
+        :raise UsageError: if a directory of that name holds something else.
+        """
+        if self._artifacts:
+            for name in names:
+                _check_replaceable(self._artifacts / _make_file_name(name))
 
     def remove(self) -> None:
         """Remove the run's directory.
@@ -119,11 +133,11 @@ class Workspace:
 
     def _store(self, directories: CaseDirectories, name: str) -> Path:
         target = self._artifacts_directory() / _make_file_name(name)
-        if target.exists():
-            shutil.rmtree(target)
-        shutil.move(directories.logs, target)
-        if self._keep:
-            shutil.move(directories.work, target / "images")
+        with _replaced_directory(target) as directory:
+            for each in directories.logs.iterdir():
+                shutil.move(each, directory)
+            if self._keep:
+                shutil.move(directories.work, directory / "images")
         return target.absolute()
 
     def _artifacts_directory(self) -> Path:
@@ -133,6 +147,36 @@ class Workspace:
             if self._default_artifacts is None:
                 self._default_artifacts = Path(tempfile.mkdtemp(prefix="run-scenarios-kept-", dir=self._root.parent))
             return self._default_artifacts
+
+
+@contextlib.contextmanager
+def _replaced_directory(target: Path) -> Iterator[Path]:
+    """Yield a new directory that takes the place of the artifacts of an earlier run.
+
+    Another run can replace the same artifacts at the same time: the last one wins.
+
+    :raise UsageError: if the target holds something else.
+    """
+    _check_replaceable(target)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as parent:
+        new = Path(parent, "new")
+        new.mkdir()
+        (new / MARKER).touch()
+        yield new
+        for number in itertools.count():
+            with contextlib.suppress(FileNotFoundError):
+                target.rename(Path(parent, str(number)))
+            try:
+                new.rename(target)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+
+
+def _check_replaceable(target: Path) -> None:
+    if os.path.lexists(target) and not (target / MARKER).is_file():
+        raise UsageError(f"--artifacts: {target} exists and is not from an earlier run")
 
 
 def _create_root(test_dir: Path) -> Path:
