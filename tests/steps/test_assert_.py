@@ -42,3 +42,19 @@ def test_what_is_neither_true_nor_false_is_a_mistake(run_steps: RunSteps) -> Non
     """)
     assert run.status == 2
     assert "'assert' must be a boolean" in run.stderr
+
+
+def test_a_value_that_a_reply_lacks_fails_the_case(run_steps: RunSteps) -> None:
+    """The scenario is valid: what QEMU returned is not what it expects."""
+    steps = """
+        - launch
+        - qmp: query-named-block-nodes
+          save: nodes
+        - assert: "{{ nodes[0].ro }}"
+    """
+    run = run_steps(steps)
+    assert run.status == 1
+    assert run.message.startswith("step 3 (assert): the expression fails: ")
+    known = run_steps(steps, head="expected-failure: there are no nodes")
+    assert known.status == 0
+    assert known.points[0].directive == "TODO"

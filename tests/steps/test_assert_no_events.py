@@ -52,3 +52,26 @@ def test_only_events_of_the_name_that_match_fail_it(run_steps: RunSteps) -> None
     for argument in ("STOP", "{name: STOP}", "{match: {event: STOP}}"):
         run = run_steps(passing + f"    - assert-no-events: {argument}\n", head=STOPPED)
         assert run.message == "step 7 (assert-no-events): 1 unconsumed event(s), the first is STOP"
+
+
+def test_an_event_that_qemu_holds_back_is_seen(run_steps: RunSteps) -> None:
+    """Of two events of this kind within a second, QEMU sends the second one only after that second."""
+    run = run_steps("""
+        - for-each: {name: [a, b, c]}
+          steps:
+            - create-image: {file: "{{ name }}.raw", size: 64k}
+        - write: {file: c.raw, patterns: [{byte: 1, at: 0, size: 64k}]}
+        - launch:
+            blockdev:
+              - {driver: file, node-name: a, filename: a.raw}
+              - {driver: file, node-name: b, filename: b.raw}
+              - {driver: file, node-name: c, filename: c.raw}
+              - {driver: quorum, node-name: q, vote-threshold: 2, children: [a, b, c]}
+        - for-each: {at: [0, 1024]}
+          steps:
+            - read: {device: q, patterns: [{byte: 0, at: "{{ at }}", size: 512}]}
+        - wait-event: QUORUM_REPORT_BAD
+        - assert-no-events
+    """)
+    assert run.status == 1, run.stdout
+    assert "unconsumed event(s), the first is QUORUM_REPORT_BAD" in run.message

@@ -97,3 +97,72 @@ def test_the_variables_of_its_block_are_not_seen_outside(run_steps: RunSteps) ->
     """)
     assert run.status == 2
     assert run.stderr.count("'inner' is not set") == 1
+
+
+def test_a_step_that_times_out_is_tried_again(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - eventually: {within: 1s}
+          steps:
+            - wait-event: STOP
+              timeout: 100ms
+    """)
+    assert run.status == 1
+    assert "timed out after 0.1 s, waiting for the event STOP" in run.message
+    tries = re.search(r"tried (\d+) time", run.stderr)
+    assert tries
+    assert int(tries[1]) > 1
+
+
+def test_its_limit_bounds_the_steps_and_the_last_mismatch_counts(run_steps: RunSteps) -> None:
+    """The second try waits for an event that the first has consumed, if it is not given back."""
+    run = run_steps("""
+        - launch
+        - qmp: stop
+        - eventually: {within: 500ms}
+          steps:
+            - wait-event: STOP
+            - qmp: query-status
+              expect: {status: running}
+    """)
+    assert run.status == 1
+    assert 'expected "running" (string), found "paused" (string)' in run.message
+
+
+def test_a_try_that_only_waits_ends_with_the_limit(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - eventually: {within: 300ms}
+          steps:
+            - wait-event: STOP
+    """)
+    assert run.status == 1
+    assert "waiting for the event STOP" in run.message
+
+
+def test_a_vm_that_has_ended_is_not_waited_for(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: quit
+        - wait-exit
+        - eventually: {within: 50s}
+          steps:
+            - qmp: query-status
+    """)
+    assert run.status == 1
+    assert "VM 'vm' has ended" in run.message
+    assert "tried" not in run.stderr
+
+
+def test_a_reply_that_lacks_a_value_is_tried_again(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - eventually: {within: 200ms}
+          steps:
+            - qmp: query-named-block-nodes
+              save: nodes
+            - assert: "{{ nodes[0].ro }}"
+    """)
+    assert run.status == 1
+    assert "the expression fails" in run.message
+    assert "tried" in run.stderr

@@ -122,3 +122,30 @@ def test_a_vm_that_ends_first_fails_it_at_once(run_steps: RunSteps) -> None:
     assert run.status == 1
     assert run.message == "step 4 (wait-event): VM 'vm' has ended (status 0)"
     assert run.only.block["reason"] == "assertion"
+
+
+def test_an_event_from_before_another_is_not_chosen(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: stop
+        - qmp: cont
+        - wait-event: RESUME
+        - wait-event: {name: STOP, after: RESUME}
+          timeout: 300ms
+    """)
+    assert run.status == 1
+    assert "waiting for the event STOP" in run.message
+
+
+def test_an_event_from_after_another_is_chosen(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: stop
+        - qmp: cont
+        - qmp: stop
+        - wait-event: {name: STOP, after: RESUME}
+        - wait-event: STOP
+        - wait-event: RESUME
+        - assert-no-events
+    """)
+    assert run.status == 0, run.stdout

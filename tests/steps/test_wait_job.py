@@ -101,7 +101,7 @@ def test_a_job_that_does_not_exist_fails_it_at_once(run_steps: RunSteps) -> None
     assert run.only.block["duration_ms"] < 10_000
 
 
-def test_a_job_that_was_waited_for_is_not_there_any_more(run_steps: RunSteps) -> None:
+def test_an_end_that_was_seen_can_be_waited_for_again(run_steps: RunSteps) -> None:
     run = run_steps(
         """
         - call: start-failing-backup
@@ -110,8 +110,89 @@ def test_a_job_that_was_waited_for_is_not_there_any_more(run_steps: RunSteps) ->
         """,
         head=HEAD,
     )
+    assert run.status == 0, run.stdout
+
+
+def test_an_end_that_was_seen_must_be_the_same_again(run_steps: RunSteps) -> None:
+    for again, said in (
+        ("job0", "failed with 'Input/output error'; expected it to complete"),
+        ("{id: job0, outcome: cancelled}", "failed with 'Input/output error'; expected it to be cancelled"),
+        ("{id: job0, outcome: failed, error: No space left on device}", "job 'job0' failed with another error"),
+    ):
+        run = run_steps(
+            f"""
+            - call: start-failing-backup
+            - wait-job: {{id: job0, outcome: failed, error: Input/output error}}
+            - wait-job: {again}
+            """,
+            head=HEAD,
+        )
+        assert run.status == 1
+        assert said in run.message
+
+
+@pytest.mark.parametrize(("outcome", "passes"), [("completed", True), ("failed", False), ("cancelled", False)])
+def test_a_job_that_was_dismissed_keeps_its_outcome(run_steps: RunSteps, outcome: str, passes: bool) -> None:
+    error = ", error: No space left on device" if outcome == "failed" else ""
+    run = run_steps(f"""
+        - launch: {{blockdev: [{{driver: null-co, node-name: a}}, {{driver: null-co, node-name: b}}]}}
+        - qmp:
+            execute: blockdev-backup
+            arguments: {{job-id: job0, device: a, target: b, sync: full, auto-dismiss: false}}
+        - wait-job: {{id: job0, until: concluded}}
+        - qmp: {{execute: job-dismiss, arguments: {{id: job0}}}}
+        - wait-job: {{id: job0, outcome: {outcome}{error}}}
+    """)
+    assert (run.status == 0) is passes, run.stdout
+
+
+TWO_RUNS = """
+procedures:
+  run-twice:
+    summary: The first job of the id ends before anything waits for it; the second is slow.
+    parameters: {speed: integer}
+    steps:
+      - create-image: {file: a.raw, size: 8M}
+      - write: {file: a.raw, patterns: [{byte: 1, at: 0, size: 8M}]}
+      - create-image: {file: b.raw, size: 8M}
+      - launch:
+          blockdev: [{driver: file, node-name: a, filename: a.raw}, {driver: file, node-name: b, filename: b.raw}]
+      - qmp: {execute: blockdev-backup, arguments: {job-id: job0, device: a, target: b, sync: full}}
+      - eventually: {within: 10s}
+        steps:
+          - assert-no-jobs
+      - qmp:
+          execute: blockdev-backup
+          arguments: {job-id: job0, device: a, target: b, sync: full, speed: "{{ speed }}"}
+"""
+
+
+def test_of_two_jobs_with_one_id_it_waits_for_the_later(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: run-twice
+          with: {speed: 16777216}
+        - wait-job: job0
+        - qmp: query-block-jobs
+          expect: []
+        """,
+        head=TWO_RUNS,
+    )
+    assert run.status == 0, run.stdout
+
+
+def test_the_end_of_an_earlier_job_with_the_id_does_not_count(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: run-twice
+          with: {speed: 1}
+        - wait-job: job0
+          timeout: 1s
+        """,
+        head=TWO_RUNS,
+    )
     assert run.status == 1
-    assert run.message == "step 9 (wait-job): there is no job 'job0', and no such job has ended"
+    assert "timed out after 1 s, waiting for job 'job0' to end" in run.message
 
 
 def test_a_failing_job_fails_it_with_its_error(run_steps: RunSteps) -> None:
@@ -180,7 +261,7 @@ def test_a_job_that_completes_fails_it_where_an_error_is_expected(run_steps: Run
         head=HEAD,
     )
     assert run.status == 1
-    assert run.message.endswith(LAST + "completed; expected it to be failed")
+    assert run.message.endswith(LAST + "completed; expected it to fail")
 
 
 def test_a_job_that_an_error_stopped_fails_it_at_once(run_steps: RunSteps) -> None:

@@ -54,7 +54,7 @@ def add_qmp(schema: JsonSchema, qmp: QmpSchema) -> JsonSchema:
     }
     for verb in ("qmp", "launch"):
         definitions[verb] |= _check_unless_error(verb)
-    for verb in ("wait-event", "assert-no-events"):
+    for verb in ("wait-event", "assert-no-events", "forget-events"):
         _restrict_event(definitions[verb]["properties"][verb])
     # For completion only: `requires` exists for commands that this QEMU lacks.
     required = definitions["scenario"]["properties"]["requires"]["properties"]["commands"]

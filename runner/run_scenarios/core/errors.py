@@ -93,3 +93,19 @@ class MachineDied(StepFailed):
     def __init__(self, message: str, status: int | None, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class MachineEnded(StepFailed):
+    """A step needs a QEMU that has ended as the scenario asked it to."""
+
+
+class EvaluationError(ScenarioError):
+    """An expression cannot be evaluated; at run time, because of a value that QEMU or a tool returned."""
+
+
+class TimeLimitExceeded(RunnerError):
+    """Work took longer than its limit of `limit_s` seconds."""
+
+    def __init__(self, message: str, limit_s: float) -> None:
+        super().__init__(message)
+        self.limit_s = limit_s

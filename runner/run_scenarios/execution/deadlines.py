@@ -7,17 +7,9 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from run_scenarios.core.errors import RunnerError
+from run_scenarios.core.errors import TimeLimitExceeded
 
 T = TypeVar("T")
-
-
-class TimeLimitExceeded(RunnerError):
-    """Work took longer than its limit of `limit_s` seconds."""
-
-    def __init__(self, message: str, limit_s: float) -> None:
-        super().__init__(message)
-        self.limit_s = limit_s
 
 
 class Deadlines:

@@ -14,13 +14,13 @@ from run_scenarios.core.errors import (
     RunnerError,
     ScenarioError,
     StepFailed,
+    TimeLimitExceeded,
     describe_os_error,
 )
 from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.core.exit_status import signal_name
 from run_scenarios.core.nodes import JsonObject, JsonValue, Node, to_json, to_partial
 from run_scenarios.core.source import Span
-from run_scenarios.execution.deadlines import TimeLimitExceeded
 from run_scenarios.qemu.machine import Machine
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.steps.verb import Step

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from signal import SIGTERM
 from typing import Any
 
-from run_scenarios.core.errors import CommandFailed, ScenarioError, StepFailed
+from run_scenarios.core.errors import CommandFailed, EvaluationError, ScenarioError, StepFailed
 from run_scenarios.core.events import Emit, StepFinished, StepStarted
 from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.core.source import Span
@@ -125,7 +125,7 @@ class StepRunner:
         began = time.monotonic()
         passed = ran = False
         try:
-            ran = await self._run_unless_skipped(running, scope)
+            ran = await self._run_evaluated(running, scope)
             passed, self.failed = True, None
         except BaseException:
             self.failed = self.failed or running
@@ -163,6 +163,17 @@ class StepRunner:
         with suppress(ScenarioError):
             running.argument = bind_step(running.step, scope).argument
         await self.pause(debugger.before_step(running, self.machines.values(), self.directories.work))
+
+    async def _run_evaluated(self, running: RunningStep, scope: Scope) -> bool:
+        """Run a step; an expression that fails now, and did not in the dry run, fails because of what QEMU returned.
+
+        :raise StepFailed: for such an expression.
+        """
+        try:
+            return await self._run_unless_skipped(running, scope)
+        except EvaluationError as error:
+            wrong = error.diagnostics[0]
+            raise StepFailed(wrong.message, span=wrong.span, hint=wrong.hint) from None
 
     async def _run_unless_skipped(self, running: RunningStep, scope: Scope) -> bool:
         """Run a step and save its result; return whether its `when` let it run."""
@@ -247,8 +258,8 @@ class _StepContext(Context):
         self.describe_wait(f"{tool} {' '.join(arguments[:1])}")
         return await self.processes.run([self.programs[tool], *arguments])
 
-    async def run_block(self, block: Block) -> None:
-        await self.runner.run_block(block)
+    async def run_block(self, block: Block, limit_s: float | None = None) -> None:
+        await self.runner.deadlines.run_within(limit_s, self.runner.run_block(block))
 
 
 def _time_limit(step: Step, scope: Scope) -> float | None:

@@ -25,9 +25,10 @@ from qemu.qmp import (
 )
 from qemu.qmp.message import DeserializationError
 
-from run_scenarios.core.errors import CommandFailed, MachineDied, StepFailed
+from run_scenarios.core.errors import CommandFailed, MachineDied, MachineEnded, StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonObject, JsonValue
+from run_scenarios.qemu.event_log import EventLog, JobRun
 from run_scenarios.qemu.process import Child, ChildProcesses
 from run_scenarios.qemu.trace import Trace
 
@@ -59,28 +60,6 @@ class _QmpSession(QMPClient):
     def _cb_inbound(self, msg: Message) -> Message:
         self._message_hook("recv", msg)
         return msg
-
-
-class EventLog:
-    """The events of one VM that no step has consumed yet, oldest first."""
-
-    def __init__(self) -> None:
-        self._events: list[JsonObject] = []
-
-    def append(self, event: JsonObject) -> None:
-        """Add an event."""
-        self._events.append(event)
-
-    def take(self, matches: Callable[[JsonObject], bool]) -> JsonObject | None:
-        """Remove and return the first event that matches, or return None."""
-        for index, event in enumerate(self._events):
-            if matches(event):
-                return self._events.pop(index)
-        return None
-
-    def unconsumed(self, matches: Callable[[JsonObject], bool] = lambda event: True) -> list[JsonObject]:
-        """Return the events that match, without consuming them."""
-        return [event for event in self._events if matches(event)]
 
 
 class Machine:
@@ -198,15 +177,23 @@ class Machine:
         message: JsonObject = {"execute": "human-monitor-command", "arguments": {"command-line": line}}
         return str(await self.execute(message)).replace("\r\n", "\n")
 
-    async def event_wait(self, matches: Callable[[JsonObject], bool]) -> JsonObject:
+    async def event_wait(self, matches: Callable[[JsonObject], bool], after: str = "") -> JsonObject:
         """Consume the first event that matches, waiting for it if necessary.
 
+        :param after: the name of an event of which the last must have come before; "" for no such condition.
         :raise MachineDied: if QEMU dies or hangs up first.
         :raise StepFailed: if QEMU exits as expected first.
         """
+        return await self._wait_for(lambda: self.events.take(matches, after))
+
+    async def job_event_wait(self, run: JobRun) -> JsonObject:
+        """Consume the next event of a job's run, waiting for it if necessary; errors as for `event_wait`."""
+        return await self._wait_for(lambda: self.events.take_of_job(run))
+
+    async def _wait_for(self, take: Callable[[], JsonObject | None]) -> JsonObject:
         while True:
             self._wakeup.clear()
-            event = self.events.take(matches)
+            event = take()
             if event is not None:
                 self._trace.record("take", self.name, event)
                 return event
@@ -245,7 +232,7 @@ class Machine:
 
     def ended_error(self) -> StepFailed:
         """Return the error for using a QEMU that has exited as expected."""
-        return StepFailed(f"VM '{self.name}' has ended (status {self.exitcode})", hint="launch it again")
+        return MachineEnded(f"VM '{self.name}' has ended (status {self.exitcode})", hint="launch it again")
 
     async def exit_error(self) -> StepFailed:
         """Return the error that says how this QEMU exited or was lost."""

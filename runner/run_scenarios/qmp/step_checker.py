@@ -151,13 +151,14 @@ def _check_qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
 
 
 def _check_event_step(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
-    """Check `wait-event` and `assert-no-events`, which take a name or `{name, match, expect}`."""
+    """Check the verbs of events, which take a name or `{name, match, expect}`, and the result of `wait-event`."""
     parts = visit.argument if isinstance(visit.argument, MappingNode) else None
     node = parts.get("name") if parts else visit.argument
     if node is not None:
         yield from check_event_name(node, schema)
     name = str(node.value or "") if isinstance(node, ScalarNode) else ""
-    for expected in (parts and parts.get("match"), parts and parts.get("expect"), visit.modifiers.get("expect")):
+    result = visit.modifiers.get("expect") if visit.step.verb.NAME == "wait-event" else None
+    for expected in (parts and parts.get("match"), parts and parts.get("expect"), result):
         if expected is not None:
             yield from check_event(name, expected, schema)
 
@@ -174,6 +175,7 @@ CHECKS: dict[str, Callable[[VisitedStep, QmpSchema], Iterator[Diagnostic]]] = {
     "qmp": _check_qmp,
     "wait-event": _check_event_step,
     "assert-no-events": _check_event_step,
+    "forget-events": _check_event_step,
     "launch": _check_launch,
 }
 

@@ -16,6 +16,7 @@ from run_scenarios.steps.discard import Discard
 from run_scenarios.steps.eventually import Eventually
 from run_scenarios.steps.flush import Flush
 from run_scenarios.steps.for_each import ForEach
+from run_scenarios.steps.forget_events import ForgetEvents
 from run_scenarios.steps.hmp import Hmp
 from run_scenarios.steps.image_info import ImageInfo
 from run_scenarios.steps.kill import Kill
@@ -53,6 +54,7 @@ VERBS: dict[str, type[Verb]] = {
         Eventually,
         Flush,
         ForEach,
+        ForgetEvents,
         Hmp,
         ImageInfo,
         Kill,

@@ -25,7 +25,9 @@ from run_scenarios.syntax.matchers import describe_value, find_mismatches
 class AssertNoEvents(Verb):
     """Assert that there is no unconsumed event: none at all, or none with this name or content.
 
-    A query is sent to QEMU first, so that every event that QEMU has sent by then has arrived.
+    A query is sent to QEMU first, so that every event that QEMU has sent by then has arrived. QEMU holds back a few
+    events, such as `BLOCK_IO_ERROR` and `QUORUM_REPORT_BAD`, for up to a second after one of the same name; after such
+    an event, the step waits for that second.
 
     .. code-block:: yaml
 
@@ -58,8 +60,11 @@ class AssertNoEvents(Verb):
         return cls(parse_text(whole.get("name")), parse_matcher(whole.get("match")))
 
     async def run(self, context: Context) -> JsonValue:
+        import asyncio
+
         machine = find_vm(context)
         if not machine.exited_as_expected:
+            await asyncio.sleep(machine.events.throttled_for_s())
             await machine.query("query-version")
         events = machine.events.unconsumed(self._is_unwanted)
         if events:

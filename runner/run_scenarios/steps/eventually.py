@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from run_scenarios.core.errors import MachineDied, StepFailed
+from run_scenarios.core.errors import MachineDied, MachineEnded, StepFailed, TimeLimitExceeded
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import DURATION_SCHEMA, document, object_schema, parse_seconds
 from run_scenarios.steps.scope import Block, Scope
@@ -19,8 +20,10 @@ INTERVAL_S = 0.05
 class Eventually(ControlFlowVerb):
     """Repeat `steps` until all of them pass, to wait for a state that QEMU sends no event for.
 
-    If a step fails, all steps are run again from the first one, until `within` has passed; then the last failure is
-    reported. Prefer `wait-event` and `wait-job`, which do not poll.
+    If a step fails or exceeds its own `timeout`, all steps are run again from the first one, until `within` has passed;
+    then the last failure is reported. `within` also limits how long a step waits. Events that a failed attempt consumed
+    are unconsumed again. There is no further attempt after a crash, or once the VM has ended. Prefer `wait-event` and
+    `wait-job`, which do not poll.
 
     .. code-block:: yaml
 
@@ -58,17 +61,30 @@ class Eventually(ControlFlowVerb):
 
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.within_s
-        tries = 0
+        mismatch: StepFailed | None = None
+        attempts = 0
         while True:
-            tries += 1
+            attempts += 1
             try:
-                await super().run(context)
+                await self._attempt(context, deadline - clock())
                 return None
-            except MachineDied:
+            except (MachineDied, MachineEnded):
                 raise
             except StepFailed as failure:
-                if clock() + self.every_s > deadline:
-                    failure.details = (*failure.details, f"tried {tries} time(s) within {self.within_s:g} s")
-                    raise
+                mismatch = failure
+            except TimeLimitExceeded as late:
+                mismatch = mismatch if mismatch and clock() >= deadline else StepFailed(str(late))
+            if clock() + self.every_s > deadline:
+                break
             context.trace.record("pause", None, self.every_s)
             await asyncio.sleep(self.every_s)
+        mismatch.details = (*mismatch.details, f"tried {attempts} time(s) within {self.within_s:g} s")
+        raise mismatch
+
+    async def _attempt(self, context: Context, left_s: float) -> None:
+        """Run the steps once; if they fail, the events that they consumed are unconsumed again."""
+        with contextlib.ExitStack() as undone:
+            for machine in context.machines.values():
+                undone.enter_context(machine.events.attempt())
+            for block in self.unfold(context.scope, context.body):
+                await context.run_block(block, max(left_s, 0))

@@ -98,10 +98,12 @@ class Context:
         """
         raise NotImplementedError
 
-    async def run_block(self, block: Block) -> None:
+    async def run_block(self, block: Block, limit_s: float | None = None) -> None:
         """Run the steps of a block.
 
+        :param limit_s: the seconds that they may take together, None for no limit.
         :raise StepFailed: if one of them fails.
+        :raise TimeLimitExceeded: if they take longer.
         """
         raise NotImplementedError
 

@@ -36,7 +36,8 @@ class WaitEvent(Verb):
     """Consume the first unconsumed event of this name, or wait until one arrives.
 
     Events that arrived before the step count too. `match` chooses among the events of the name; `expect` checks the
-    chosen one. Events that are not chosen remain unconsumed.
+    chosen one. Events that are not chosen remain unconsumed. An event from before the step that should cause it counts
+    as well: `after` chooses only what came after the last event of another name, and `forget-events` empties the log.
 
     .. code-block:: yaml
 
@@ -45,6 +46,7 @@ class WaitEvent(Verb):
             name: BLOCK_JOB_ERROR
             match: {data: {device: drive1}}
             expect: {data: {action: report, operation: read}}
+        - wait-event: {name: STOP, after: RESUME}
     """
 
     NAME = "wait-event"
@@ -59,6 +61,7 @@ class WaitEvent(Verb):
                 name=document(TEXT, "name of the event"),
                 match=document(MATCHER, "expected value for the whole event, to choose among events of this name"),
                 expect=document(MATCHER, "expected value that the chosen event must match"),
+                after=document(TEXT, "name of another event; only events that came after the last of that name count"),
             ),
         ]
     }
@@ -66,17 +69,18 @@ class WaitEvent(Verb):
     name: str
     match: Node | None
     expect: Node | None
+    after: str
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
         whole = expand_short_form(argument, "name")
         match, expect = parse_matcher(whole.get("match")), parse_matcher(whole.get("expect"))
-        return cls(parse_text(whole.get("name")), match, expect)
+        return cls(parse_text(whole.get("name")), match, expect, parse_text(whole.get("after")))
 
     async def run(self, context: Context) -> JsonValue:
         machine = find_vm(context)
         context.describe_wait(f"the event {self.name}")
-        event = await machine.event_wait(self._is_chosen)
+        event = await machine.event_wait(self._is_chosen, self.after)
         if self.expect:
             require_match(self.expect, event, f"event {self.name}")
         return event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed, scenario_error
@@ -23,11 +23,11 @@ from run_scenarios.steps.verb import Context, Verb, require_vm
 from run_scenarios.syntax.matchers import describe_value, require_match
 
 if TYPE_CHECKING:
+    from run_scenarios.qemu.event_log import JobRun
     from run_scenarios.qemu.machine import Machine
 
-OUTCOMES = ("completed", "failed", "cancelled")
+EXPECTED = {"completed": "complete", "failed": "fail", "cancelled": "be cancelled"}
 STATUSES = ("ready", "paused", "standby", "waiting", "pending", "concluded", "null")
-END_EVENTS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
 
 
 def _mutate_outcome(verb: str, argument: Node) -> Iterator[Mutation]:
@@ -48,7 +48,8 @@ class WaitJob(Verb):
 
     Consumes the job's `JOB_STATUS_CHANGE` events up to `null`, and its `BLOCK_JOB_COMPLETED` or `BLOCK_JOB_CANCELLED`.
     Fails at once if the job ends too early or with another outcome, is stopped by an I/O error, or does not exist.
-    `outcome: failed` needs the expected `error`.
+    `outcome: failed` needs the expected `error`. If an id was used for several jobs, the step waits for the latest one.
+    An end that an earlier step has seen can be waited for again, and must be the same.
 
     `until` stops at an earlier status: `concluded` for a job with `auto-dismiss: false`; `ready`, `paused` or `pending`
     for a job that then waits for a command. QEMU also pauses jobs briefly while it drains a node, so wait for
@@ -72,7 +73,7 @@ class WaitJob(Verb):
             object_schema(
                 ["id"],
                 id=document(TEXT, "id of the job; without `job-id`, QEMU uses the id of the device"),
-                outcome=document(enum_schema(*OUTCOMES), "required outcome; `completed` by default"),
+                outcome=document(enum_schema(*EXPECTED), "required outcome; `completed` by default"),
                 error=document(MATCHER, "expected error of a job that must fail"),
                 until=document(enum_schema(*STATUSES), "status to wait for; `null` by default"),
             ),
@@ -98,70 +99,74 @@ class WaitJob(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        await self._require_job(machine)
-        progress = _Progress()
-        while progress.status != self.until:
+        run = await self._find_run(machine)
+        seen: list[str] = []
+        while seen[-1:] != [self.until] and not self._was_seen_before(machine, run):
             aim = "to end" if self.until == "null" else f"to become {self.until}"
-            context.describe_wait(f"job '{self.id}' {aim} (last seen: {progress.status or 'nothing'})")
-            progress.add(await machine.event_wait(self._is_about_job))
-            if progress.statuses == ["null"] and machine.events.unconsumed(self._is_job_created):
-                progress = _Progress()  # an earlier job of this id, dismissed after 'until: concluded'
-            self._check_outcome(progress)
-            await self._check_progress(machine, progress)
-        if self.until == "concluded" and not progress.outcome:
-            await self._query_outcome(machine, progress)
-            self._check_outcome(progress)
-        elif self.until == "null" and not progress.outcome:
-            self._infer_outcome(progress)
-        return progress.result()
+            context.describe_wait(f"job '{self.id}' {aim} (last seen: {seen[-1] if seen else 'nothing'})")
+            event = await machine.job_event_wait(run)
+            if event["event"] == "JOB_STATUS_CHANGE":
+                seen.append(_get_status(event))
+            self._check_outcome(run)
+            if seen[-1:] != [self.until]:
+                await self._check_progress(machine, run, seen)
+        await self._determine_outcome(machine, run)
+        self._check_outcome(run)
+        return _make_result(run, seen or run.statuses)
 
-    def _infer_outcome(self, progress: _Progress) -> None:
-        """Infer the outcome of a job without an end event from its statuses; after `until: concluded` it is known."""
-        if progress.statuses == ["null"]:
+    def _was_seen_before(self, machine: Machine, run: JobRun) -> bool:
+        """Return whether an earlier step has consumed the awaited end; its outcome must be the same again."""
+        reached = self.until in run.statuses and self.until in ("concluded", "null")
+        return reached and not machine.events.has_more_of_job(run)
+
+    async def _find_run(self, machine: Machine) -> JobRun:
+        """Return the latest run of the job.
+
+        :raise StepFailed: if there is no such job and never was.
+        """
+        run = machine.events.find_job_run(self.id)
+        if run:
+            return run
+        jobs = [job["id"] for job in await machine.query("query-jobs")]
+        run = machine.events.find_job_run(self.id)
+        if run or self.id in jobs:
+            return run or machine.events.add_job_run(self.id)
+        raise StepFailed(
+            f"there is no job '{self.id}', and no such job has ended", hint=f"jobs: {', '.join(jobs) or 'none'}"
+        )
+
+    async def _determine_outcome(self, machine: Machine, run: JobRun) -> None:
+        """Determine the outcome of a job without an end event: only block jobs send `BLOCK_JOB_COMPLETED`."""
+        if run.outcome or self.until not in ("concluded", "null"):
             return
-        if "concluded" not in progress.statuses:
+        if not run.has_ended:
+            await self._query_outcome(machine, run)
+        elif "concluded" in run.statuses:
+            run.outcome = "failed" if "aborting" in run.statuses else "completed"
+        else:
             raise StepFailed(
                 f"job '{self.id}' never ran: QEMU created it for a command that then failed",
                 wanted=self.outcome,
-                found=", ".join(progress.statuses),
+                found=", ".join(run.statuses),
                 hint="consume the events of such a job with 'wait-event'",
             )
-        progress.outcome = "failed" if "aborting" in progress.statuses else "completed"
-        self._check_outcome(progress)
 
-    def _is_about_job(self, event: JsonObject) -> bool:
-        data = event.get("data")
-        if not isinstance(data, dict):
-            return False
-        if event["event"] == "JOB_STATUS_CHANGE":
-            return data["id"] == self.id
-        return event["event"] in END_EVENTS and data["device"] == self.id
+    async def _query_outcome(self, machine: Machine, run: JobRun) -> None:
+        jobs: dict[str, JsonObject] = {job["id"]: job for job in await machine.query("query-jobs")}
+        run.error = jobs.get(self.id, {}).get("error")
+        aborted = "aborting" in run.statuses
+        run.outcome = "failed" if run.error else "cancelled" if aborted else "completed"
 
-    def _is_job_created(self, event: JsonObject) -> bool:
-        return _has_data(event, "JOB_STATUS_CHANGE", id=self.id, status="created")
-
-    async def _require_job(self, machine: Machine) -> None:
-        if machine.events.unconsumed(self._is_about_job):
-            return
-        jobs = [job["id"] for job in await machine.query("query-jobs")]
-        if self.id not in jobs and not machine.events.unconsumed(self._is_about_job):
-            raise StepFailed(
-                f"there is no job '{self.id}', and no such job has ended", hint=f"jobs: {', '.join(jobs) or 'none'}"
-            )
-
-    async def _check_progress(self, machine: Machine, progress: _Progress) -> None:
+    async def _check_progress(self, machine: Machine, run: JobRun, seen: list[str]) -> None:
         """Fail at once if the awaited status can no longer be reached: stopped by an error, not dismissed, or ended."""
-        if progress.status == self.until:
-            return
-        if progress.status == "paused":
+        status = seen[-1] if seen else ""
+        if status == "paused":
             self._check_not_stopped(machine)
-        elif progress.status == "concluded" and self.until == "null":
-            await self._check_not_awaiting_dismissal(machine)
-        elif progress.status in ("concluded", "null"):
+        elif status == "concluded" and self.until == "null":
+            await self._check_not_awaiting_dismissal(machine, run)
+        elif status in ("concluded", "null"):
             raise StepFailed(
-                f"job '{self.id}' ended without being {self.until}",
-                wanted=self.until,
-                found=", ".join(progress.statuses),
+                f"job '{self.id}' ended without being {self.until}", wanted=self.until, found=", ".join(seen)
             )
 
     def _check_not_stopped(self, machine: Machine) -> None:
@@ -171,11 +176,11 @@ class WaitJob(Verb):
                 f"job '{self.id}' was stopped by an I/O error", wanted=self.outcome, found=describe_value(stops[0])
             )
 
-    async def _check_not_awaiting_dismissal(self, machine: Machine) -> None:
-        if machine.events.unconsumed(self._is_about_job):
+    async def _check_not_awaiting_dismissal(self, machine: Machine, run: JobRun) -> None:
+        if machine.events.has_more_of_job(run):
             return
         jobs = {job["id"]: job for job in await machine.query("query-jobs")}
-        if self.id in jobs and not machine.events.unconsumed(self._is_about_job):
+        if self.id in jobs and not machine.events.has_more_of_job(run):
             error = jobs[self.id].get("error")
             reason = f" with '{error}'" if error else ""
             raise StepFailed(
@@ -186,63 +191,36 @@ class WaitJob(Verb):
     def _is_stopping_error(self, event: JsonObject) -> bool:
         return _has_data(event, "BLOCK_JOB_ERROR", device=self.id, action="stop")
 
-    async def _query_outcome(self, machine: Machine, progress: _Progress) -> None:
-        """Query the outcome of a concluded job: only block jobs send `BLOCK_JOB_COMPLETED`."""
-        jobs: dict[str, JsonObject] = {job["id"]: job for job in await machine.query("query-jobs")}
-        job = jobs.get(self.id, {})
-        progress.error = job.get("error")
-        aborted = "aborting" in progress.statuses
-        progress.outcome = "failed" if progress.error else "cancelled" if aborted else "completed"
-
-    def _check_outcome(self, progress: _Progress) -> None:
-        if not progress.outcome:
+    def _check_outcome(self, run: JobRun) -> None:
+        if not run.outcome:
             return
-        if progress.outcome != self.outcome:
-            reason = f" with '{progress.error}'" if progress.error else ""
-            wanted = f"expected it to be {self.outcome}" if self.outcome != "completed" else "expected it to complete"
+        if run.outcome != self.outcome:
+            reason = f" with '{run.error}'" if run.error else ""
             raise StepFailed(
-                f"job '{self.id}' {_describe_outcome(progress.outcome)}{reason}; {wanted}",
+                f"job '{self.id}' {_describe_outcome(run.outcome)}{reason}; expected it to {EXPECTED[self.outcome]}",
                 wanted=self.outcome,
-                found=f"{progress.outcome}{reason}",
-                details=(describe_value(progress.result()),),
+                found=f"{run.outcome}{reason}",
+                details=(describe_value(_make_result(run, run.statuses)),),
             )
         if self.error is not None:
-            require_match(self.error, progress.error, f"job '{self.id}' failed with another error")
-        if progress.outcome == "completed" and progress.figures.get("offset") != progress.figures.get("len"):
+            require_match(self.error, run.error, f"job '{self.id}' failed with another error")
+        if run.outcome == "completed" and run.figures.get("offset") != run.figures.get("len"):
             raise StepFailed(
-                f"job '{self.id}' completed with offset {progress.figures['offset']} of len {progress.figures['len']}",
-                wanted=str(progress.figures["len"]),
-                found=str(progress.figures["offset"]),
+                f"job '{self.id}' completed with offset {run.figures['offset']} of len {run.figures['len']}",
+                wanted=str(run.figures["len"]),
+                found=str(run.figures["offset"]),
             )
 
 
-@dataclass
-class _Progress:
-    """The statuses, outcome and figures of a job, from its events so far."""
+def _make_result(run: JobRun, statuses: list[str]) -> JsonObject:
+    error: JsonObject = {} if run.error is None else {"error": run.error}
+    return {"outcome": run.outcome, "statuses": list(statuses), **error, **run.figures}
 
-    statuses: list[str] = field(default_factory=list)
-    outcome: str = ""
-    error: JsonValue = None
-    figures: JsonObject = field(default_factory=dict)
 
-    @property
-    def status(self) -> str:
-        return self.statuses[-1] if self.statuses else ""
-
-    def add(self, event: JsonObject) -> None:
-        data = event["data"]
-        assert isinstance(data, dict)
-        if event["event"] == "JOB_STATUS_CHANGE":
-            self.statuses.append(str(data["status"]))
-            return
-        self.figures = {key: data[key] for key in ("len", "offset")}
-        self.error = data.get("error")
-        failed = "failed" if self.error is not None else "completed"
-        self.outcome = "cancelled" if event["event"] == "BLOCK_JOB_CANCELLED" else failed
-
-    def result(self) -> JsonObject:
-        error: JsonObject = {} if self.error is None else {"error": self.error}
-        return {"outcome": self.outcome, "statuses": list(self.statuses), **error, **self.figures}
+def _get_status(event: JsonObject) -> str:
+    data = event["data"]
+    assert isinstance(data, dict)
+    return str(data["status"])
 
 
 def _has_data(event: JsonObject, name: str, **data: str) -> bool:

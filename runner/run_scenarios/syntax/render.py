@@ -20,8 +20,8 @@ import jinja2.nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Undefined
 
-from run_scenarios.core.diagnostics import did_you_mean
-from run_scenarios.core.errors import scenario_error
+from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
+from run_scenarios.core.errors import EvaluationError, scenario_error
 from run_scenarios.core.json_types import type_name
 from run_scenarios.core.nodes import (
     Entry,
@@ -251,7 +251,7 @@ class _Renderer:
             result = evaluate_within_budget(template.evaluate, values)
             return result if isinstance(result, Omitted) else from_json(self._to_json(result), node.span)
         except EVALUATION_ERRORS as error:
-            raise scenario_error(node.span, f"the expression fails: {error}") from None
+            raise EvaluationError(Diagnostic(node.span, f"the expression fails: {error}")) from None
 
     def _to_json(self, value: object, depth: int = 0) -> JsonValue:
         """Return the result of an expression as a JSON value; the result of a lazy filter becomes a list."""
