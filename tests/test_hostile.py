@@ -69,14 +69,23 @@ ATTACKS = {
     "50-MB-scalar": ("scenario: " + "x" * 50_000_000, "larger than 1 MiB"),
     "power": (assignments("9 ** 9 ** 9 ** 9"), "too large"),
     "repeated-text": (assignments("'x' * 999999999999"), "too large"),
-    "repeated-list": (assignments("[[[[1] * 60000] * 60000] * 60000] * 60000"), "too much on its way"),
-    "compared": (assignments(f"{HUGE} == {HUGE}"), "too much on its way"),
-    "as-text": (assignments(f"{HUGE} | string | length"), "too much on its way"),
-    "each-as-text": (assignments(f"{HUGE} | map('string') | list | length"), "too much on its way"),
-    "added-up": (assignments(f"{HUGE} | sum(start=[]) | length"), "too much on its way"),
+    "repeated-list": (
+        assignments("[[[[1] * 60000] * 60000] * 60000] * 60000"),
+        "intermediate results",
+    ),
+    "compared": (assignments(f"{HUGE} == {HUGE}"), "intermediate results"),
+    "as-text": (assignments(f"{HUGE} | string | length"), "intermediate results"),
+    "each-as-text": (
+        assignments(f"{HUGE} | map('string') | list | length"),
+        "intermediate results",
+    ),
+    "added-up": (
+        assignments(f"{HUGE} | sum(start=[]) | length"),
+        "intermediate results",
+    ),
     "lists-added": (assignments("[[1], [1]] | sum(start=[])"), "'sum' adds numbers only"),
     "list-in-capitals": (assignments("[1] | upper"), "cannot become part of a text"),
-    "rounded": (assignments("1.5 | round(999999999)"), "no number has more than 20 digits"),
+    "rounded": (assignments("1.5 | round(999999999)"), "cannot round to more than 20 digits"),
     "hexadecimal": (assignments("('f' * 60000) | int(base=16)"), "more than 1024 bits"),
     "doubled": (assignments("[1, 1]", *["[a, a]"] * 40), "more than 20000 values"),
     "mentioned": (assignments("[1] * 19000", f"[{', '.join(['a'] * 2000)}]"), "too large to be used 2000 times"),
@@ -105,7 +114,7 @@ ATTACKS = {
         + "]}\nsteps: [launch]",
         "combinations, more than 2000",
     ),
-    "calls-of-calls": (calls(30), "more than 50000 steps, counted over all cases"),
+    "calls-of-calls": (calls(30), "more than 50000 steps"),
     "loops": (
         STEPS
         + '  - for-each: {a: "{{ [1] * 9000 }}"}\n    steps:\n'

@@ -1,1 +1,1 @@
-"""Values and errors that every other package shares."""
+"""Types and errors shared by all other packages."""

@@ -1,7 +1,4 @@
-"""Where the command remembers things between runs: `$XDG_CACHE_HOME/run-scenarios`, else `~/.cache/run-scenarios`.
-
-A cache that cannot be read or written is none. Imports nothing of ours.
-"""
+"""Files in the user's cache directory: `$XDG_CACHE_HOME/run-scenarios`, or `~/.cache/run-scenarios`."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from pathlib import Path
 
 
 def locate_cache_file(kind: str, path: str) -> Path:
-    """Return the file for what is remembered of a path: one per path, so that the new takes the place of the old.
+    """Return the cache file of one kind for a path.
 
-    :raise RuntimeError: if there is no home directory.
+    :raise RuntimeError: if the home directory cannot be determined.
     """
     home = os.environ.get("XDG_CACHE_HOME") or ""
     base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
@@ -24,16 +21,16 @@ def locate_cache_file(kind: str, path: str) -> Path:
 
 
 def fingerprint_file(path: str) -> list[str | int]:
-    """Return what is another value once a file has changed, as JSON gives it back.
+    """Return a JSON value that changes when the file does: path, size, modification time, inode.
 
-    :raise OSError: if it is not there.
+    :raise OSError: if the file does not exist.
     """
     about = Path(path).stat()
     return [path, about.st_size, about.st_mtime_ns, about.st_ino]
 
 
 def is_script(path: str) -> bool:
-    """Tell whether a program is a script: what that starts may change while it does not.
+    """Tell whether a program is a script, which can start other programs that change while it does not.
 
     :raise OSError: if it cannot be read.
     """
@@ -42,9 +39,9 @@ def is_script(path: str) -> bool:
 
 
 def write_json_atomically(file: Path, content: object) -> None:
-    """Write a file as JSON, whole or not at all, and make its directory.
+    """Write a JSON file, completely or not at all, and create its directory.
 
-    :raise OSError: if that is not possible.
+    :raise OSError: if the file cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")

@@ -1,4 +1,4 @@
-"""Findings about a scenario, and how they are printed."""
+"""Diagnostics about scenarios, and their text form."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from run_scenarios.core.source import Span
 
 MAX_EXCERPT = 160
-
-
 MAX_MESSAGE = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding about a scenario, with the place and, where we know one, the mend.
+    """An error or warning about a scenario, with its position and, if known, how to fix it.
 
-    :param code: that of the lint rule that it breaks, "" if it breaks none.
+    :param code: the code of the lint rule it violates, or "".
     """
 
     span: Span
@@ -32,15 +30,15 @@ class Diagnostic:
         return self.span.source.path, self.span.line, self.span.column
 
     def render(self) -> str:
-        """Return the finding as a compiler would print it: the place, the source line, a caret, the hint."""
+        """Return the diagnostic in the style of a compiler: position, message, source line, caret and hint."""
         code = f"[{self.code}]" if self.code else ""
         head = f"{self.span}: {self.severity}{code}: {escape_unprintable(self.message)}"
         return "\n".join([head, *format_excerpt(self.span, self.hint)])
 
 
 def format_excerpt(span: Span, hint: str = "") -> list[str]:
-    """Return the source line of `span` and a caret line below it with `hint`; just the hint if the line is empty."""
-    text, column = _cropped(span.source.line(span.line), span.column)
+    """Return the source line of `span` and a line with caret and `hint`; only the hint for an empty line."""
+    text, column = _crop_line(span.source.line(span.line), span.column)
     hint = escape_unprintable(hint)
     if not text.strip():
         return [f"      = {hint}"] if hint else []
@@ -50,8 +48,8 @@ def format_excerpt(span: Span, hint: str = "") -> list[str]:
     return [f"{span.line:5} | {text}", caret]
 
 
-def _cropped(text: str, column: int) -> tuple[str, int]:
-    """Return a line as a terminal may show it, no longer than `MAX_EXCERPT`, and where in that `column` is."""
+def _crop_line(text: str, column: int) -> tuple[str, int]:
+    """Return a line cut to `MAX_EXCERPT` printable characters around `column`, and the new column."""
     shown = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
     start = max(0, min(column - MAX_EXCERPT // 2, len(shown) - MAX_EXCERPT)) if len(shown) > MAX_EXCERPT else 0
     if start:
@@ -60,13 +58,13 @@ def _cropped(text: str, column: int) -> tuple[str, int]:
 
 
 def escape_unprintable(text: str) -> str:
-    """Return a text on one line, no longer than `MAX_MESSAGE`, with what no terminal should be sent as escapes."""
+    """Return a text on one line, cut to `MAX_MESSAGE`, with unprintable characters escaped."""
     text = text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def find_closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a misspelt one must mean, None if there is none like it."""
+    """Return the known word most similar to a misspelt one, or None."""
     import difflib
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)

@@ -1,4 +1,4 @@
-"""Exceptions that the package raises on purpose."""
+"""The exceptions of the package."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from run_scenarios.core.source import Span
 
 
 class RunnerError(Exception):
-    """Root of every error this package raises on purpose."""
+    """Base class of the exceptions of this package."""
 
 
 class ScenarioError(RunnerError):
-    """A scenario file is wrong: the author must change it.
+    """A scenario file is wrong and must be changed by its author.
 
-    :param diagnostics: everything found, at least one.
+    :param diagnostics: everything that is wrong, at least one.
     """
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
@@ -25,31 +25,31 @@ class ScenarioError(RunnerError):
 
 
 class SetupError(RunnerError):
-    """The run cannot start or go on for a reason outside every scenario: no QEMU, no space."""
+    """The run cannot start or continue for a reason outside the scenarios, such as a missing QEMU or a full disk."""
 
 
 class UsageError(SetupError):
-    """The run cannot start, for the command line asks for what there is not."""
+    """The command line asks for something that does not exist or is not possible."""
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return what the operating system refused, in words: "No space left on device: report.tap"."""
+    """Return an error of the operating system as text: "No space left on device: report.tap"."""
     return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
 
 
 def scenario_error(span: Span, message: str, hint: str = "", code: str = "") -> ScenarioError:
-    """Return the error for one wrong place in a scenario."""
+    """Return the error for one position in a scenario."""
     return ScenarioError(Diagnostic(span, message, hint, code=code))
 
 
 class StepFailed(RunnerError):
-    """A step did not do what the scenario says it does.
+    """A step did not have the result that the scenario expects.
 
-    :param span: the exact place in the scenario, where it is narrower than the step.
-    :param wanted: what was expected, as JSON or words; "" where that says nothing.
-    :param found: what there was instead.
-    :param path: where in the value that was looked at that was, "" if it was all of it.
-    :param details: further differences, a line each.
+    :param span: the position in the scenario, if it is more precise than that of the step.
+    :param wanted: the expected value, as JSON or text, or "".
+    :param found: the actual value.
+    :param path: the path of `found` within the whole value, "" for the whole value.
+    :param details: further differences, one line each.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class StepFailed(RunnerError):
 
 
 class CommandFailed(StepFailed):
-    """QEMU or a tool refused what it was asked; the modifier `error` matches against `reply`.
+    """QEMU or a tool reported an error; the modifier `error` is matched against `reply`.
 
     :param reply: for QMP `{"class": str, "desc": str}`; for a tool `{"status": int, "stdout": str, "stderr": str}`.
     """
@@ -85,9 +85,9 @@ class CommandFailed(StepFailed):
 
 
 class MachineDied(StepFailed):
-    """QEMU ended, or stopped speaking QMP, although no step asked it to.
+    """QEMU exited or closed its QMP connection unexpectedly.
 
-    :param status: its exit status, minus the signal's number if one killed it; None if it runs on.
+    :param status: the exit status, negative for a signal; None if QEMU is still running.
     """
 
     def __init__(self, message: str, status: int | None, *, hint: str = "") -> None:

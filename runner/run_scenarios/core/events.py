@@ -55,7 +55,7 @@ class Failure:
     :param step_span: the position of the failed step, None before the first.
     :param stack: the positions of the enclosing calls, outermost first.
     :param rendered: the step as it ran, as JSON.
-    :param traffic: the last QMP messages and tools, oldest first.
+    :param traffic: the last QMP messages and commands, oldest first.
     :param signal: the signal that killed QEMU, "" if none did.
     """
 
@@ -98,7 +98,7 @@ class TestPoint:
     :param name: unique in the run, and the same in every run from the same directory.
     :param case: the name without the round; all rounds of a case share it.
     :param path: the scenario file.
-    :param rerun: the command that runs it again, "" if there is none.
+    :param rerun: the command that runs it again, or "".
     :param build: the label of the QEMU build, as in `name`; "" if there is only one build.
     """
 
@@ -223,7 +223,7 @@ class StepFinished:
 
 @dataclass(frozen=True)
 class CaseFinished:
-    """A case has ended."""
+    """A case has finished."""
 
     index: int
     result: Result

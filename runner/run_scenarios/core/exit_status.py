@@ -1,4 +1,4 @@
-"""What the exit status of a child says. Imports nothing of ours."""
+"""Describe the exit status of a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataclasses that only the type checker keeps frozen."""
+"""Dataclass decorators for values that only the type checker keeps from being modified."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def unchecked_frozen(kind: type[T]) -> type[T]:
-    """Make a class a frozen dataclass, of values made by the million: the type checker alone sees to it.
+    """Make a class a dataclass that is frozen for the type checker only.
 
-    Python's own check makes each of them take four times as long to create.
+    Used for values that are created by the million: `frozen=True` makes creating one take four times as long.
     """
     return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 def unchecked_frozen_by_identity(kind: type[T]) -> type[T]:
-    """Make a class a dataclass like those of `unchecked_frozen`, each of which is equal to itself alone."""
+    """Like `unchecked_frozen`, with comparison by identity."""
     return dataclass(eq=False)(kind)

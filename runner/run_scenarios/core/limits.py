@@ -1,4 +1,4 @@
-"""An end to what may never end, or grow for ever: bounds on one computation. Imports errors only."""
+"""Limit the CPU time and memory of one computation."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ STATM = Path("/proc/self/statm")
 
 
 class LimitExceeded(RunnerError):
-    """A computation was stopped."""
+    """A computation exceeded its limit and was stopped."""
 
 
 @contextmanager
 def limit_resources(what: str, cpu_s: float) -> Iterator[None]:
-    """Run a block that may need so many seconds of processor time, and 100 MiB more of memory than there is in use.
+    """Limit the body to `cpu_s` seconds of CPU time and to 100 MiB of memory beyond that in use.
 
-    Only for the main thread, and for what starts no process: it would inherit the bound. A loaded machine changes
-    nothing, for it is the time of this process alone that counts. Python's regular expressions look for signals while
-    they match, and so does whatever is written in Python. One within another is bound by both.
+    Use it in the main thread only, and do not start processes in the body: they would inherit the memory limit. Only
+    the CPU time of this process counts, so other load does not matter. Python code and Python's regular expressions
+    can be interrupted. Nested limits all apply.
 
-    :param what: what the message says needs too much.
+    :param what: the subject of the message: "checking this file".
     :raise TooMuch: if it needs more.
     """
 
@@ -36,7 +36,7 @@ def limit_resources(what: str, cpu_s: float) -> Iterator[None]:
     handler = signal.signal(signal.SIGVTALRM, stop)
     left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s)
     try:
-        with _little_memory():
+        with _limit_memory():
             yield
     except MemoryError:
         raise LimitExceeded(f"{what} takes more than {MEMORY >> 20} MiB") from None
@@ -48,7 +48,7 @@ def limit_resources(what: str, cpu_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _little_memory() -> Iterator[None]:
+def _limit_memory() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     with STATM.open("rb", buffering=0) as statm:
         in_use = int(statm.read().split()[0]) * resource.getpagesize()

@@ -1,4 +1,4 @@
-"""Signals that ask the command to stop. Imports nothing of ours."""
+"""Signals that ask the command to stop."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def raise_on_stop_signals() -> Iterator[None]:
-    """Have a stopping signal raise `Interrupted`, and put the handlers back in the end.
+    """Raise `Interrupted` on a stop signal; restore the handlers on exit.
 
-    A signal that whoever started us had ignored, as nohup does, stays ignored.
+    A signal that was ignored when the command started, as under nohup, stays ignored.
     """
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    for number in _heeded():
-        signal.signal(number, _raise)
+    for number in _list_stop_signals():
+        signal.signal(number, _raise_interrupted)
     try:
         yield
     finally:
@@ -39,7 +39,7 @@ def raise_on_stop_signals() -> Iterator[None]:
 
 
 def watch_stop_signals() -> asyncio.Future[Interrupted]:
-    """Return a future that the first stopping signal completes while this loop runs; further ones change nothing."""
+    """Return a future that the first stop signal completes; later signals have no effect."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -49,20 +49,20 @@ def watch_stop_signals() -> asyncio.Future[Interrupted]:
         if not stop.done():
             stop.set_result(Interrupted(number))
 
-    for number in _heeded():
+    for number in _list_stop_signals():
         loop.add_signal_handler(number, note, number)
     return stop
 
 
 def ignore_stop_signals() -> None:
-    """Let no signal cut short what is left to do."""
+    """Ignore stop signals from now on, so that cleaning up is not interrupted."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _heeded() -> list[signal.Signals]:
+def _list_stop_signals() -> list[signal.Signals]:
     return [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
+def _raise_interrupted(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)

@@ -1,6 +1,6 @@
-"""Comments in scenarios that speak to the runner: `# WORD: …`. Imports errors only.
+"""Find comments of the form `# MARKER: text`, which suppress findings.
 
-A comment of its own line is about the line after it, one behind something about its own line.
+A comment on a line of its own applies to the next line, any other to its own line.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ ALONE = re.compile(r"\s*(#|$)")
 
 @dataclass(frozen=True)
 class MarkedComment:
-    """One such comment.
+    """A comment that begins with a marker.
 
-    :param text: what stands behind the word.
-    :param line: the line that it is about.
+    :param text: the text after the marker.
+    :param line: the number of the line to which it applies.
     """
 
     span: Span
@@ -30,33 +30,33 @@ class MarkedComment:
     line: int
 
 
-def find_comments(source: Source, word: str) -> Iterator[MarkedComment]:
-    """Yield the comments of a file that begin with this word, the first of each line."""
-    if f"{word}:" not in source.text:
+def find_comments(source: Source, marker: str) -> Iterator[MarkedComment]:
+    """Yield the comments that begin with a marker, at most one for each line."""
+    if f"{marker}:" not in source.text:
         return
-    mark = re.compile(rf"#\s*{word}:\s*")
+    pattern = re.compile(rf"#\s*{marker}:\s*")
     lines = LINE_BREAK.split(source.text)
-    texts = list(_texts(source))
+    scalars = list(_locate_scalars(source))
     for number, line in enumerate(lines, 1):
-        for found in mark.finditer(line):
-            if any(begin <= (number, found.start() + 1) < end for begin, end in texts):
+        for found in pattern.finditer(line):
+            if any(begin <= (number, found.start() + 1) < end for begin, end in scalars):
                 continue
-            about = number if not ALONE.match(line) else _next_line(lines, number)
+            about = number if not ALONE.match(line) else _find_next_line(lines, number)
             span = Span(source, number, found.start() + 1, len(line) - found.start())
             yield MarkedComment(span, line[found.end() :].strip(), about)
             break
 
 
-def _next_line(lines: list[str], number: int) -> int:
-    """Return the first line after this one that is not a comment, so that several can stand above one line."""
+def _find_next_line(lines: list[str], number: int) -> int:
+    """Return the number of the next line that is not a comment: several comments can apply to one line."""
     for after in range(number, len(lines)):
         if not lines[after].lstrip().startswith("#"):
             return after + 1
     return number
 
 
-def _texts(source: Source) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield where each scalar begins and ends, for what looks like a comment in it is none."""
+def _locate_scalars(source: Source) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield the start and end of each scalar, in which `#` does not begin a comment."""
     for token in yaml.scan(replace_unicode_breaks(source.text)[0], Loader=yaml.CSafeLoader):
         if isinstance(token, yaml.ScalarToken):
             start, end = token.start_mark, token.end_mark
