@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from run_scenarios.scenario.dry_run import MAX_STEPS
 
 from tests.scenario.planning import make_matrix_text, plan_text, refuse_text
+from tests.support.scenarios import RunSteps
 
 
 def make_doubling_text(steps: str) -> str:
@@ -30,6 +32,23 @@ def test_a_mistake_in_several_cases_is_reported_once(tmp_path: Path) -> None:
 def test_a_step_that_when_leaves_out_is_not_checked(tmp_path: Path) -> None:
     steps = '[{set: {a: 5}}, {flush: "{{ a }}", when: "{{ a != 5 }}"}]'
     assert plan_text(tmp_path, f"scenario: a\nsteps: {steps}\n")
+
+
+@pytest.mark.parametrize(
+    "modifier",
+    [
+        'error: {desc: "{{ why[a] }}"}',
+        'expect: "{{ why[a] }}"',
+        'timeout: "{{ why[a] }}"',
+        'vm: "{{ why[a] }}"',
+    ],
+)
+def test_a_modifier_of_a_step_that_when_leaves_out_is_not_evaluated(tmp_path: Path, modifier: str) -> None:
+    step = f"""{{qmp: query-status, {modifier}, when: "{{{{ a == 'x' }}}}"}}"""
+    head = "scenario: a\nmatrix: {a: [x, y]}\n"
+    assert plan_text(tmp_path, f"{head}steps: [set: {{why: {{x: '1'}}}}, {step}]\n")
+    (message,) = refuse_text(tmp_path, f"{head}steps: [set: {{why: {{x: '1'}}}}, {step.replace('==', '!=')}]\n")
+    assert "'y'" in message
 
 
 def test_nested_loops_of_too_many_steps_are_refused_once(tmp_path: Path) -> None:
@@ -59,3 +78,18 @@ def test_doubling_procedures_are_refused_although_no_step_calls_them(tmp_path: P
 def test_a_procedure_that_no_step_calls_is_checked(tmp_path: Path) -> None:
     text = 'scenario: a\nprocedures: {p: {steps: [{flush: "{{ x }}"}], returns: "{{ y }}"}}\nsteps: [launch]\n'
     assert len(refuse_text(tmp_path, text)) == 2
+
+
+def test_a_case_runs_although_the_error_of_a_left_out_step_has_no_value(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - launch
+        - set: {reasons: {missing: nosuch}}
+        - qmp: {execute: blockdev-del, arguments: {node-name: nosuch}}
+          when: "{{ node == 'missing' }}"
+          error: {class: GenericError, desc: {$contains: "{{ reasons[node] }}"}}
+        - shutdown
+        """,
+        head="matrix: {node: [missing, present]}",
+    )
+    assert (run.status, [point.ok for point in run.points]) == (0, [True, True])

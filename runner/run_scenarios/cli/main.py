@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from run_scenarios.cli.exit_codes import CANNOT_RUN, WRONG_USAGE
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from run_scenarios.cli.options import Options
     from run_scenarios.report.stream import LineStream
 
+STANDARD_ERROR = 2
 MODES = {
     "run": "run_cases",
     "list": "list_cases",
@@ -49,9 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from run_scenarios.core.signals import Interrupted, raise_on_stop_signals
     from run_scenarios.report.terminal import wrap_stderr, wrap_stdout
 
+    _reserve_standard_descriptors()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="replace")
     stdout, stderr = wrap_stdout(sys.stdout, os.environ), wrap_stderr(sys.stderr, os.environ)
+    if _is_current_directory_deleted():
+        stderr.write("run-scenarios: error: the current directory has been deleted")
+        return CANNOT_RUN
     try:
         with raise_on_stop_signals():
             mode = cast(Mode, importlib.import_module(f"run_scenarios.cli.{MODES[parsed.mode]}"))
@@ -60,6 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.exit_status
     except Exception as error:
         return _report_error(error, stderr)
+
+
+def _is_current_directory_deleted() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _reserve_standard_descriptors() -> None:
+    """Open /dev/null in place of closed standard streams, so that no other file takes their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(descriptor)
 
 
 def _report_error(error: Exception, stderr: LineStream) -> int:

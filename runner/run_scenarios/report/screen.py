@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import IO
 
-from run_scenarios.report.stream import LineStream, leave_plain
+from run_scenarios.report.stream import LineStream, TextWriter, leave_plain
 
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
 
@@ -23,7 +22,7 @@ class Screen(LineStream):
 
     def __init__(
         self,
-        stream: IO[str],
+        stream: TextWriter,
         paint: Callable[[str], str] = leave_plain,
         size: Callable[[], tuple[int, int]] | None = None,
     ) -> None:

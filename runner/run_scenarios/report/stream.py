@@ -5,13 +5,90 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 from collections.abc import Callable, Sequence
-from typing import IO
+from typing import Protocol
 
 
 def leave_plain(line: str) -> str:
     """Return a line unchanged."""
     return line
+
+
+class TextWriter(Protocol):
+    """The part of a text file that `LineStream` uses."""
+
+    @property
+    def name(self) -> str:
+        """Its name in error messages."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
+class DescriptorWriter:
+    """Writes a text to a descriptor completely, and waits while a non-blocking one is not ready.
+
+    Python's own standard streams drop the rest of a partial write if they are unbuffered, and fail on a non-blocking
+    descriptor.
+    """
+
+    def __init__(self, descriptor: int, name: str, encoding: str = "utf-8", errors: str = "replace") -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self._encoding = encoding
+        self._errors = errors
+
+    def write(self, text: str) -> None:
+        """Write a text.
+
+        :raise OSError: if a part of it cannot be written.
+        """
+        rest = memoryview(text.encode(self._encoding, self._errors))
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self._descriptor, select.POLLOUT)
+                poll.poll()
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+
+class ClosedWriter:
+    """Stands for a standard stream that was closed when the program started."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def write(self, text: str) -> None:
+        """Refuse to write.
+
+        :raise OSError: always.
+        """
+        raise OSError(errno.EBADF, "the stream is closed", self.name)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def fileno(self) -> int:
+        """Refuse to return a descriptor.
+
+        :raise OSError: always.
+        """
+        raise OSError(errno.EBADF, "the stream is closed", self.name)
 
 
 class LineStream:
@@ -22,7 +99,7 @@ class LineStream:
     """
 
     def __init__(
-        self, stream: IO[str], paint: Callable[[str], str] = leave_plain, *, is_terminal: bool = False
+        self, stream: TextWriter, paint: Callable[[str], str] = leave_plain, *, is_terminal: bool = False
     ) -> None:
         self._stream = stream
         self._paint = paint
