@@ -11,6 +11,7 @@ from run_scenarios.core.events import TrafficEntry
 from run_scenarios.qemu.trace import (
     MAX_BUFFERED,
     MAX_BUFFERED_BYTES,
+    MAX_REPEATS,
     MESSAGE_LIMIT,
     OUTPUT_LIMIT,
     RECORD_LIMIT,
@@ -23,6 +24,7 @@ from run_scenarios.qemu.trace import (
 from tests.support.scenarios import RunSteps, trace_of
 
 LARGE = "x" * (1 << 17)
+ERROR = {"timestamp": 0, "event": "BLOCK_JOB_ERROR", "data": {"device": "j"}}
 
 
 def test_each_record_is_a_line_of_json(tmp_path: Path) -> None:
@@ -80,14 +82,45 @@ def test_a_long_record_is_cut(tmp_path: Path) -> None:
     assert whole == {"return": {}}
 
 
-def test_a_full_trace_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("run_scenarios.qemu.trace.TRACE_LIMIT", 100)
+def test_a_long_trace_keeps_its_beginning_and_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("run_scenarios.qemu.trace.HEAD_LIMIT", 2000)
+    monkeypatch.setattr("run_scenarios.qemu.trace.TAIL_LIMIT", 1000)
     with closing(Trace(tmp_path / "trace.jsonl")) as trace:
-        for _ in range(3):
-            trace.record_traffic("recv", "vm", {"return": "x" * 40})
-    kinds = [json.loads(line)["kind"] for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
-    assert kinds == ["recv", "full"]
+        for number in range(MAX_BUFFERED + 100):
+            trace.record_traffic("recv", "vm", {"return": number})
+    assert (tmp_path / "trace.jsonl").stat().st_size <= 3100
+    records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    (middle,) = [index for index, each in enumerate(records) if each["kind"] == "omitted"]
+    before, after = ([each["data"]["return"] for each in part] for part in (records[:middle], records[middle + 1 :]))
+    assert before == list(range(len(before)))
+    assert after == list(range(MAX_BUFFERED + 100 - len(after), MAX_BUFFERED + 100))
+    assert len(before) + records[middle]["data"] + len(after) == MAX_BUFFERED + 100
+    assert len(before) > 10 and len(after) > 5
     assert trace.problem == ""
+
+
+def test_repeated_events_are_counted(tmp_path: Path) -> None:
+    with closing(Trace(tmp_path / "trace.jsonl", record_step_traffic=True)) as trace:
+        trace.begin_step({})
+        trace.record_traffic("recv", "vm", {"event": "STOP"})
+        for number in range(MAX_REPEATS + 5):
+            trace.record_traffic("recv", "vm", {**ERROR, "timestamp": number})
+        trace.record_traffic("recv", "other", ERROR)
+        trace.record_traffic("recv", "other", {**ERROR, "data": {"device": "k"}})
+        trace.record_traffic("recv", "other", {"return": {}})
+        trace.record_traffic("recv", "other", {"return": {}})
+        entries, _ = trace.end_step()
+    shown = trace.last_messages()
+    assert len(shown) == 6
+    assert shown[1].endswith(f"({MAX_REPEATS + 5} times)")
+    assert not any(line.endswith("times)") for line in (shown[0], *shown[2:]))
+    records = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    kinds = [each["kind"] for each in records]
+    assert kinds == ["step", "recv", *["recv"] * MAX_REPEATS, "repeated", *["recv"] * 4]
+    repeated = records[MAX_REPEATS + 2]
+    assert (repeated["vm"], repeated["data"]) == ("vm", {"event": "BLOCK_JOB_ERROR", "times": 5})
+    assert [each["t"] for each in records] == sorted(each["t"] for each in records)
+    assert len(entries) == 1 + MAX_REPEATS + 4
 
 
 def test_a_write_error_is_recorded() -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from run_scenarios.qemu.event_log import MAX_COPIES
+from run_scenarios.steps.assert_no_events import MAX_SHOWN
+
+from tests.qemu.test_event_log import ENDLESS_ERRORS
 from tests.support.scenarios import RunSteps
 
 STOPPED = """
@@ -75,3 +81,14 @@ def test_an_event_that_qemu_holds_back_is_seen(run_steps: RunSteps) -> None:
     """)
     assert run.status == 1, run.stdout
     assert "unconsumed event(s), the first is QUORUM_REPORT_BAD" in run.message
+
+
+def test_of_a_flood_of_events_the_number_and_the_first_are_shown(run_steps: RunSteps) -> None:
+    steps = ENDLESS_ERRORS.replace("- {wait-job: j, timeout: 2}", "- for-each: {n: %s}" % [*range(40)])
+    steps += "      steps: [{image-info: {file: d.raw}}]\n    - assert-no-events: BLOCK_JOB_ERROR\n"
+    run = run_steps(steps)
+    assert run.status == 1
+    found = re.fullmatch(r".*: (\d+) unconsumed event\(s\), the first is BLOCK_JOB_ERROR", run.message)
+    assert found and int(found[1]) > MAX_COPIES
+    events = [line for line in run.only.block["details"].splitlines() if line.startswith("{")]
+    assert len(events) == MAX_SHOWN

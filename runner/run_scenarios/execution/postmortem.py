@@ -100,7 +100,7 @@ def _can_be_replayed(record: JsonObject) -> bool:
     """Tell whether a record is complete; a command line or message that was cut cannot be sent again."""
     data = record["data"]
     cut = isinstance(data, dict) and "cut" in data
-    return record["kind"] != "full" and not (cut and record["kind"] in ("exec", "send", "take"))
+    return record["kind"] != "omitted" and not (cut and record["kind"] in ("exec", "send", "take"))
 
 
 def _make_header(task: Task, result: Result, records: Iterable[JsonObject]) -> ScriptHeader:

@@ -1,12 +1,16 @@
-"""The events of one VM: those that no step has consumed, and the jobs that they tell of."""
+"""The events of one VM: those that no step has consumed, within bounds, and the jobs that they are about."""
 
 from __future__ import annotations
 
+import json
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 
+from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.nodes import JsonObject, JsonValue
 
 Matches = Callable[[JsonObject], bool]
@@ -25,6 +29,8 @@ THROTTLED = frozenset(
 )
 """Events that QEMU holds back for up to `THROTTLE_S` after one of the same name. Source: QEMU's monitor/monitor.c."""
 THROTTLE_S = 1.0
+MAX_COPIES = 1000
+MAX_EVENTS = 10_000
 
 
 @dataclass
@@ -68,10 +74,19 @@ class JobRun:
 
 
 class EventLog:
-    """Events in the order they came, each numbered."""
+    """Events in the order they came, each numbered.
 
-    def __init__(self) -> None:
+    Events with the same name and data are copies, whatever their timestamps. The latest `MAX_COPIES` are kept, because
+    a job may repeat its error 10,000 times per second. If more than `MAX_EVENTS` different events are unconsumed, later
+    ones are lost, and a step that might have needed them fails.
+    """
+
+    def __init__(self, vm: str) -> None:
+        self._vm = vm
         self._unconsumed: dict[int, JsonObject] = {}
+        self._copies: dict[str, deque[int]] = {}
+        self._dropped: Counter[str] = Counter()
+        self._lost = 0
         self._count = 0
         self._last_number: dict[str, int] = {}
         self._last_throttled_s: float | None = None
@@ -82,7 +97,7 @@ class EventLog:
         """Add an event."""
         self._count += 1
         name = str(event["event"])
-        self._unconsumed[self._count] = event
+        self._keep(event)
         self._last_number[name] = self._count
         if name in THROTTLED:
             self._last_throttled_s = time.monotonic()
@@ -90,29 +105,66 @@ class EventLog:
         if job:
             self._record_job(job, event)
 
-    def take(self, matches: Matches, after: str = "") -> JsonObject | None:
+    @property
+    def last_number(self) -> int:
+        """The number of the last event."""
+        return self._count
+
+    def take(self, matches: Matches, after: str = "", examined: int = 0) -> JsonObject | None:
         """Consume and return the first event that matches, or return None.
 
         :param after: the name of an event of which the last must have come before; "" for no such condition.
+        :param examined: the number of the last event that is known not to match.
+        :raise StepFailed: if no event matches, but some were lost.
         """
-        first = self._last_number.get(after, self._count) if after else 0
-        for number, event in self._unconsumed.items():
-            if number > first and matches(event):
+        first = max(examined, self._last_number.get(after, self._count) if after else 0)
+        newer = takewhile(lambda number: number > first, reversed(self._unconsumed))
+        for number in reversed(list(newer)):
+            if matches(self._unconsumed[number]):
                 return self._consume(number)
+        self._require_none_lost()
         return None
 
     def take_of_job(self, run: JobRun) -> JsonObject | None:
-        """Consume and return the first event of a job's run, or return None."""
+        """Consume and return the first event of a job's run, or return None.
+
+        :raise StepFailed: if there is none, but events were lost.
+        """
         number = next((number for number in run.numbers if number in self._unconsumed), None)
-        return None if number is None else self._consume(number)
+        if number is None:
+            self._require_none_lost()
+            return None
+        return self._consume(number)
 
     def has_more_of_job(self, run: JobRun) -> bool:
         """Tell whether an event of a job's run is unconsumed."""
         return any(number in self._unconsumed for number in run.numbers)
 
     def unconsumed(self, matches: Matches = lambda event: True) -> list[JsonObject]:
-        """Return the events that match, without consuming them."""
-        return [event for event in self._unconsumed.values() if matches(event)]
+        """Return the kept events that match, without consuming them.
+
+        :raise StepFailed: if no event matches, but some were lost.
+        """
+        found = [event for event in self._unconsumed.values() if matches(event)]
+        if not found:
+            self._require_none_lost()
+        return found
+
+    def count(self, matches: Matches) -> int:
+        """Return the number of unconsumed events that match, including copies that are not kept."""
+        found = [_encode_content(event) for event in self._unconsumed.values() if matches(event)]
+        return len(found) + sum(self._dropped[content] for content in set(found))
+
+    def describe_floods(self) -> list[str]:
+        """Return a line of text for each event with copies that are not kept, and for those lost."""
+        kept = Counter(map(_encode_content, self._unconsumed.values()))
+        lines = [
+            f"VM '{self._vm}' sent {kept[content] + dropped} events {json.loads(content)[0]} with the same data that no"
+            f" step consumed"
+            for content, dropped in self._dropped.items()
+            if kept[content]
+        ]
+        return [*lines, self._describe_lost()] if self._lost else lines
 
     def forget(self, matches: Matches) -> int:
         """Consume every event that matches, and return how many that were."""
@@ -156,6 +208,25 @@ class EventLog:
         finally:
             self._attempts.remove(consumed)
 
+    def _keep(self, event: JsonObject) -> None:
+        content = _encode_content(event)
+        copies = self._copies.get(content, deque())
+        if len(copies) == MAX_COPIES and self._unconsumed.pop(copies.popleft(), None) is not None:
+            self._dropped[content] += 1
+        if len(self._unconsumed) >= MAX_EVENTS:
+            self._lost += 1
+            return
+        copies.append(self._count)
+        self._copies[content] = copies
+        self._unconsumed[self._count] = event
+
+    def _require_none_lost(self) -> None:
+        if self._lost:
+            raise StepFailed(self._describe_lost(), hint="consume events with 'wait-event' or 'forget-events'")
+
+    def _describe_lost(self) -> str:
+        return f"VM '{self._vm}' sent more events than can be kept: {self._lost} were lost"
+
     def _consume(self, number: int) -> JsonObject:
         event = self._unconsumed.pop(number)
         for consumed in self._attempts:
@@ -170,6 +241,10 @@ class EventLog:
         if not runs or (starts and runs[-1].statuses):
             runs.append(JobRun(job))
         runs[-1].record(self._count, event)
+
+
+def _encode_content(event: JsonObject) -> str:
+    return json.dumps([event["event"], event.get("data")])
 
 
 def _job_of(event: JsonObject) -> str:

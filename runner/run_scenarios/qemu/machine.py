@@ -71,7 +71,7 @@ class Machine:
 
     def __init__(self, name: str, child: Child, session: _QmpSession, trace: Trace) -> None:
         self.name = name
-        self.events = EventLog()
+        self.events = EventLog(name)
         self.exit_expected = False
         self.quit_issued = False
         self._child = child
@@ -182,9 +182,17 @@ class Machine:
 
         :param after: the name of an event of which the last must have come before; "" for no such condition.
         :raise MachineDied: if QEMU dies or hangs up first.
-        :raise StepFailed: if QEMU exits as expected first.
+        :raise StepFailed: if QEMU exits as expected first, or events were lost.
         """
-        return await self._wait_for(lambda: self.events.take(matches, after))
+        examined = 0
+
+        def take() -> JsonObject | None:
+            nonlocal examined
+            event = self.events.take(matches, after, examined)
+            examined = self.events.last_number
+            return event
+
+        return await self._wait_for(take)
 
     async def job_event_wait(self, run: JobRun) -> JsonObject:
         """Consume the next event of a job's run, waiting for it if necessary; errors as for `event_wait`."""

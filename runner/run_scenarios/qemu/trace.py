@@ -4,9 +4,12 @@ Each record is `{"t": seconds since the case began, "vm": name or null, "kind": 
 `exec` (data: the argv of a child), `exit` (its status; minus the signal's number if one killed it), `send` and `recv`
 (a QMP message). The other kinds are `step` (a step begins), `take` (an event that a step consumed), `output` (the
 output of a tool, or of `qemu-io` in a monitor: `{"stdout": …, "stderr": …}`), `pause` (seconds between two tries),
-`paused` (seconds in the debugger), `end` (all steps are done; running children are sent this signal) and `fail`. Data
-longer than `RECORD_LIMIT` becomes `{"cut": its beginning as text, "characters": its length}`; a trace that reaches
-`TRACE_LIMIT` ends with a record of the kind `full`.
+`paused` (seconds in the debugger), `end` (all steps are done; running children are sent this signal) and `fail`.
+
+Data longer than `RECORD_LIMIT` becomes `{"cut": its beginning as text, "characters": its length}`. Of an event that is
+repeated with the same data, the first `MAX_REPEATS` are written, and the others are counted in a record `repeated`
+(`{"event": name, "times": number}`). A trace of more than 32 MiB keeps `HEAD_LIMIT` bytes of its beginning and
+`TAIL_LIMIT` of its end, with a record `omitted` (the number of missing records) in between.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ MESSAGE_LIMIT = 4000
 TRAFFIC_LIMIT = 200
 OUTPUT_LIMIT = 1 << 16
 RECORD_LIMIT = 1 << 20
-TRACE_LIMIT = 32 << 20
+HEAD_LIMIT = 28 << 20
+TAIL_LIMIT = (4 << 20) - 1024
+MAX_REPEATS = 10
 MAX_BUFFERED = 500
 MAX_BUFFERED_BYTES = 1 << 20
 
@@ -39,6 +44,7 @@ class _Record(NamedTuple):
     kind: str
     vm: str | None
     data: object
+    times: int = 1
 
 
 class Trace:
@@ -53,7 +59,10 @@ class Trace:
     def __init__(self, file: Path, began: float | None = None, *, record_step_traffic: bool = False) -> None:
         self.problem = ""
         """Why the trace is incomplete, "" if it is complete."""
-        self._room = TRACE_LIMIT
+        self._head_room = HEAD_LIMIT
+        self._tail: deque[str] = deque()
+        self._tail_bytes = 0
+        self._omitted = 0
         self._is_closed = False
         self._began = time.monotonic() if began is None else began
         self._record_step_traffic = record_step_traffic
@@ -63,6 +72,7 @@ class Trace:
         self._buffer: list[_Record] = []
         self._buffered_bytes = 0
         self._last: deque[_Record] = deque(maxlen=SHOWN_MESSAGES)
+        self._repeated: _Record | None = None
 
     def record_traffic(self, kind: str, vm: str | None, data: object, size: int = 0) -> None:
         """Append a message, the start of a program or its exit, which failure reports and steps show too.
@@ -70,14 +80,23 @@ class Trace:
         :param data: a value that JSON can hold.
         :param size: its length in bytes as JSON, 0 if it is short.
         """
-        record = self._append(kind, vm, data, size)
-        self._last.append(record)
+        record = self._make_record(kind, vm, data)
+        if self._is_repeat(record):
+            self._last[-1] = self._last[-1]._replace(times=self._last[-1].times + 1)
+            if self._last[-1].times > MAX_REPEATS:
+                self._repeated = record._replace(times=self._repeated.times + 1 if self._repeated else 1)
+                return
+        else:
+            self._flush_repeats()
+            self._last.append(record)
         if self._steps:
             self._steps[-1].add(record)
+        self._append(record, size)
 
     def record(self, kind: str, vm: str | None, data: object) -> None:
         """Append a record that only the trace shows."""
-        self._append(kind, vm, data)
+        self._flush_repeats()
+        self._append(self._make_record(kind, vm, data))
 
     def record_output(self, vm: str | None, stdout: str, stderr: str) -> None:
         """Append what was printed, if anything, cut to `OUTPUT_LIMIT` characters each."""
@@ -96,7 +115,7 @@ class Trace:
         return tuple(traffic.entries), traffic.omitted
 
     def last_messages(self) -> tuple[str, ...]:
-        """Return the last traffic as lines of text, oldest first, each cut to `SHOWN_LENGTH`."""
+        """Return the last traffic as lines of text, oldest first, each cut to `SHOWN_LENGTH`; repeats are one line."""
         return tuple(map(_format_record, self._last))
 
     def discard(self) -> None:
@@ -105,40 +124,70 @@ class Trace:
 
     def close(self) -> None:
         """Write what is buffered."""
+        self._flush_repeats()
         if not self._is_closed:
             self._flush()
+            if self._file and not self.problem:
+                self._write_tail(self._file)
         self._close_file()
 
-    def _append(self, kind: str, vm: str | None, data: object, size: int = 0) -> _Record:
-        record = _Record(time.monotonic() - self._began, kind, vm, data)
+    def _make_record(self, kind: str, vm: str | None, data: object) -> _Record:
+        return _Record(time.monotonic() - self._began, kind, vm, data)
+
+    def _append(self, record: _Record, size: int = 0) -> None:
         if not self._is_closed:
             self._buffer.append(record)
             self._buffered_bytes += size
-            if len(self._buffer) == MAX_BUFFERED or self._buffered_bytes > MAX_BUFFERED_BYTES:
+            if len(self._buffer) >= MAX_BUFFERED or self._buffered_bytes > MAX_BUFFERED_BYTES:
                 self._flush()
-        return record
+
+    def _is_repeat(self, record: _Record) -> bool:
+        """Return whether a record is the same event as the last one, apart from its timestamp."""
+        if not (self._last and self._last[-1].vm == record.vm and isinstance(record.data, dict)):
+            return False
+        event, last = record.data, self._last[-1].data
+        return (
+            "event" in event
+            and isinstance(last, dict)
+            and event["event"] == last.get("event")
+            and event.get("data") == last.get("data")
+        )
+
+    def _flush_repeats(self) -> None:
+        if self._repeated:
+            moment, _, vm, event, times = self._repeated
+            assert isinstance(event, dict)
+            self._repeated = None
+            self._append(_Record(moment, "repeated", vm, {"event": event["event"], "times": times}))
 
     def _flush(self) -> None:
         with self._catch_write_errors():
             self._file = self._file or self._path.open("w", encoding="utf-8")
             for record in self._buffer:
-                self._file.write(self._encode(record))
-                if self._room < 0:
-                    break
+                self._write(_encode(record))
         self._buffer.clear()
         self._buffered_bytes = 0
-        if self.problem or self._room < 0:
+        if self.problem:
             self._close_file()
 
-    def _encode(self, record: _Record) -> str:
-        moment, kind, vm, data = record
-        text = json.dumps(data)
-        if len(text) > RECORD_LIMIT:
-            text = json.dumps({"cut": text[:OUTPUT_LIMIT], "characters": len(text)})
-        self._room -= len(text)
-        if self._room < 0:
-            kind, text = "full", "null"
-        return f'{{"t": {round(moment, 6)!r}, "vm": {json.dumps(vm)}, "kind": "{kind}", "data": {text}}}\n'
+    def _write(self, line: str) -> None:
+        """Write a line to the file, or, once the head is full, to the tail."""
+        self._head_room -= len(line)
+        if self._head_room >= 0:
+            assert self._file
+            self._file.write(line)
+            return
+        self._tail.append(line)
+        self._tail_bytes += len(line)
+        while self._tail_bytes > TAIL_LIMIT:
+            self._tail_bytes -= len(self._tail.popleft())
+            self._omitted += 1
+
+    def _write_tail(self, file: IO[str]) -> None:
+        with self._catch_write_errors():
+            if self._omitted:
+                file.write(_encode(self._make_record("omitted", None, self._omitted)))
+            file.writelines(self._tail)
 
     def _close_file(self) -> None:
         self._is_closed = True
@@ -170,9 +219,18 @@ class _StepTraffic:
             self.omitted += 1
 
 
+def _encode(record: _Record) -> str:
+    text = json.dumps(record.data)
+    if len(text) > RECORD_LIMIT:
+        text = json.dumps({"cut": text[:OUTPUT_LIMIT], "characters": len(text)})
+    moment, vm = round(record.moment, 6), json.dumps(record.vm)
+    return f'{{"t": {moment!r}, "vm": {vm}, "kind": "{record.kind}", "data": {text}}}\n'
+
+
 def _format_record(record: _Record) -> str:
     arrow = {"send": "->", "recv": "<-", "exec": "$", "exit": "="}[record.kind]
-    return f"{record.vm or 'tool'} {arrow} {_format_data(record, SHOWN_LENGTH)}"
+    times = f" ({record.times} times)" if record.times > 1 else ""
+    return f"{record.vm or 'tool'} {arrow} {_format_data(record, SHOWN_LENGTH)}{times}"
 
 
 def _format_data(record: _Record, limit: int) -> str:

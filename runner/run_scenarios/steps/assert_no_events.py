@@ -20,6 +20,8 @@ from run_scenarios.steps.mutations import replace_with_failure
 from run_scenarios.steps.verb import Context, Verb, find_vm
 from run_scenarios.syntax.matchers import describe_value, find_mismatches
 
+MAX_SHOWN = 20
+
 
 @dataclass(frozen=True)
 class AssertNoEvents(Verb):
@@ -69,10 +71,10 @@ class AssertNoEvents(Verb):
         events = machine.events.unconsumed(self._is_unwanted)
         if events:
             raise StepFailed(
-                f"{len(events)} unconsumed event(s), the first is {events[0]['event']}",
+                f"{machine.events.count(self._is_unwanted)} unconsumed event(s), the first is {events[0]['event']}",
                 wanted="no event",
                 found=describe_value(events[0]),
-                details=tuple(describe_value(event) for event in events),
+                details=tuple(describe_value(event) for event in events[:MAX_SHOWN]),
             )
         return None
 
