@@ -108,6 +108,7 @@ def test_a_job_that_repeats_its_error_forever_is_reported_with_counts(run_steps:
     run = run_steps(ENDLESS_ERRORS, "--artifacts", str(tmp_path / "kept"))
     assert run.status == 1
     assert run.message.startswith("step 6 (wait-job): timed out after 2 s")
+    assert "VM 'vm' sent " in run.only.block["details"]
     log = run.only.block["log"].splitlines()
     assert sum("BLOCK_JOB_ERROR" in line for line in log) <= 2
     assert log[-1].endswith(" times)")

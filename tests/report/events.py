@@ -63,6 +63,7 @@ def hostile_failure(text: str) -> Failure:
         stack=(span,),
         rendered=text,
         traffic=(text,),
+        stderr_vm=text,
         stderr_tail=text,
         signal="SIGSEGV",
         timeout_ms=1000,

@@ -56,6 +56,7 @@ class Failure:
     :param stack: the positions of the enclosing calls, outermost first.
     :param rendered: the step as it ran, as JSON.
     :param traffic: the last QMP messages and commands, oldest first.
+    :param stderr_tail: the end of the standard error of the VM `stderr_vm`.
     :param signal: the signal that killed QEMU, "" if none did.
     """
 
@@ -70,6 +71,7 @@ class Failure:
     stack: tuple[Span, ...] = ()
     rendered: str = ""
     traffic: tuple[str, ...] = ()
+    stderr_vm: str = ""
     stderr_tail: str = ""
     signal: str = ""
     timeout_ms: int | None = None

@@ -165,8 +165,14 @@ class CaseRunner:
         if not steps:
             return describe_failure(error, None, scenario)
         running = steps.failed or steps.running
-        return describe_failure(
-            error, running, scenario, traffic=steps.trace.last_messages(), stderr_tail=steps.stderr_tail()
+        failure = describe_failure(error, running, scenario)
+        vm, stderr = steps.choose_stderr()
+        return replace(
+            failure,
+            details=(*failure.details, *steps.describe_floods()),
+            traffic=steps.trace.last_messages(),
+            stderr_vm=vm,
+            stderr_tail=stderr,
         )
 
     def _duration(self) -> float:

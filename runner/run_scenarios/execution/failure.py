@@ -52,14 +52,7 @@ class RunningStep:
         return json.dumps({self.verb: to_partial(self.argument)}, default=str) if self.argument else ""
 
 
-def describe_failure(
-    error: BaseException,
-    running: RunningStep | None,
-    scenario: Span,
-    *,
-    traffic: tuple[str, ...] = (),
-    stderr_tail: str = "",
-) -> Failure:
+def describe_failure(error: BaseException, running: RunningStep | None, scenario: Span) -> Failure:
     """Convert an exception to the failure that reports show.
 
     :param running: the step that failed, None before the first.
@@ -71,8 +64,6 @@ def describe_failure(
         found=getattr(error, "found", ""),
         path=getattr(error, "path", ""),
         details=getattr(error, "details", ()),
-        traffic=traffic,
-        stderr_tail=stderr_tail,
         signal=signal_name((error.status if isinstance(error, MachineDied) else None) or 0),
         timeout_ms=int(error.limit_s * 1000) if isinstance(error, TimeLimitExceeded) else None,
     )

@@ -112,9 +112,21 @@ class StepRunner:
         self.trace.record("paused", None, round(seconds, 3))
         return seconds
 
-    def stderr_tail(self) -> str:
-        """Return the end of the standard error of the first VM that wrote to it."""
-        return next((tail for machine in self.machines.values() if (tail := machine.stderr_tail())), "")
+    def choose_stderr(self) -> tuple[str, str]:
+        """Return the name and the end of the standard error of one VM that wrote to it.
+
+        A VM that died comes first, then the VM of the failed step.
+        """
+        running = self.failed or self.running
+        step_vm = (running and literal_text(running.step.modifiers.get("vm"))) or DEFAULT_VM
+        machines = sorted(
+            self.machines.values(), key=lambda each: (not (each.has_crashed or each.is_lost), each.name != step_vm)
+        )
+        return next(((each.name, tail) for each in machines if (tail := each.stderr_tail())), ("", ""))
+
+    def describe_floods(self) -> list[str]:
+        """Return a line of text for each event that a VM sent too often to keep."""
+        return [line for machine in self.machines.values() for line in machine.events.describe_floods()]
 
     async def _run_step(self, step: Step, scope: Scope) -> None:
         outer, running = self.running, self._begin_step(step)

@@ -46,7 +46,7 @@ class ConsoleReport:
 def describe_failure(point: TestPoint, result: Result, *, with_logs: bool = True) -> str:
     """Return everything known about a failure, as lines of text.
 
-    :param with_logs: whether to include the last messages and QEMU's stderr.
+    :param with_logs: whether to include the last messages and the VM's stderr.
     """
     assert result.failure
     failure = result.failure
@@ -86,5 +86,8 @@ def _format_logs(failure: Failure) -> list[str]:
     if failure.traffic:
         lines += ["  last messages:", *(f"    {line}" for line in failure.traffic)]
     if failure.stderr_tail:
-        lines += ["  QEMU's stderr:", *(f"    {line}" for line in failure.stderr_tail.split("\n"))]
+        lines += [
+            f"  stderr of VM '{failure.stderr_vm}':",
+            *(f"    {line}" for line in failure.stderr_tail.split("\n")),
+        ]
     return lines

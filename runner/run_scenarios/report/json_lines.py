@@ -175,6 +175,7 @@ def failure_to_json(failure: Failure) -> dict[str, object]:
         "ran": failure.rendered,
         "called_from": [span_to_json(span) for span in failure.stack],
         "last_messages": failure.traffic,
+        "stderr_vm": failure.stderr_vm,
         "stderr": failure.stderr_tail,
         "signal": failure.signal,
         "timeout_ms": failure.timeout_ms,
