@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from run_scenarios.core.errors import SetupError
 from run_scenarios.qemu.guardian import Guardian
-from run_scenarios.qemu.workspace import MAX_NAME_LENGTH, Workspace
+from run_scenarios.qemu.workspace import MARKER, MAX_NAME_LENGTH, Workspace
 
 from tests.report.hostile import hostile_texts
 
@@ -56,18 +56,20 @@ def test_a_failed_case_keeps_its_logs_but_not_its_images(tmp_path: Path, guardia
     kept = Path(workspace.finish(directories, "a", failed=True))
     workspace.remove()
     assert kept.parent.parent == tmp_path
-    assert [each.name for each in kept.iterdir()] == ["trace.jsonl"]
+    assert sorted(each.name for each in kept.iterdir()) == [MARKER, "trace.jsonl"]
 
 
 def test_artifacts_of_an_earlier_run_are_replaced(tmp_path: Path, guardian: Guardian) -> None:
     (tmp_path / "kept/a").mkdir(parents=True)
     (tmp_path / "kept/a/old").touch()
+    (tmp_path / "kept/a" / MARKER).touch()
     workspace = Workspace(tmp_path, tmp_path / "kept", True, guardian)
     directories = workspace.create(0)
     (directories.work / "d.qcow2").touch()
     workspace.finish(directories, "a", failed=False)
     workspace.remove()
     assert sorted(str(each.relative_to(tmp_path)) for each in tmp_path.glob("kept/a/**/*")) == [
+        f"kept/a/{MARKER}",
         "kept/a/images",
         "kept/a/images/d.qcow2",
     ]
