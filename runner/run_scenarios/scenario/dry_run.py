@@ -228,10 +228,11 @@ class _Visitor:
             scope.set(step.save, UNKNOWN)
 
     def _bind_and_visit(self, step: Step, scope: Scope, position: _Position) -> None:
-        modifiers = {name: node for name in step.modifiers if (node := bind_modifier(step, name, scope)) is not None}
-        when = modifiers.get("when")
+        when = bind_modifier(step, "when", scope)
         if isinstance(when, ScalarNode) and when.value is False:
+            # Nothing else in it is evaluated, as in a run.
             return
+        modifiers = {name: node for name in step.modifiers if (node := bind_modifier(step, name, scope)) is not None}
         bound = bind_step(step, scope)
         is_certain = position.is_certain and isinstance(when, ScalarNode | None)
         here = _Position(position.depth, position.outermost, is_certain)
