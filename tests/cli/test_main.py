@@ -186,6 +186,7 @@ def test_artifacts_are_a_directory_per_case(run_command: RunSteps, place: Path) 
     assert sorted(each.name for each in (place / "kept").iterdir()) == names
     assert [Path(each.block["artifacts"]).name for each in run.points] == ["passes", *names[:3]]
     assert sorted(each.name for each in (place / "kept/passes").iterdir()) == [
+        ".run-scenarios",
         "reproduce.sh",
         "trace.jsonl",
         "vm.stderr",
