@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from run_scenarios.authoring.reference import extract_documentation, needs_no_argument
+from run_scenarios.core.json_types import TYPE_NAMES
 from run_scenarios.scenario.file_schema import LIBRARY, MODIFIERS, PROCEDURE, SCENARIO, list_allowed_modifiers
 from run_scenarios.steps import VERBS
 from run_scenarios.steps.argument_types import BOOLEAN, DURATION_SCHEMA, FORMAT, IMAGE, SIZE, TEXT
@@ -24,14 +25,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 EXPRESSION = r"\{\{"
 STEPS: JsonSchema = {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/step"}}
 COMMON = {"text": TEXT, "boolean": BOOLEAN, "size": SIZE, "duration": DURATION_SCHEMA, "format": FORMAT, "image": IMAGE}
-TYPE_NAMES = {
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "nothing",
-}
+EDITOR_TYPE_NAMES = {**TYPE_NAMES, "boolean": "true or false", "null": "nothing"}
 
 
 def build_editor_schema() -> JsonSchema:
@@ -171,7 +165,7 @@ def _merge_types(branches: list[JsonSchema], title: str) -> JsonSchema:
     patterns = [each["pattern"] for each in branches if "pattern" in each]
     if "string" in types and not patterns:
         return {**merged, "type": types if len(types) > 1 else "string"}
-    expected = title or " or ".join(TYPE_NAMES[kind] for kind in types if kind != "string")
+    expected = title or " or ".join(EDITOR_TYPE_NAMES[kind] for kind in types if kind != "string")
     return {**merged, **allow_expression_or([kind for kind in types if kind != "string"], expected, patterns)}
 
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from types import NoneType
+
 TYPE_NAMES = {
-    "str": "a string",
-    "int": "an integer",
-    "float": "a number",
-    "bool": "a boolean",
-    "NoneType": "null",
-    "list": "a list",
-    "dict": "a mapping",
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "null": "null",
+    "array": "a list",
+    "object": "a mapping",
+}
+"""By the names that JSON Schema gives the types."""
+_TYPES: dict[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    NoneType: "null",
+    list: "array",
+    dict: "object",
 }
 
 
 def type_name(value: object) -> str:
-    """Return the JSON name of a value's type, with its article."""
-    return TYPE_NAMES.get(type(value).__name__, type(value).__name__)
+    """Return the name of the JSON type of a value, with its article; the Python name of any other type."""
+    kind = type(value)
+    return TYPE_NAMES[_TYPES[kind]] if kind in _TYPES else kind.__name__

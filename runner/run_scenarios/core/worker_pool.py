@@ -1,7 +1,8 @@
-"""Work that is spread over processes, its results in the order of the items. Imports nothing of ours.
+"""Map a function over items in forked workers, with the results in the order of the items.
 
-The processes are forks of this one, and have all it has read. Each does every n-th batch of items and ends; one
-whose reader has gone away ends with its next batch, so that none is left behind even if this process is killed.
+Each of the n workers processes every n-th batch and exits. A worker that cannot write its results exits too, so none
+survives this process, even if it is killed; the workers of `ProcessPoolExecutor` do. A worker that is killed is an
+error; `multiprocessing.Pool` waits for its results forever.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ LENGTH = struct.Struct("Q")
 
 
 def map_in_order(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
-    """Yield what `work` makes of each item, in order.
+    """Yield the result of `work` for each item, in order.
 
-    :param work: what it returns is pickled.
-    :raise RuntimeError: if it raises anything, or its process is ended from outside.
+    :param work: its results are pickled.
+    :raise RuntimeError: if it raises an exception, or a worker is killed.
     """
     batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-    workers = [_start(work, batches[number::processes]) for number in range(processes)]
+    workers = [_start_worker(work, batches[number::processes]) for number in range(processes)]
     try:
         for number in range(len(batches)):
-            yield from _received(workers[number % processes][1])
+            yield from _receive(workers[number % processes][1])
     finally:
         for pid, results in workers:
             results.close()
@@ -38,8 +39,8 @@ def map_in_order(work: Callable[[T], R], items: Sequence[T], processes: int) -> 
             os.waitpid(pid, 0)
 
 
-def _start(work: Callable[[T], R], batches: Sequence[Sequence[T]]) -> tuple[int, IO[bytes]]:
-    """Return the process that does these batches, and where its results come from."""
+def _start_worker(work: Callable[[T], R], batches: Sequence[Sequence[T]]) -> tuple[int, IO[bytes]]:
+    """Return the pid of a new worker and the pipe from which its results are read."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -49,13 +50,13 @@ def _start(work: Callable[[T], R], batches: Sequence[Sequence[T]]) -> tuple[int,
         os.close(reading)
         with os.fdopen(writing, "wb") as results:
             for batch in batches:
-                _send(results, _done(work, batch))
+                _send(results, _run_batch(work, batch))
     finally:
-        # Whatever happens, no more of this process than what it is there for.
+        # The worker must never return into the code of the parent.
         os._exit(0)
 
 
-def _done(work: Callable[[T], R], batch: Sequence[T]) -> list[R] | str:
+def _run_batch(work: Callable[[T], R], batch: Sequence[T]) -> list[R] | str:
     try:
         return [work(item) for item in batch]
     except Exception:
@@ -69,13 +70,13 @@ def _send(results: IO[bytes], value: object) -> None:
     results.flush()
 
 
-def _received(results: IO[bytes]) -> list[Any]:
+def _receive(results: IO[bytes]) -> list[Any]:
     head = results.read(LENGTH.size)
     if len(head) < LENGTH.size:
-        raise RuntimeError("a process that reads scenarios has ended before its work was done")
+        raise RuntimeError("a worker process ended before its work was done")
     (length,) = LENGTH.unpack(head)
     batch = pickle.loads(results.read(length))
     if isinstance(batch, str):
-        raise RuntimeError(f"a process that reads scenarios has failed:\n{batch}")
+        raise RuntimeError(f"a worker process failed:\n{batch}")
     assert isinstance(batch, list)
     return batch

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from run_scenarios.core.errors import RunnerError
+from run_scenarios.core.json_types import TYPE_NAMES
 from run_scenarios.core.nodes import JsonObject, JsonValue
 
 Features = frozenset[str]
@@ -18,14 +19,7 @@ QMP_PROGRAMS = ("qemu", "qemu-storage-daemon")
 DEPRECATED = "deprecated"
 ANY = "any"
 ANY_EVENT = "any event"
-TYPE_NAMES = {
-    "string": "a string",
-    "int": "an integer",
-    "number": "a number",
-    "boolean": "a boolean",
-    "null": "null",
-    "value": "any value",
-}
+QAPI_TYPE_NAMES = {**TYPE_NAMES, "int": TYPE_NAMES["integer"], "value": "any value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +128,7 @@ class QmpSchema:
             case Enum():
                 return "a string"
             case Builtin() as kind:
-                return TYPE_NAMES[kind.json]
+                return QAPI_TYPE_NAMES[kind.json]
             case Alternate() as kind:
                 return " or ".join(map(self.describe_type, kind.types))
 

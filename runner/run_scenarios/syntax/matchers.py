@@ -1,7 +1,7 @@
-"""Expected values, matched by shape. Imports errors and nodes.
+"""Match actual values against expected values.
 
-A mapping matches a superset, a list matches exactly, a scalar by value and type. A mapping whose one key starts with
-`$` is an operator; no QMP key starts so.
+A mapping matches any mapping that has its keys, a list must match item by item, and a scalar must have the same value
+and type. A mapping with one key that begins with `$` is an operator; no QMP key begins with it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OPPOSITES = {
 
 
 class MissingKey:
-    """What stands in the place of a key that is not there."""
+    """The actual value of a key that does not exist."""
 
 
 MISSING = MissingKey()
@@ -46,7 +46,7 @@ Actual = JsonValue | MissingKey
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One difference: where in the value, where it was asked for, what was wanted and what was found."""
+    """One difference: its path in the value, its span in the scenario, the expected and the actual value."""
 
     path: str
     span: Span
@@ -59,9 +59,9 @@ class Mismatch:
 
 
 def find_mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mismatch]:
-    """Return every difference between what is expected and what there is; none means it matches.
+    """Return every difference between an expected and an actual value.
 
-    :param expected: a rendered node that `check_matcher` accepts.
+    :param expected: a rendered node that has passed `check_matcher`.
     """
     if isinstance(expected, MappingNode):
         operator = find_operator(expected)
@@ -79,8 +79,8 @@ def find_mismatches(expected: Node, actual: Actual, path: str = "") -> list[Mism
 def require_match(expected: Node, actual: JsonValue, what: str) -> None:
     """Check that a value matches.
 
-    :param what: how the message calls the value.
-    :raise StepFailed: if it does not, with every difference, at the place of the first.
+    :param what: the name of the value in the message.
+    :raise StepFailed: if it does not, with every difference, at the position of the first.
     """
     differences = find_mismatches(expected, actual)
     if differences:
@@ -96,9 +96,9 @@ def require_match(expected: Node, actual: JsonValue, what: str) -> None:
 
 
 def check_matcher(expected: Node) -> None:
-    """Check operators, their operands and their place.
+    """Check the operators in an expected value.
 
-    :raise ScenarioError: for an unknown operator, one with other keys beside it, or an operand of the wrong type.
+    :raise ScenarioError: for an unknown operator, one next to other keys, or an operand of the wrong type.
     """
     if isinstance(expected, SequenceNode):
         for item in expected:
@@ -113,7 +113,7 @@ def check_matcher(expected: Node) -> None:
 
 
 def is_identical(one: object, other: object) -> bool:
-    """Tell whether two bare values are equal in value and type, however deep: 1 is neither true nor 1.0."""
+    """Tell whether two bare values are equal in value and type, at every level: 1 differs from true and 1.0."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):
@@ -124,7 +124,7 @@ def is_identical(one: object, other: object) -> bool:
 
 
 def describe_value(value: Actual) -> str:
-    """Return a value as JSON, cut to a readable length, with its type where a scalar's could be in doubt."""
+    """Return a value as JSON, cut to a readable length; scalars with their type."""
     if isinstance(value, MissingKey):
         return "nothing (no such key)"
     text = json.dumps(value, ensure_ascii=False)
@@ -148,7 +148,7 @@ def _check_operator(entry: Entry, expected: MappingNode) -> None:
         )
     if len(expected.entries) > 1:
         other = next(each for each in expected if each.key != name)
-        raise scenario_error(other.span, f"'{other.key}' beside '{name}': an operator stands alone in its mapping")
+        raise scenario_error(other.span, f"'{other.key}' next to '{name}': an operator must be the only key")
     if not entry.value.dynamic:
         OPERATORS[name].check(entry.value, name)
 
@@ -196,22 +196,22 @@ def _match_list(expected: SequenceNode, actual: Actual, path: str) -> list[Misma
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One `$operator`: how its operand must look, and how it compares."""
+    """One `$operator`: checks its operand, and compares an actual value."""
 
     check: Callable[[Node, str], None]
     compare: Callable[[Node, Actual, str], list[Mismatch]]
     doc: str
 
 
-def _one(matches: bool, operand: Node, actual: Actual, path: str, phrase: str) -> list[Mismatch]:
+def _unless(matches: bool, operand: Node, actual: Actual, path: str, phrase: str) -> list[Mismatch]:
     return [] if matches else [Mismatch(path, operand.span, f"{phrase} {_wanted(operand)}", describe_value(actual))]
 
 
-def _ordered(phrase: str, holds: Callable[[float, float], bool]) -> Operator:
+def _make_comparison(phrase: str, holds: Callable[[float, float], bool]) -> Operator:
     def compare(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
         limit = to_json(operand)
         numbers = _is_number(limit) and _is_number(actual)
-        return _one(numbers and holds(actual, limit), operand, actual, path, phrase)  # type: ignore[arg-type]
+        return _unless(numbers and holds(actual, limit), operand, actual, path, phrase)  # type: ignore[arg-type]
 
     return Operator(_check_number, compare, f"a number {phrase} this one")
 
@@ -234,19 +234,19 @@ def _check_list(operand: Node, name: str) -> None:
 def _check_choice(operand: Node, name: str) -> None:
     _check_list(operand, name)
     if isinstance(operand, SequenceNode) and not operand.items:
-        raise scenario_error(operand.span, f"'{name}' of nothing never matches")
+        raise scenario_error(operand.span, f"'{name}' with an empty list never matches")
 
 
 def _check_true(operand: Node, name: str) -> None:
     if to_json(operand) is not True:
-        raise scenario_error(operand.span, f"'{name}' takes nothing but 'true'", OPPOSITES.get(name, ""))
+        raise scenario_error(operand.span, f"'{name}' takes 'true' only", OPPOSITES.get(name, ""))
 
 
 def _check_regex(operand: Node, name: str) -> None:
     if not isinstance(operand, ScalarNode) or not isinstance(operand.value, str):
         raise scenario_error(operand.span, f"'{name}' takes a string, not {type_name(to_json(operand))}")
     try:
-        with limit_resources("it", REGEX_S):
+        with limit_resources("compiling it", REGEX_S):
             re.compile(operand.value)
     except (re.error, RecursionError, OverflowError, LimitExceeded) as error:
         raise scenario_error(operand.span, f"bad regular expression: {error}") from None
@@ -266,7 +266,7 @@ def _check_matcher(operand: Node, _: str) -> None:
 
 
 def _check_literal(operand: Node, name: str) -> None:
-    """Refuse operators: where values are compared literally, they would be taken for keys."""
+    """Refuse operators where values are compared literally: they would be read as keys."""
     for _, child in list_children(operand):
         _check_literal(child, name)
     entry = find_operator(operand)
@@ -282,26 +282,24 @@ def _regex(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
         with limit_resources(f"the regular expression {describe_value(pattern)}", REGEX_S):
             matches = isinstance(actual, str) and re.search(pattern, actual) is not None
     except LimitExceeded as error:
-        raise StepFailed(
-            str(error), span=operand.span, hint="do not repeat what repeats itself, as in '(a+)+'"
-        ) from None
-    return _one(matches, operand, actual, path, "text matching")
+        raise StepFailed(str(error), span=operand.span, hint="avoid nested repetition, as in '(a+)+'") from None
+    return _unless(matches, operand, actual, path, "text matching")
 
 
 def _contains(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     wanted = to_json(operand)
     if isinstance(actual, str):
-        return _one(isinstance(wanted, str) and wanted in actual, operand, actual, path, "text containing")
+        return _unless(isinstance(wanted, str) and wanted in actual, operand, actual, path, "text containing")
     matches = isinstance(actual, list) and any(not find_mismatches(operand, item) for item in actual)
-    return _one(matches, operand, actual, path, "a list containing")
+    return _unless(matches, operand, actual, path, "a list containing")
 
 
 def _differs(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    return _one(not is_identical(to_json(operand), actual), operand, actual, path, "anything but")
+    return _unless(not is_identical(to_json(operand), actual), operand, actual, path, "anything but")
 
 
 def _exact(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    return _one(is_identical(to_json(operand), actual), operand, actual, path, "exactly")
+    return _unless(is_identical(to_json(operand), actual), operand, actual, path, "exactly")
 
 
 def _any(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
@@ -334,27 +332,29 @@ def _unordered(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
 
 
 def _not(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
-    return _one(bool(find_mismatches(operand, actual, path)), operand, actual, path, "anything that does not match")
+    return _unless(bool(find_mismatches(operand, actual, path)), operand, actual, path, "anything that does not match")
 
 
 def _one_of(operand: Node, actual: Actual, path: str) -> list[Mismatch]:
     assert isinstance(operand, SequenceNode)
-    return _one(any(not find_mismatches(item, actual, path) for item in operand), operand, actual, path, "one of")
+    return _unless(any(not find_mismatches(item, actual, path) for item in operand), operand, actual, path, "one of")
 
 
 OPERATORS: dict[str, Operator] = {
-    "$regex": Operator(_check_regex, _regex, "a string in which this regular expression is found"),
-    "$contains": Operator(_check_matcher, _contains, "a string with this part, or a list with an item like this"),
-    "$gt": _ordered("greater than", lambda actual, limit: actual > limit),
-    "$ge": _ordered("at least", lambda actual, limit: actual >= limit),
-    "$lt": _ordered("less than", lambda actual, limit: actual < limit),
-    "$le": _ordered("at most", lambda actual, limit: actual <= limit),
+    "$regex": Operator(_check_regex, _regex, "a string that contains a match of this regular expression"),
+    "$contains": Operator(
+        _check_matcher, _contains, "a string that contains this, or a list with an item that matches it"
+    ),
+    "$gt": _make_comparison("greater than", lambda actual, limit: actual > limit),
+    "$ge": _make_comparison("at least", lambda actual, limit: actual >= limit),
+    "$lt": _make_comparison("less than", lambda actual, limit: actual < limit),
+    "$le": _make_comparison("at most", lambda actual, limit: actual <= limit),
     "$ne": Operator(_check_literal, _differs, "any value but this one"),
-    "$any": Operator(_check_true, _any, "any value at all, as long as the key is there (`$any: true`)"),
-    "$absent": Operator(_check_true, _absent, "the key is not there (`$absent: true`)"),
+    "$any": Operator(_check_true, _any, "any value, as long as the key exists (`$any: true`)"),
+    "$absent": Operator(_check_true, _absent, "the key does not exist (`$absent: true`)"),
     "$length": Operator(_check_length, _length, "a string, list or mapping whose length matches this"),
     "$unordered": Operator(_check_list, _unordered, "a list whose items match these, in any order"),
-    "$exact": Operator(_check_literal, _exact, "exactly this value: no further keys, however deep"),
-    "$not": Operator(_check_matcher, _not, "whatever does not match this"),
-    "$one-of": Operator(_check_choice, _one_of, "what matches one of these"),
+    "$exact": Operator(_check_literal, _exact, "exactly this value: no further keys at any level"),
+    "$not": Operator(_check_matcher, _not, "anything that does not match this"),
+    "$one-of": Operator(_check_choice, _one_of, "anything that matches one of these"),
 }

@@ -1,7 +1,7 @@
-"""YAML text to nodes with positions. Imports errors and nodes.
+"""Load YAML into nodes with positions.
 
-Resolves only the YAML 1.2 core types, so that `on`, `off`, `yes` and `no` stay strings (QAPI enumerations are full of
-them), `0644` is not octal and `1:30` not a number of minutes. Source: YAML 1.2.2, section 10.3.2.
+Only the types of the YAML 1.2 core schema are resolved: `on`, `off`, `yes` and `no`, which are common in QAPI, are
+strings, `0644` is decimal, and `1:30` is a string. Source: YAML 1.2.2, section 10.3.2.
 """
 
 from __future__ import annotations
@@ -59,26 +59,26 @@ NUMBER_BEGINS = frozenset("+-.0123456789")
 PLAIN = ""
 STRING_TAG = "tag:yaml.org,2002:str"
 ALIGN = "entries of one mapping, and items of one list, begin in the same column"
-BEGUN = {
+UNFINISHED = {
     "found unexpected end of stream": "this quote is not closed",
     "did not find expected ',' or '}'": "this '{}' is not closed, or a ',' is missing further down",
     "did not find expected ',' or ']'": "this '{}' is not closed, or a ',' is missing further down",
     "could not find expected ':'": "is a ':' missing after this?",
     "did not find expected alphabetic or numeric character": "quote a text that begins with '{}'",
 }
-"""What libyaml notices lines after the place to mend, which is where the construct begins; with the hint there."""
+"""Hints for errors that libyaml notices lines after the construct to be fixed; they are shown at its start."""
 TOO_DEEP = "exceeded maximum nesting depth"
-"""What libyaml says before its parser has given us anything to count, for it looks ahead."""
+"""libyaml looks ahead and raises this before the builder has received the events to count."""
 QUOTE_IT = 'an expression must be quoted: "{{ … }}"'
 UNQUOTED = "RS002"
-"""The lint rule that an expression without quotes breaks: YAML can make nothing of most of them."""
+"""The lint rule about expressions without quotes, most of which are not valid YAML."""
 
 
 def load_file(path: Path, shown_as: str) -> Node:
     """Return the content of one YAML file.
 
     :param shown_as: the name that messages give the file.
-    :raise ScenarioError: if the file cannot be read, is not UTF-8, or is not the YAML that scenarios are written in.
+    :raise ScenarioError: if the file cannot be read, is not UTF-8, or is not valid.
     """
     return load_text(read_source(path, shown_as))
 
@@ -87,7 +87,7 @@ def load_text(source: Source) -> Node:
     """Return the one YAML document in `source`.
 
     :raise ScenarioError: for bad syntax, a duplicate key, a key that is not a string, a tag, a second document,
-        and for anything too large or too deep to be meant.
+        or a document that is too large or nested too deep.
     """
     try:
         return _build(source, *replace_unicode_breaks(source.text))
@@ -107,7 +107,7 @@ def _build(source: Source, text: str, restored: dict[int, int]) -> Node:
     except yaml.MarkedYAMLError as error:
         if error.problem != TOO_DEEP or error.problem_mark is None:
             raise
-        # Without what is too deep for libyaml, it gets to where it is too deep for us.
+        # The builder reports the position at which this becomes too deep for a scenario.
         return _build(source, text[: error.problem_mark.index], restored)
 
 
@@ -118,7 +118,7 @@ def read_source(path: Path, shown_as: str) -> Source:
     """
     empty = Source(shown_as, "")
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with open(path, "rb", opener=_open_nonblocking) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise scenario_error(Span(empty, 1, 1), "not a regular file", "save the scenario as a file")
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -136,8 +136,8 @@ def read_source(path: Path, shown_as: str) -> Source:
         ) from None
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Open a file; one that would wait for a writer, or is a terminal, is only opened to be refused."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a FIFO or taking over a terminal."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
@@ -152,7 +152,7 @@ def _bad_character(source: Source, error: yaml.reader.ReaderError) -> ScenarioEr
 
 
 def _bad_syntax(source: Source, error: yaml.MarkedYAMLError) -> ScenarioError:
-    said = error.problem or "bad syntax"
+    problem = error.problem or "bad syntax"
     mark = error.context_mark if _is_noticed_late(source, error) else error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     text = source.line(line)
@@ -160,55 +160,56 @@ def _bad_syntax(source: Source, error: yaml.MarkedYAMLError) -> ScenarioError:
         line -= 1
         text = source.line(line)
         column = len(text) + 1
-    hint = _syntax_hint(said, text, column, source.line(line - 1))
+    hint = _suggest_fix(problem, text, column, source.line(line - 1))
     code = UNQUOTED if hint == QUOTE_IT else ""
-    return scenario_error(Span(source, line, column), f"not valid YAML: {said}", hint, code)
+    return scenario_error(Span(source, line, column), f"not valid YAML: {problem}", hint, code)
 
 
 def _is_noticed_late(source: Source, error: yaml.MarkedYAMLError) -> bool:
-    """Tell whether a syntax error is best shown where the construct begins: the next line belongs to it no more."""
+    """Tell whether to show a syntax error at the start of its construct, because the problem lies outside it."""
     begin, end = error.context_mark, error.problem_mark
-    if begin is None or end is None or error.problem not in BEGUN:
+    if begin is None or end is None or error.problem not in UNFINISHED:
         return False
     first, last = source.line(begin.line + 1), source.line(end.line + 1)
-    outside = not last.strip() or _indentation(last) <= _indentation(first)
+    outside = not last.strip() or _count_indentation(last) <= _count_indentation(first)
     return outside and (begin.line < end.line or "alphabetic" in str(error.problem))
 
 
-def _indentation(text: str) -> int:
+def _count_indentation(text: str) -> int:
     return len(text) - len(text.lstrip(" "))
 
 
-def _syntax_hint(said: str, text: str, column: int, above: str) -> str:
-    """Return what a syntax error most likely is, by what libyaml said and the line it is shown on."""
+def _suggest_fix(problem: str, text: str, column: int, above: str) -> str:
+    """Return the most likely fix, judging by libyaml's message and the line on which the error is shown."""
     before, at = text[: column - 1], text[column - 1 : column]
     if re.search(r"(?<![\"'\w{])\{\{", text):
         return QUOTE_IT
     if "\t" in text[:column]:
         return "indent with spaces, not with tabs"
-    if said in BEGUN:
-        return BEGUN[said].format(at) if at in tuple("[{\"'*&") or "':'" in said else "is a ',' missing before this?"
-    if "mapping values are not allowed" in said:
+    if problem in UNFINISHED:
+        at_start = at in tuple("[{\"'*&") or "':'" in problem
+        return UNFINISHED[problem].format(at) if at_start else "is a ',' missing before this?"
+    if "mapping values are not allowed" in problem:
         if ": " in before:
             return "quote a text that has ': ' in it"
         return ALIGN if ": " in above or above.endswith(":") else "is a ': ' missing in the line above?"
-    if "expected key" in said or "'-' indicator" in said:
+    if "expected key" in problem or "'-' indicator" in problem:
         return ALIGN if not before.strip(" -") else f"quote the whole text, or remove the '{at}'"
-    if "cannot start any token" in said:
+    if "cannot start any token" in problem:
         return f"quote a text that begins with '{at}'"
-    if "escape" in said:
+    if "escape" in problem:
         return "in double quotes write '\\\\' for a backslash, or use single quotes"
     return ""
 
 
 _Open = tuple[Any, Span, int, list[Node]]
-"""A sequence or mapping still being read: the event that began it, its span, how many nodes there were, its items."""
+"""An open sequence or mapping: its start event, its span, the number of nodes before it, its items so far."""
 
 
 class _Builder:
-    """Builds nodes from libyaml's events on a stack of its own, so that depth and aliases can be bounded.
+    """Builds nodes from libyaml's events, and limits their depth and number, expanded aliases included.
 
-    An event is `Any` here: its type says that it may have no place or tag where libyaml always gives one.
+    Events are `Any` because the types of PyYAML declare attributes optional that libyaml always sets.
     """
 
     def __init__(self, source: Source, restored: dict[int, int]) -> None:
@@ -223,17 +224,17 @@ class _Builder:
         for event in iter(next_event, None):
             kind = type(event)
             if kind is ScalarEvent:
-                node = self._scalar(event)
+                node = self._make_scalar(event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                self._begin(event)
+                self._open_collection(event)
                 continue
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
-                node = self._end()
+                node = self._close_collection()
             elif kind is AliasEvent:
-                node = self._alias(event)
+                node = self._resolve_alias(event)
             elif kind is DocumentStartEvent and root is not None:
                 raise scenario_error(
-                    self._span(event), "a second document: a file holds one scenario", "split the file"
+                    self._make_span(event), "a second document: a file holds one scenario", "split the file"
                 )
             else:
                 continue
@@ -245,41 +246,41 @@ class _Builder:
             raise scenario_error(Span(self._source, 1, 1), "the file is empty", "begin with 'scenario: a title'")
         return root
 
-    def _begin(self, event: Any) -> None:
+    def _open_collection(self, event: Any) -> None:
         start = event.start_mark
         span = make_span(self._source, start.line + 1, start.column + 1, 1)
         if event.tag is not None:
             self._refuse_tag(event, span)
-        self._count(span, 1)
+        self._count_nodes(span, 1)
         if len(self._open) == MAX_DEPTH:
             raise scenario_error(span, f"nested more than {MAX_DEPTH} deep", "is a bracket too many?")
         self._open.append((event, span, self._nodes, []))
 
-    def _end(self) -> Node:
+    def _close_collection(self) -> Node:
         event, span, before, items = self._open.pop()
         if type(event) is MappingStartEvent:
-            node: Node = self._mapping(span, items)
+            node: Node = self._make_mapping(span, items)
         else:
             node = make_sequence(span, tuple(items))
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, self._nodes - before + 1)
         return node
 
-    def _alias(self, event: AliasEvent) -> Node:
+    def _resolve_alias(self, event: AliasEvent) -> Node:
         if event.anchor not in self._anchors:
             known = [str(anchor) for anchor in self._anchors]
             hint = did_you_mean(str(event.anchor), known, "an anchor, &name, comes before its first *name")
-            raise scenario_error(self._span(event), f"unknown anchor '{event.anchor}'", hint)
+            raise scenario_error(self._make_span(event), f"unknown anchor '{event.anchor}'", hint)
         node, size = self._anchors[event.anchor]
-        self._count(self._span(event), size)
+        self._count_nodes(self._make_span(event), size)
         return node
 
-    def _mapping(self, span: Span, items: list[Node]) -> MappingNode:
+    def _make_mapping(self, span: Span, items: list[Node]) -> MappingNode:
         entries: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
         parts = iter(items)
         for key, value in zip(parts, parts, strict=True):
-            name = key.value if isinstance(key, ScalarNode) and isinstance(key.value, str) else self._key(key)
+            name = key.value if isinstance(key, ScalarNode) and isinstance(key.value, str) else self._refuse_key(key)
             if name in entries:
                 first = entries[name].span.line
                 raise scenario_error(key.span, f"duplicate key '{name}'", f"first given on line {first}")
@@ -292,8 +293,8 @@ class _Builder:
         kept = [entry for name, entry in merged.items() if name not in entries] if merged else ()
         return make_mapping(span, (*kept, *entries.values()))
 
-    def _key(self, key: Node) -> NoReturn:
-        """Refuse a key that is no string."""
+    def _refuse_key(self, key: Node) -> NoReturn:
+        """Raise the error for a key that is not a string."""
         if isinstance(key, ExpressionNode):
             raise scenario_error(key.span, "a mapping key cannot be an expression")
         if isinstance(key, ScalarNode):
@@ -311,24 +312,24 @@ class _Builder:
             merged = {**{entry.key: entry for entry in part}, **merged}
         return merged
 
-    def _scalar(self, event: Any) -> Node:
-        text, span = event.value, self._span(event)
+    def _make_scalar(self, event: Any) -> Node:
+        text, span = event.value, self._make_span(event)
         if self._restored:
             text = text.translate(self._restored)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self._count(span, 0)
+            self._count_nodes(span, 0)
         if event.tag is not None:
             self._refuse_tag(event, span)
         if event.implicit[0] and event.tag is None and (text in CONSTANTS or text[0] in NUMBER_BEGINS):
-            node = self._plain(text, span)
+            node = self._resolve_plain(text, span)
         else:
             node = ExpressionNode(span, text, event.style != PLAIN) if "{{" in text else ScalarNode(span, text)
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, 1)
         return node
 
-    def _plain(self, text: str, span: Span) -> Node:
+    def _resolve_plain(self, text: str, span: Span) -> Node:
         if text in CONSTANTS:
             return ScalarNode(span, CONSTANTS[text])
         if len(text) > MAX_DIGITS and (FLOAT.fullmatch(text) or OCTAL.fullmatch(text) or HEXADECIMAL.fullmatch(text)):
@@ -345,7 +346,7 @@ class _Builder:
             raise scenario_error(span, f"JSON has no number '{text}'", "put it in quotes if it is a string")
         return ScalarNode(span, text)
 
-    def _count(self, span: Span, size: int) -> None:
+    def _count_nodes(self, span: Span, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
             raise scenario_error(span, f"more than {MAX_NODES} values, aliases expanded", "split the file")
@@ -355,7 +356,7 @@ class _Builder:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
             raise scenario_error(span, f"the tag '{shown}' is not supported", "only !!str is")
 
-    def _span(self, event: Any) -> Span:
+    def _make_span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
         line, column = start.line, start.column
         width = end.column - column if line == end.line else 1
