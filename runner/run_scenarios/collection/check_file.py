@@ -63,10 +63,10 @@ def _invalid(path: str, diagnostics: Sequence[Diagnostic]) -> CheckedFile:
 
 
 def _check_library(library: Library, file: FoundFile) -> CheckedFile:
-    errors, walks = dry_run_procedures(library.own.values())
-    if errors:
-        return _invalid(file.shown_as, errors)
-    warnings = tuple(lint_library(library, walks))
+    planned = dry_run_procedures(library.own.values())
+    if planned.diagnostics:
+        return _invalid(file.shown_as, planned.diagnostics)
+    warnings = tuple(lint_library(library, planned))
     if file.alone or file.selector:
         first = next(iter(library.own.values()))
         message, hint = "this file has procedures but no scenario", "run a scenario that imports it"
@@ -84,7 +84,7 @@ def _check_scenario(
         walks = planned.visited
         if planned.diagnostics:
             return _invalid(scenario.file.path, planned.diagnostics), walks
-        warnings = tuple(lint_scenario(scenario, walks))
+        warnings = tuple(lint_scenario(scenario, planned))
         return CheckedFile(cases=tuple(_select_cases(planned, scenario, file)), warnings=warnings), walks
     except ScenarioError as error:
         return _invalid(scenario.file.path, error.diagnostics), walks

@@ -8,24 +8,24 @@ from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.lint.context import LintContext, make_library_context, make_scenario_context
 from run_scenarios.lint.rules import RULES, Rule
 from run_scenarios.lint.suppressions import apply_suppressions
-from run_scenarios.scenario.dry_run import VisitedSteps
+from run_scenarios.scenario.dry_run import DryRun
 from run_scenarios.scenario.model import Library, Scenario
 
 
-def lint_scenario(scenario: Scenario, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
+def lint_scenario(scenario: Scenario, found: DryRun) -> list[Diagnostic]:
     """Return the warnings about a scenario in which the dry run found no errors.
 
-    :param walks: the dry run of each of its cases.
+    :param found: the result of its dry run.
     """
-    return _lint(make_scenario_context(scenario, walks))
+    return _lint(make_scenario_context(scenario, found))
 
 
-def lint_library(library: Library, walks: Iterable[VisitedSteps]) -> list[Diagnostic]:
+def lint_library(library: Library, found: DryRun) -> list[Diagnostic]:
     """Return the warnings about a file of procedures in which the dry run found no errors.
 
-    :param walks: the dry run of each of its procedures.
+    :param found: the result of their dry run.
     """
-    return _lint(make_library_context(library, walks))
+    return _lint(make_library_context(library, found))
 
 
 def _lint(context: LintContext) -> list[Diagnostic]:

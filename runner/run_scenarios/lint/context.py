@@ -8,7 +8,7 @@ from functools import cached_property
 
 from run_scenarios.core.nodes import MappingNode
 from run_scenarios.core.source import Source, Span
-from run_scenarios.scenario.dry_run import VisitedSteps
+from run_scenarios.scenario.dry_run import DryRun, VisitedSteps
 from run_scenarios.scenario.model import Library, Scenario
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.set_ import Set
@@ -31,13 +31,15 @@ class LintContext:
 
     :param scenario: None for a file of procedures.
     :param procedures: the procedures that the file declares.
-    :param walks: the dry run of each case; for a file of procedures, of each procedure.
+    :param walks: the visited steps of each case; for a file of procedures, of each procedure.
+    :param never_run: the steps that no case or procedure runs, as their `when` is always false.
     """
 
     source: Source
     scenario: Scenario | None
     procedures: tuple[Procedure, ...]
     walks: tuple[VisitedSteps, ...]
+    never_run: frozenset[Step]
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -56,17 +58,17 @@ class LintContext:
         return (*found, *(_find_unread(self.scenario.steps, set()) if self.scenario else ()))
 
 
-def make_scenario_context(scenario: Scenario, walks: Iterable[VisitedSteps]) -> LintContext:
+def make_scenario_context(scenario: Scenario, found: DryRun) -> LintContext:
     """Return the file of a scenario in which the dry run found no errors."""
     source = scenario.span.source
     own = tuple(each for each in scenario.procedures.values() if each.span.source == source)
-    return LintContext(source, scenario, own, tuple(walks))
+    return LintContext(source, scenario, own, tuple(found.visited), found.never_run)
 
 
-def make_library_context(library: Library, walks: Iterable[VisitedSteps]) -> LintContext:
+def make_library_context(library: Library, found: DryRun) -> LintContext:
     """Return a file of procedures in which the dry run found no errors."""
     own = tuple(library.own.values())
-    return LintContext(own[0].span.source, None, own, tuple(walks))
+    return LintContext(own[0].span.source, None, own, tuple(found.visited), found.never_run)
 
 
 def walk_steps(steps: Iterable[Step]) -> Iterator[Step]:

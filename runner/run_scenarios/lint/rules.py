@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Span
 from run_scenarios.lint.assertions import compared_with_itself, nothing_asserted
+from run_scenarios.lint.conditions import condition_never_true
 from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.lint.errors import matches_any_error
 from run_scenarios.lint.jobs import job_never_awaited
@@ -318,5 +319,36 @@ steps:
     NO_REASON,
     UNKNOWN_CODE,
     UNUSED,
+    Rule(
+        "RS014",
+        "condition-never-true",
+        """
+A step's `when` is false in every case, so the step never runs and what it asserts is never checked. Mostly a value is
+misspelt, or compared with a value of another type: `1` is not `"1"`. In a procedure, a comparison of a parameter with a
+value that its type excludes is found too. A `when` that depends on the scenario's `variables` is not, because `-D` may
+change them.
+""",
+        """
+matrix:
+  size: [1M, 2M]
+steps:
+  - create-image: {file: a.qcow2, size: "{{ size }}"}
+  - check-image: a.qcow2
+    when: "{{ size == '1m' }}"
+  - image-info: a.qcow2
+    expect: {format: qcow2}
+""",
+        """
+matrix:
+  size: [1M, 2M]
+steps:
+  - create-image: {file: a.qcow2, size: "{{ size }}"}
+  - check-image: a.qcow2
+    when: "{{ size == '1M' }}"
+  - image-info: a.qcow2
+    expect: {format: qcow2}
+""",
+        condition_never_true,
+    ),
 )
 BY_CODE = {rule.code: rule for rule in RULES}

@@ -70,37 +70,53 @@ VisitedSteps = Sequence[VisitedStep]
 class DryRun:
     """The result of a dry run.
 
-    :param cases: in the order of the matrix; they may run only if there are no diagnostics.
-    :param visited: the steps of each case.
+    :param cases: in the order of the matrix; they may run only if there are no diagnostics. Procedures have none.
+    :param visited: the steps of each case or procedure.
+    :param never_run: the steps whose `when` was false each time it was evaluated.
     :param diagnostics: everything that is wrong.
     """
 
     cases: list[Case]
     visited: list[VisitedSteps]
+    never_run: frozenset[Step]
     diagnostics: tuple[Diagnostic, ...]
 
 
-def dry_run(scenario: Scenario, overrides: Mapping[str, JsonValue] = EMPTY) -> DryRun:
+def dry_run(
+    scenario: Scenario, overrides: Mapping[str, JsonValue] = EMPTY, *, variables_are_known: bool = True
+) -> DryRun:
     """Visit the steps of each case of a scenario.
 
     :param overrides: values that replace those of the scenario's own variables; other names are ignored.
+    :param variables_are_known: False to visit the steps with any values of the scenario's own variables.
     :raise ScenarioError: if its matrix is wrong, because there are no cases then.
     """
     cases = expand_matrix(scenario, overrides)
-    visited: list[VisitedSteps] = []
-    diagnostics: dict[Diagnostic, None] = {}
+    visitors: list[_Visitor] = []
     budget = _Budget()
     for case in cases:
-        visitor = _Visitor(budget)
-        visited.append(visitor.visited)
-        visitor.visit_steps(scenario.steps, case.make_scope(scenario.procedures))
-        diagnostics |= visitor.diagnostics
+        visitors.append(_Visitor(budget))
+        scope = case.make_scope(scenario.procedures)
+        if not variables_are_known:
+            scope.variables |= dict.fromkeys(case.variables, UNKNOWN)
+        visitors[-1].visit_steps(scenario.steps, scope)
         if budget.is_exceeded:
-            break
-    else:
-        procedures = find_reachable_procedures(scenario.procedures.values())
-        diagnostics |= dict.fromkeys(_check_procedures(procedures))
-    return DryRun(cases, visited, tuple(sorted(diagnostics, key=lambda each: each.sort_key)))
+            return _make_result(cases, visitors)
+    procedures = find_reachable_procedures(scenario.procedures.values())
+    return _make_result(cases, visitors, _check_procedures(procedures))
+
+
+def _make_result(cases: list[Case], visitors: Sequence[_Visitor], further: Iterable[Diagnostic] = ()) -> DryRun:
+    diagnostics = dict.fromkeys([*(each for visitor in visitors for each in visitor.diagnostics), *further])
+    never_run = {step for visitor in visitors for step in visitor.left_out}
+    if never_run:
+        never_run -= {visit.step for visitor in visitors for visit in visitor.visited}
+    return DryRun(
+        cases,
+        [visitor.visited for visitor in visitors],
+        frozenset(never_run),
+        tuple(sorted(diagnostics, key=lambda each: each.sort_key)),
+    )
 
 
 def find_reachable_procedures(procedures: Iterable[Procedure]) -> list[Procedure]:
@@ -115,27 +131,22 @@ def find_reachable_procedures(procedures: Iterable[Procedure]) -> list[Procedure
     return list(found)
 
 
-def dry_run_procedures(
-    procedures: Iterable[Procedure], budget: _Budget | None = None
-) -> tuple[list[Diagnostic], list[VisitedSteps]]:
-    """Return what is wrong with procedures regardless of their arguments, and the visited steps of each."""
-    diagnostics: dict[Diagnostic, None] = {}
-    visited: list[VisitedSteps] = []
+def dry_run_procedures(procedures: Iterable[Procedure], budget: _Budget | None = None) -> DryRun:
+    """Visit the steps of procedures; the values of their arguments are not known."""
+    visitors: list[_Visitor] = []
     budget = budget or _Budget()
     for procedure in procedures:
-        visitor = _Visitor(budget)
-        visited.append(visitor.visited)
-        visitor.visit_procedure(procedure)
-        diagnostics |= visitor.diagnostics
+        visitors.append(_Visitor(budget))
+        visitors[-1].visit_procedure(procedure)
         if budget.is_exceeded:
             break
-    return list(diagnostics), visited
+    return _make_result([], visitors)
 
 
-def _check_procedures(procedures: Iterable[Procedure]) -> list[Diagnostic]:
+def _check_procedures(procedures: Iterable[Procedure]) -> Sequence[Diagnostic]:
     checked = [_check_procedure(procedure) for procedure in procedures]
     if sum(each.step_count for each in checked) > MAX_STEPS:
-        return dry_run_procedures(procedures)[0]
+        return dry_run_procedures(procedures).diagnostics
     return [diagnostic for each in checked for diagnostic in each.diagnostics]
 
 
@@ -151,8 +162,8 @@ class _CheckedProcedure:
 def _check_procedure(procedure: Procedure) -> _CheckedProcedure:
     """Check a procedure once, however many scenarios import it."""
     budget = _Budget()
-    diagnostics, _ = dry_run_procedures([procedure], budget)
-    return _CheckedProcedure(tuple(diagnostics), MAX_STEPS - budget.steps_left)
+    found = dry_run_procedures([procedure], budget)
+    return _CheckedProcedure(found.diagnostics, MAX_STEPS - budget.steps_left)
 
 
 @dataclass
@@ -194,6 +205,7 @@ class _Visitor:
     def __init__(self, budget: _Budget) -> None:
         self.diagnostics: dict[Diagnostic, None] = {}
         self.visited: list[VisitedStep] = []
+        self.left_out: list[Step] = []
         self._budget = budget
 
     def visit_procedure(self, procedure: Procedure) -> None:
@@ -231,6 +243,7 @@ class _Visitor:
         when = bind_modifier(step, "when", scope)
         if isinstance(when, ScalarNode) and when.value is False:
             # Nothing else in it is evaluated, as in a run.
+            self.left_out.append(step)
             return
         modifiers = {name: node for name in step.modifiers if (node := bind_modifier(step, name, scope)) is not None}
         bound = bind_step(step, scope)
