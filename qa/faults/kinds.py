@@ -36,7 +36,10 @@ class CaseFiles:
     def _is_qemu(self, process: Path) -> bool:
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")
-            return bool({b"-mon", b"--monitor"} & set(words)) and (process / "cwd").readlink() == self.base / "work"
+            return (
+                any(word.startswith(b"socket,id=qmp") for word in words)
+                and (process / "cwd").readlink() == self.base / "work"
+            )
         return False
 
 

@@ -28,7 +28,7 @@ def execute(options: Options, stdout: LineStream, stderr: LineStream) -> int:
         emit(DiagnosticsFound(tuple(collection.findings)))
         durations = load_durations(options.selection.durations)
         selection = select_cases(options.selection, collection, _find_builds(options, collection), history)
-        for note in selection.notes:
+        for note in (*selection.notes, *_describe_mixtures(collection)):
             emit(Notice(note))
         if not selection.points:
             emit(NothingToRun(selection.reason, allowed=options.allow_empty))
@@ -37,6 +37,15 @@ def execute(options: Options, stdout: LineStream, stderr: LineStream) -> int:
         recorder = HistoryRecorder(Path.cwd(), history, options.reports.save_durations, durations)
         stopped = _run(options, selection, Broadcast(emit, status, recorder))
         return stopped.exit_status if stopped else status.code
+
+
+def _describe_mixtures(collection: Collection) -> list[str]:
+    """Return a line for each QEMU that is run with tools of another version, as happens if only one is named."""
+    return [
+        f"QEMU {build.programs.version} is run with {build.programs.mixture}"
+        for build in collection.builds
+        if build.programs.mixture
+    ]
 
 
 def _find_builds(options: Options, collection: Collection) -> tuple[Build, ...]:

@@ -89,12 +89,14 @@ class Machine:
         logs: Path,
         *,
         daemon: bool = False,
+        monitor_objects: bool = False,
         allow_shell: bool = False,
     ) -> Machine:
         """Start `argv` with a QMP monitor added to it, and negotiate capabilities.
 
         :param logs: the directory for its output, `NAME.stdout` and `NAME.stderr`.
         :param daemon: whether `argv` is a qemu-storage-daemon.
+        :param monitor_objects: whether it takes a monitor as an object.
         :param allow_shell: also listen for a second QMP client on the socket `NAME.qmp` next to the case's directory.
         :raise CommandFailed: if it exits before its greeting; `error` sees `{"status": int, "stderr": str}`.
         """
@@ -102,7 +104,8 @@ class Machine:
         ours.setblocking(False)
         with theirs:
             shell = [f"socket,id=shell,path=../{name}.qmp,server=on,wait=off"] if allow_shell else []
-            monitors = _monitor_arguments([*shell, f"socket,id=qmp,fd={theirs.fileno()}"], daemon=daemon)
+            chardevs = [*shell, f"socket,id=qmp,fd={theirs.fileno()}"]
+            monitors = _monitor_arguments(chardevs, daemon=daemon, as_objects=monitor_objects)
             child = processes.start([*argv, *monitors], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
         session = _QmpSession(name, lambda kind, message: machine._on_message(kind, message))
         machine = cls(name, child, session, trace)
@@ -300,10 +303,15 @@ def _describe_session_error(error: Exception) -> str:
             return f"{type(error).__name__}: {error}"
 
 
-def _monitor_arguments(chardevs: Sequence[str], *, daemon: bool) -> list[str]:
+def _monitor_arguments(chardevs: Sequence[str], *, daemon: bool, as_objects: bool) -> list[str]:
     """Return the arguments that add a QMP monitor on each character device."""
+    dashes, option = ("--", "monitor") if daemon else ("-", "mon")
     arguments = []
     for chardev in chardevs:
-        mode = f"chardev={chardev.split(',')[1].removeprefix('id=')},mode=control"
-        arguments += ["--chardev", chardev, "--monitor", mode] if daemon else ["-chardev", chardev, "-mon", mode]
+        name = chardev.split(",")[1].removeprefix("id=")
+        arguments += [f"{dashes}chardev", chardev]
+        if as_objects:
+            arguments += [f"{dashes}object", f"monitor-qmp,id={name}-monitor,chardev={name}"]
+        else:
+            arguments += [f"{dashes}{option}", f"chardev={name},mode=control"]
     return arguments

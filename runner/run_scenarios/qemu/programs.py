@@ -23,6 +23,7 @@ TOOLS = {
 """The programs of a QEMU build, and the environment variables that QEMU's own tests use for them."""
 REQUIRED = ("qemu", "qemu-img", "qemu-io")
 PROBE_TIMEOUT_S = 20
+MONITOR_OBJECT = "monitor-qmp"
 BARE_MACHINE = ("-machine", "none", "-nodefaults", "-display", "none")
 
 
@@ -52,14 +53,37 @@ class Programs:
     @cached_property
     def version(self) -> str:
         """The version of this QEMU, "" if it prints none. Source: `qemu-system-x86_64 --version`."""
-        found = re.search(r"version (\d+(?:\.\d+)+)", _run([self["qemu"], "--version"]))
-        return found[1] if found else ""
+        return _find_version(_run([self["qemu"], "--version"]))
 
     @cached_property
     def accelerators(self) -> frozenset[str]:
         """The accelerators this QEMU was built with."""
         output = _run([self["qemu"], "-accel", "help"])
         return frozenset(output.split("\n")[1:]) - {""}
+
+    @cached_property
+    def monitor_objects(self) -> frozenset[str]:
+        """The tools among `qemu` and `qemu-storage-daemon` that take a monitor as `-object monitor-qmp`.
+
+        Source: `-object help`; there, QEMU has deprecated `-mon` and `--monitor`.
+        """
+        offers = {"qemu": ["-object", "help"], "qemu-storage-daemon": ["--object", "help"]}
+        return frozenset(
+            tool
+            for tool, words in offers.items()
+            if tool in self.paths and MONITOR_OBJECT in _run([self[tool], *words])
+        )
+
+    @cached_property
+    def mixture(self) -> str:
+        """The tools of another version than QEMU's, "qemu-img 7.2.22, qemu-io 7.2.22"; "" if all are of one version.
+
+        Tools in QEMU's own directory belong to it, and are not asked.
+        """
+        home = Path(self["qemu"]).resolve().parent
+        others = [tool for tool, path in self.paths.items() if Path(path).resolve().parent != home]
+        versions = {tool: _find_version(_run([self[tool], "--version"])) for tool in others}
+        return ", ".join(f"{tool} {found}" for tool, found in versions.items() if found not in ("", self.version))
 
     @cached_property
     def formats(self) -> frozenset[str]:
@@ -76,17 +100,17 @@ class Programs:
 
 
 def find_programs(options: Mapping[str, str | None], environment: Mapping[str, str]) -> Programs:
-    """Find each tool by its option, in the directory of the QEMU named by an option, by its variable, or on PATH.
+    """Find each tool by its option, by its variable, in the directory of a QEMU that was named, or on PATH.
 
-    The tools in the directory of a QEMU belong to the same build.
+    The tools in the directory of a QEMU belong to the same build. They come before the variables of tools if QEMU is
+    named by its option, which all of the variables would contradict.
 
     :param options: a program for a tool, or None; a name without a slash is looked up on PATH.
     :raise SetupError: if a program given by the user cannot be run, or QEMU, qemu-img or qemu-io is not found.
     """
     paths: dict[str, str] = {}
     for tool, variable in TOOLS.items():
-        sibling = _find_sibling(paths["qemu"], tool) if options.get("qemu") and tool != "qemu" else None
-        named = options.get(tool) or sibling or environment.get(variable)
+        named = options.get(tool) or _find_named(tool, paths, options, environment)
         path = _which(named, environment) if named else _find_default(tool, environment)
         if path:
             paths[tool] = path
@@ -98,10 +122,24 @@ def find_programs(options: Mapping[str, str | None], environment: Mapping[str, s
     return Programs(paths)
 
 
+def _find_version(output: str) -> str:
+    found = re.search(r"(?:version|qemu-nbd) (\d+(?:\.\d+)+)", output)
+    return found[1] if found else ""
+
+
 def _find_sibling(qemu: str, tool: str) -> str | None:
     """Return a tool from the directory of a QEMU; if that is a link, from the directory of its target first."""
     directories = (Path(qemu).resolve().parent, Path(qemu).parent)
     return next((path for each in directories if (path := _which(str(each / tool), {}))), None)
+
+
+def _find_named(
+    tool: str, paths: Mapping[str, str], options: Mapping[str, str | None], environment: Mapping[str, str]
+) -> str | None:
+    variable = environment.get(TOOLS[tool])
+    is_named = options.get("qemu") or environment.get(TOOLS["qemu"])
+    sibling = _find_sibling(paths["qemu"], tool) if is_named and tool != "qemu" else None
+    return sibling or variable if options.get("qemu") else variable or sibling
 
 
 def _find_default(tool: str, environment: Mapping[str, str]) -> str | None:

@@ -30,7 +30,15 @@ async def query_schema(programs: Programs, guardian: Guardian, program: str) -> 
         processes = ChildProcesses(directory, trace, guardian)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                machine = await Machine.launch("probe", argv, processes, trace, directory, daemon=is_daemon)
+                machine = await Machine.launch(
+                    "probe",
+                    argv,
+                    processes,
+                    trace,
+                    directory,
+                    daemon=is_daemon,
+                    monitor_objects=program in programs.monitor_objects,
+                )
                 try:
                     return await _query(machine)
                 finally:

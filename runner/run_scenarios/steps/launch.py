@@ -125,7 +125,14 @@ class Launch(Verb):
         daemon = self.program == "qemu-storage-daemon"
         argv = [context.programs[self.program], *([] if daemon else self._machine_options(context)), *self.options]
         context.machines[name] = await Machine.launch(
-            name, argv, context.processes, context.trace, context.logs, daemon=daemon, allow_shell=context.pauses
+            name,
+            argv,
+            context.processes,
+            context.trace,
+            context.logs,
+            daemon=daemon,
+            monitor_objects=self.program in context.programs.monitor_objects,
+            allow_shell=context.pauses,
         )
         return None
 
