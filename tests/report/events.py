@@ -1,4 +1,4 @@
-"""A run in events, for reports as pure units: each kind of result, some of it hostile, and how they are fed."""
+"""Events for testing reports without a run."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from run_scenarios.core.source import Source, Span
 from run_scenarios.report.stream import LineStream
 
 SPAN = Span(Source("dir/a.yaml", "scenario: a\nsteps:\n  - assert: 1\n"), 3, 5, 6)
-FAILED = Result(Outcome.FAILED, 0.5, Failure(Diagnostic(SPAN, "it broke", "mend it"), step=1, verb="assert"))
+FAILED = Result(Outcome.FAILED, 0.5, Failure(Diagnostic(SPAN, "it broke", "fix it"), step=1, verb="assert"))
 PASSED = Result(Outcome.PASSED, 0.25)
 
 
 def point(name: str, path: str = "dir/a.yaml") -> TestPoint:
-    """Return a point that can be run again."""
+    """Return a test point with a command to run it again."""
     return TestPoint(name, path, f"about {name}", f"run-scenarios {path}", ("quick",), name)
 
 
 def plan(*names: str) -> RunStarted:
-    """Return a plan with these points, all from one file."""
+    """Return a plan of these test points, all from one file."""
     return RunStarted(tuple(map(point, names)), 2, ("QEMU 10.0.2",), "2026-01-31T12:00:00+00:00", "run-scenarios dir")
 
 
 def fed(make: Callable[[LineStream], Emit], *events: RunEvent) -> str:
-    """Return what a report of these events is."""
+    """Return the report of these events."""
     stream = io.StringIO()
     report = make(LineStream(stream))
     for event in events:
@@ -49,7 +49,7 @@ def fed(make: Callable[[LineStream], Emit], *events: RunEvent) -> str:
 
 
 def hostile_failure(text: str) -> Failure:
-    """Return a failure every word of which is this text."""
+    """Return a failure that has this text in every field."""
     span = Span(Source(text, text), 1, 1)
     return Failure(
         Diagnostic(span, text, text),
@@ -71,7 +71,7 @@ def hostile_failure(text: str) -> Failure:
 
 
 def events_of_outcomes(text: str = "it broke") -> Iterator[RunEvent]:
-    """Yield a run with one case for each outcome, whose texts are all this one."""
+    """Yield a run with a case for each outcome and this text in every field."""
     outcomes = tuple(Outcome)
     yield plan(*(f"dir/a[n={each.reason}]" for each in outcomes))
     span = Span(Source(text, text), 1, 1)

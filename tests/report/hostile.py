@@ -1,4 +1,4 @@
-"""Texts that a careless writer of TAP or YAML would get wrong."""
+"""Texts that are easy to write incorrectly in TAP, YAML and XML."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PIECES = [
 
 
 def hostile_texts(count: int) -> Iterator[str]:
-    """Yield texts made of hostile pieces, the same ones every time."""
+    """Yield texts made of hostile pieces, the same in each run."""
     source = random.Random(7)
     for _ in range(count):
         yield "".join(source.choice(PIECES) for _ in range(source.randrange(1, 25)))

@@ -1,4 +1,4 @@
-"""A linter for the subset of TAP 13 that our reports keep to, because every consumer reads it alike.
+"""A linter for the subset of TAP 13 that our reports keep to, which every consumer reads alike.
 
 The version, the plan on line 2, numbered points, a directive only where it means what it says, below a point at most
 one block of plain YAML, comments only for the file that the next points are from, and nothing after `Bail out!`.
@@ -20,7 +20,7 @@ FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def lint(report: str) -> list[str]:
-    """Return what is wrong with a report, a line each, with the number of the report's line."""
+    """Return the problems of a report, each with its line number."""
     return [f"{number}: {problem}" for number, problem in _Linter().check(report)]
 
 

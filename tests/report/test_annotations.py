@@ -1,4 +1,4 @@
-"""Findings and failures as annotations of GitHub's: on standard error, there only, and no more than are shown."""
+"""GitHub annotations: their format, their limit, and where they are written."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def commands(stderr: str) -> list[str]:
 
 @pytest.fixture
 def on_github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The environment of a workflow's step, whose repository is the directory of the test."""
+    """Set the environment of a workflow step whose repository is the test's directory."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
 
 
-def test_an_annotation_has_the_place_the_message_and_the_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_annotation_has_position_message_and_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    finding = Diagnostic(SPAN, "wrong", "mend it")
+    finding = Diagnostic(SPAN, "wrong", "fix it")
     assert (
         format_annotation(finding, "RS001", tmp_path)
-        == "::error file=dir/case.yaml,line=3,col=7,title=RS001::wrong%0Amend it"
+        == "::error file=dir/case.yaml,line=3,col=7,title=RS001::wrong%0Afix it"
     )
 
 
@@ -43,7 +43,7 @@ def test_a_warning_without_a_hint() -> None:
     )
 
 
-def test_what_would_end_a_part_of_it_is_escaped() -> None:
+def test_special_characters_are_escaped() -> None:
     finding = Diagnostic(Span(Source("50%,a:b.yaml", ""), 1, 1), "100%: a, b::c", "d\r\ne")
     written = format_annotation(finding, "case[a=1,b=x:y%]", Path.cwd())
     properties, message = written.removeprefix("::error ").split("::", 1)
@@ -51,7 +51,7 @@ def test_what_would_end_a_part_of_it_is_escaped() -> None:
     assert message == "100%25: a, b::c%0Ad\\r\\ne"
 
 
-def test_a_file_is_named_from_the_top_of_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     assert "file=below/dir/case.yaml," in format_annotation(Diagnostic(SPAN, "wrong"), "t", tmp_path)
@@ -61,8 +61,8 @@ def test_a_file_is_named_from_the_top_of_the_repository(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("on_github")
-def test_mistakes_and_warnings_are_annotated_once(run_steps: RunSteps) -> None:
-    warning = "::warning file=case.yaml,line=3,col=24,title=RS009::an image is compared with itself%0Aname the image"
+def test_errors_and_warnings_are_annotated_once(run_steps: RunSteps) -> None:
+    warning = "::warning file=case.yaml,line=3,col=24,title=RS009::an image is compared with itself%0Acompare it with another image"
     (found,) = commands(run_steps("- compare: [a.qcow2, a.qcow2]", "--check").stderr)
     assert found.startswith(warning)
     (found,) = commands(run_steps("- compare: [a.qcow2, b.qcow2, c.qcow2]").stderr)
@@ -70,7 +70,7 @@ def test_mistakes_and_warnings_are_annotated_once(run_steps: RunSteps) -> None:
 
 
 @pytest.mark.usefixtures("on_github")
-def test_a_failure_is_annotated_with_what_was_expected(run_steps: RunSteps) -> None:
+def test_an_annotation_of_a_failure_has_the_expected_value(run_steps: RunSteps) -> None:
     run = run_steps(FAILING.replace("[a.qcow2, a.qcow2]", "[a.qcow2, ./a.qcow2]"))
     assert run.status == 1
     assert "::" not in run.stdout
@@ -83,7 +83,7 @@ def test_a_failure_is_annotated_with_what_was_expected(run_steps: RunSteps) -> N
 
 
 @pytest.mark.usefixtures("on_github")
-def test_what_is_no_failure_is_not_annotated(run_steps: RunSteps) -> None:
+def test_only_failures_are_annotated(run_steps: RunSteps) -> None:
     run = run_steps(f"{FAILING}  # lint: RS009 it must fail", head="expected-failure: it must fail")
     assert run.status == 0
     assert run.only.directive == "TODO"
@@ -91,7 +91,7 @@ def test_what_is_no_failure_is_not_annotated(run_steps: RunSteps) -> None:
 
 
 @pytest.mark.usefixtures("on_github")
-def test_no_more_than_ten_of_a_kind_are_sent(run_command: RunSteps, tmp_path: Path) -> None:
+def test_at_most_ten_of_each_severity_are_sent(run_command: RunSteps, tmp_path: Path) -> None:
     for number in range(12):
         (tmp_path / f"{number:02}.yaml").write_text("scenario: a test\nsteps:\n  - compare: [a.raw, a.raw]\n")
     wrong = "".join("  - comparee: []\n" for _ in range(12))
@@ -102,7 +102,9 @@ def test_no_more_than_ten_of_a_kind_are_sent(run_command: RunSteps, tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", ["", "false", "1"])
-def test_nothing_is_annotated_elsewhere(value: str, run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_no_annotations_outside_workflows(
+    value: str, run_steps: RunSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", value)
     run = run_steps(FAILING)
     assert run.status == 1

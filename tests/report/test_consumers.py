@@ -1,4 +1,4 @@
-"""What consumers of TAP make of our reports: each situation once for real, each consumer's verdict on it."""
+"""Consumers of TAP agree with the report in every situation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSTILE = 'a # SKIP "b\\{\n1..0\u2028'
 
 @dataclass(frozen=True)
 class Situation:
-    """A situation, and what every consumer is to make of it.
+    """A situation, and the verdict expected from every consumer.
 
     :param make: brings it about in the current directory.
     :param counts: points seen, failed, marked as TODO, and skipped, as tap-parser counts them.
@@ -114,7 +114,7 @@ def all_skipped() -> Run:
 
 
 def hostile() -> Run:
-    """Failures and a skip with hostile strings wherever a user can put one."""
+    """Failures and a skip with hostile strings in every field that a user can set."""
     place = Path("d # TODO\\ {")
     place.mkdir()
     text = json.dumps(HOSTILE)
@@ -148,7 +148,7 @@ SITUATIONS = {
 
 @dataclass(frozen=True)
 class Replay:
-    """A run that can be shown to a consumer again: its report in a file, and a script that acts like the run."""
+    """A recorded run for consumers: its report, and a script that prints it with the same exit status."""
 
     run: Run
     report: Path
@@ -157,7 +157,7 @@ class Replay:
 
 @pytest.fixture(scope="module")
 def replays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replay]:
-    """Every situation, brought about once."""
+    """Run every situation once."""
     return {name: _record(name, situation, tmp_path_factory.mktemp(name)) for name, situation in SITUATIONS.items()}
 
 
@@ -179,7 +179,7 @@ every_situation = pytest.mark.parametrize("name", SITUATIONS)
 
 
 @every_situation
-def test_the_report_and_the_exit_status_are_those_of_the_contract(name: str, replays: dict[str, Replay]) -> None:
+def test_report_and_exit_status_are_as_documented(name: str, replays: dict[str, Replay]) -> None:
     run = replays[name].run
     assert run.status == SITUATIONS[name].status, run.stderr
     assert "Traceback" not in run.stderr
@@ -242,7 +242,7 @@ def test_meson_runs_the_example(tmp_path: Path, test_dir: Path) -> None:
     assert "UNKNOWN:" not in done.stdout
 
 
-def test_hostile_strings_come_back_from_every_reader(replays: dict[str, Replay]) -> None:
+def test_every_reader_restores_hostile_strings(replays: dict[str, Replay]) -> None:
     report = replays["hostile"].run.stdout
     asserted = [each[1] for each in _tap_parser(report) if each[0] == "assert"]
     from_python = [each for each in _tap_py_lines(report) if each.category == "test"]
@@ -256,7 +256,7 @@ def test_hostile_strings_come_back_from_every_reader(replays: dict[str, Replay])
 
 
 def _tap_parser(report: str) -> list[list[Any]]:
-    """Return the events that tap-parser makes of a report."""
+    """Parse a report with tap-parser."""
     if not TAP_PARSER.exists():
         pytest.fail(f"tap-parser is missing; run: npm install --prefix {REPOSITORY / '.node'} tap-parser@18")
     node = _installed("node", "apt-get install nodejs")
@@ -266,7 +266,7 @@ def _tap_parser(report: str) -> list[list[Any]]:
 
 
 def _tap_py_lines(report: str) -> list[Any]:
-    """Return the lines that tap.py makes of a report."""
+    """Parse a report with tap.py."""
     try:
         parser = importlib.import_module("tap.parser")
     except ImportError:

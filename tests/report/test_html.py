@@ -1,4 +1,4 @@
-"""The page, in a browser: what it shows, what it lets one do, and that nothing in it is taken for markup."""
+"""The HTML report in a browser."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ Open = Callable[[str], "Page"]
 
 
 class Page:
-    """The page as its reader has it."""
+    """An open page."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
 
     def all(self, selector: str) -> list[WebElement]:
-        """Return the elements that can be seen."""
+        """Return the visible elements."""
         return [each for each in self.driver.find_elements(By.CSS_SELECTOR, selector) if each.is_displayed()]
 
     def texts(self, selector: str) -> list[str]:
-        """Return what these elements say, each on a line."""
+        """Return the texts of these elements, each on one line."""
         return [" ".join(each.text.split()) for each in self.all(selector)]
 
     def names(self) -> list[str]:
@@ -73,11 +73,11 @@ class Page:
         return self.texts("#list .title b")
 
     def wait_for(self, selector: str) -> WebElement:
-        """Return the first such element, once it is there."""
+        """Wait for an element and return it."""
         return WebDriverWait(self.driver, DEADLINE_S).until(lambda _: self.all(selector), selector)[0]
 
     def press(self, *keys: str) -> None:
-        """Press keys, where the focus is."""
+        """Press keys in the focused element."""
         self.driver.switch_to.active_element.send_keys(*keys)
 
 
@@ -89,7 +89,7 @@ def chromium() -> Iterator[Chrome]:
 
 @pytest.fixture
 def opened(chromium: Chrome, tmp_path: Path) -> Iterator[Open]:
-    """Open a page; in the end, the browser has complained of nothing."""
+    """Open a page, and check that the browser reports no problem."""
     page = Page(chromium)
 
     def open_page(text: str) -> Page:
@@ -107,9 +107,7 @@ def page_of(*events: RunEvent) -> str:
     return fed(lambda stream: HtmlReport(stream, "1.0"), *events)
 
 
-def test_a_failure_of_a_real_run_is_found_opened_and_understood(
-    opened: Open, run_command: RunSteps, tmp_path: Path
-) -> None:
+def test_a_failure_of_a_real_run_can_be_found_and_opened(opened: Open, run_command: RunSteps, tmp_path: Path) -> None:
     for name, text in {"counts": COUNTS, "fails": FAILS, "skips": SKIPS, "wrong": WRONG}.items():
         (tmp_path / f"{name}.yaml").write_text(text)
     run_command("counts.yaml", "fails.yaml", "skips.yaml", "wrong.yaml", "--html", "run.html")
@@ -147,7 +145,7 @@ def test_a_failure_of_a_real_run_is_found_opened_and_understood(
     assert tools[-1].endswith("tool = status 0")
 
 
-def test_outcomes_are_filtered_and_cases_ordered(opened: Open) -> None:
+def test_cases_can_be_filtered_and_sorted(opened: Open) -> None:
     page = opened(page_of(*events_of_outcomes()))
     assert page.texts(".chips button") == ["8 failed", "1 known to fail", "1 skipped", "1 passed"]
     assert len(page.names()) == len(Outcome)
@@ -159,7 +157,7 @@ def test_outcomes_are_filtered_and_cases_ordered(opened: Open) -> None:
     assert page.texts("#list") == ["No case is like that."]
 
 
-def test_it_is_used_without_a_mouse(opened: Open) -> None:
+def test_the_page_works_without_a_mouse(opened: Open) -> None:
     finished = [CaseFinished(0, PASSED), CaseFinished(1, FAILED), CaseFinished(2, FAILED)]
     page = opened(page_of(plan("a", "b", "c"), *finished, RunFinished(1)))
     page.press("n")
@@ -174,7 +172,7 @@ def test_it_is_used_without_a_mouse(opened: Open) -> None:
     assert page.names() == ["b", "c", "a"]
 
 
-def test_an_address_leads_to_a_case(opened: Open, chromium: Chrome) -> None:
+def test_a_url_opens_a_case(opened: Open, chromium: Chrome) -> None:
     names = [f"case{number:04}" for number in range(1000)]
     page = opened(page_of(plan(*names), *(CaseFinished(index, PASSED) for index in range(1000)), RunFinished(1)))
     assert 0 < len(page.driver.find_elements(By.CSS_SELECTOR, ".row")) < 1000
@@ -197,7 +195,7 @@ def test_a_bar_of_the_timeline_opens_its_case(opened: Open) -> None:
     assert page.wait_for("#case-1 .failure")
 
 
-def test_rounds_of_a_flaky_case_are_side_by_side(opened: Open) -> None:
+def test_rounds_of_a_flaky_case_are_compared(opened: Open) -> None:
     points = tuple(
         TestPoint(f"{name} (round {number} of 2)", "a.yaml", case=name) for number in (1, 2) for name in "ab"
     )
@@ -210,7 +208,7 @@ def test_rounds_of_a_flaky_case_are_side_by_side(opened: Open) -> None:
     assert page.wait_for("#case-2 .failure")
 
 
-def test_what_differs_between_builds_is_in_a_table(opened: Open) -> None:
+def test_differences_between_builds_are_in_a_table(opened: Open) -> None:
     names = {"a[qemu=7.2]": "7.2", "a[qemu=10.0]": "10.0", "b[n=1,qemu=7.2]": "7.2", "b[n=1,qemu=10.0]": "10.0"}
     points = tuple(TestPoint(name, "a.yaml", case=name, build=build) for name, build in names.items())
     results = [PASSED, PASSED, PASSED, FAILED]
@@ -222,7 +220,7 @@ def test_what_differs_between_builds_is_in_a_table(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "\u2028\x00\udcff", "]]>-->", "__proto__", '"\\'])
-def test_nothing_that_it_is_given_is_markup(opened: Open, text: str) -> None:
+def test_no_text_is_interpreted_as_markup(opened: Open, text: str) -> None:
     page = opened(page_of(*events_of_outcomes(text)))
     for row in page.all(".row"):
         row.click()
@@ -234,13 +232,13 @@ def test_nothing_that_it_is_given_is_markup(opened: Open, text: str) -> None:
         assert text in page.all("#case-10 .traffic")[0].text
 
 
-def test_it_asks_for_nothing_from_elsewhere() -> None:
+def test_the_page_loads_nothing_else() -> None:
     page = page_of(plan("a"), CaseFinished(0, PASSED), RunFinished(1))
     assert "default-src 'none'" in page
     assert not re.findall(r"(?:src|href|url|import)\s*[=(]\s*[\"']?(?:https?:)?//", page)
 
 
-def test_its_policy_lets_nothing_run_but_its_own_script(chromium: Chrome, tmp_path: Path) -> None:
+def test_the_security_policy_allows_only_its_own_script(chromium: Chrome, tmp_path: Path) -> None:
     text = page_of(plan("a"), CaseFinished(0, PASSED), RunFinished(1))
     (tmp_path / "bad.html").write_text(text.replace("<header", "<script>window.hurt=1</script><header"))
     chromium.get((tmp_path / "bad.html").as_uri())
@@ -256,13 +254,13 @@ def test_its_policy_lets_nothing_run_but_its_own_script(chromium: Chrome, tmp_pa
         ((NothingToRun("no files", allowed=True),), "nothing ran", "no files"),
     ],
 )
-def test_a_run_without_an_end_says_why(opened: Open, events: tuple[RunEvent, ...], title: str, said: str) -> None:
+def test_an_incomplete_run_says_why(opened: Open, events: tuple[RunEvent, ...], title: str, said: str) -> None:
     page = opened(page_of(*events))
     assert page.texts(".verdict strong") == [title]
     assert page.texts(".stopped") == [said]
 
 
-def test_a_case_that_did_not_run_and_a_step_that_did_not_end_are_shown(opened: Open) -> None:
+def test_cases_not_run_and_unfinished_steps_are_shown(opened: Open) -> None:
     started = (CaseStarted(0), StepStarted(0, 1, "launch", SPAN))
     page = opened(page_of(plan("a", "b"), *started, CaseFinished(0, FAILED), RunStopped("interrupted")))
     assert page.texts(".chips button") == ["1 failed", "1 not run"]
@@ -272,7 +270,7 @@ def test_a_case_that_did_not_run_and_a_step_that_did_not_end_are_shown(opened: O
 
 
 def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
-    """Of traffic that cannot be packed well, some is left out; never that of a failure."""
+    """Traffic that compresses badly is omitted, but not that of a failure."""
     random = Random(7)
     events: list[RunEvent] = [plan(*(f"case{number}" for number in range(1000)))]
     for index in range(1000):
@@ -292,7 +290,7 @@ def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
     page.wait_for("#case-999 .traffic")
 
 
-def test_the_steps_of_a_case_are_a_timeline_too(opened: Open) -> None:
+def test_the_steps_of_a_case_have_a_timeline(opened: Open) -> None:
     steps = (StepStarted(0, 1, "qmp", SPAN), StepFinished(0, 1, "qmp", SPAN, True, 0.1, 0.2))
     skipped = (StepStarted(0, 2, "qmp", SPAN), StepFinished(0, 2, "qmp", SPAN, True, 0.3, 0.0, skipped=True))
     page = opened(page_of(plan("a"), CaseStarted(0), *steps, *skipped, CaseFinished(0, FAILED), RunFinished(1)))
@@ -302,7 +300,7 @@ def test_the_steps_of_a_case_are_a_timeline_too(opened: Open) -> None:
     assert page.texts(".steps .time") == ["200 ms", "skipped"]
 
 
-def test_a_case_of_endless_steps_is_cut(opened: Open) -> None:
+def test_the_number_of_steps_of_a_case_is_limited(opened: Open) -> None:
     steps = [StepStarted(0, number, "qmp", SPAN) for number in range(1, MAX_STEPS + 100)]
     page = opened(page_of(plan("a"), CaseStarted(0), *steps, CaseFinished(0, FAILED), RunFinished(1)))
     page.press("n")
@@ -311,7 +309,7 @@ def test_a_case_of_endless_steps_is_cut(opened: Open) -> None:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])
-def test_it_fits_the_window_and_the_taste(tmp_path: Path, width: int, dark: bool) -> None:
+def test_the_page_adapts_to_width_and_colour_scheme(tmp_path: Path, width: int, dark: bool) -> None:
     (tmp_path / "page.html").write_text(page_of(*events_of_outcomes()), "utf-8")
     with browser(width, 900, dark=dark) as driver:
         driver.get((tmp_path / "page.html").as_uri())

@@ -1,4 +1,4 @@
-"""The summary of a job on GitHub: what it says, and that nothing in it is taken for Markdown."""
+"""The GitHub job summary: its content, its limit, and its escaping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.scenarios import RunSteps
 
 
 def summary_of(file: Path, *events: RunEvent) -> str:
-    """Return what is appended for these events."""
+    """Return the text appended for these events."""
     file.unlink(missing_ok=True)
     report = JobSummary({"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(file)})
     for event in events:
@@ -24,7 +24,7 @@ def summary_of(file: Path, *events: RunEvent) -> str:
     return file.read_text()
 
 
-def test_totals_failures_and_reasons(tmp_path: Path) -> None:
+def test_totals_failures_and_reasons_are_listed(tmp_path: Path) -> None:
     skipped = [CaseFinished(index, Result(Outcome.SKIPPED, note="needs *QEMU* >= 9")) for index in (2, 3)]
     finished = [CaseFinished(0, FAILED), CaseFinished(1, PASSED), *skipped]
     assert summary_of(tmp_path / "s.md", plan("a<b>", "b", "c", "d"), *finished, RunFinished(2.5)) == (
@@ -32,13 +32,13 @@ def test_totals_failures_and_reasons(tmp_path: Path) -> None:
         "| passed | skipped | failed |\n| ---: | ---: | ---: |\n| 1 | 2 | 1 |\n\n"
         "QEMU 10.0.2, 2.5 s\n\n"
         "<details><summary><b>a&#60;b&#62;</b>: it broke</summary>\n\n"
-        "```text\ndir/a.yaml:3:5: it broke\n    3 |   - assert: 1\n      |     ^^^^^^ mend it\nstep 1 (assert)\n```\n\n"
+        "```text\ndir/a.yaml:3:5: it broke\n    3 |   - assert: 1\n      |     ^^^^^^ fix it\nstep 1 (assert)\n```\n\n"
         "```text\nrun-scenarios dir/a.yaml\n```\n\n</details>\n\n"
         "#### Skipped\n\n- 2 × needs \\*QEMU\\* \\>\\= 9\n\n"
     )
 
 
-def test_a_run_that_is_stopped_says_why_once(tmp_path: Path) -> None:
+def test_a_stopped_run_gives_the_reason_once(tmp_path: Path) -> None:
     text = summary_of(
         tmp_path / "s.md", plan("a", "b"), CaseFinished(0, PASSED), RunStopped("interrupted"), RunFinished(1)
     )
@@ -47,14 +47,14 @@ def test_a_run_that_is_stopped_says_why_once(tmp_path: Path) -> None:
     assert "nothing here" in summary_of(tmp_path / "s.md", NothingToRun("nothing here", allowed=False))
 
 
-def test_what_is_said_is_on_one_line_and_no_markup() -> None:
+def test_texts_are_escaped_and_on_one_line() -> None:
     for text in hostile_texts(200):
         shown = escape_markdown(text)
         assert "\n" not in shown
         assert not re.search(r"(?<!\\)[<`*_\[|#@]", re.sub(r"\\\\", "", shown))
 
 
-def test_a_fence_is_longer_than_any_within(tmp_path: Path) -> None:
+def test_a_code_fence_is_longer_than_any_in_the_code(tmp_path: Path) -> None:
     text = summary_of(
         tmp_path / "s.md",
         plan("a"),
@@ -64,7 +64,7 @@ def test_a_fence_is_longer_than_any_within(tmp_path: Path) -> None:
     assert "\n`````text\n" in text
 
 
-def test_it_never_is_more_than_github_shows(tmp_path: Path) -> None:
+def test_the_summary_fits_the_limit_of_github(tmp_path: Path) -> None:
     failed = Result(Outcome.FAILED, 1, hostile_failure("é" * 5000))
     names = [f"a{number}" for number in range(1000)]
     text = summary_of(
@@ -82,7 +82,7 @@ def test_failures_beyond_the_first_are_counted(tmp_path: Path) -> None:
     assert (text.count("<details>"), text.count("… and 7 failures more")) == (MAX_FAILURES, 1)
 
 
-def test_it_is_written_in_a_workflow_and_only_there(
+def test_the_summary_is_written_only_in_workflows(
     run_command: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, scenario in {"passes": PASSES, "fails": FAILS, "skips": SKIPS}.items():

@@ -1,4 +1,4 @@
-"""The JSON report: every line as `docs/json-report.md` describes it, and written when it happens."""
+"""The JSON report: every line as documented, written when its event happens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Line = dict[str, Any]
 
 
 def documented() -> dict[str, set[str]]:
-    """Return the keys of each event, as the documentation has them."""
+    """Return the documented keys of each event."""
     events: dict[str, set[str]] = {}
     for line in DOCUMENT.read_text().splitlines():
         if found := re.match(r"### `(.+)`", line):
@@ -43,12 +43,12 @@ def documented() -> dict[str, set[str]]:
 
 
 def lines_of(text: str) -> list[Line]:
-    """Return the lines of a report, which is checked to end with a whole one."""
+    """Parse the lines of a report, and check that the last one is complete."""
     assert text.endswith("\n")
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_event_and_key_is_documented_and_no_other_is() -> None:
+def test_documented_events_and_keys_are_exactly_those_written() -> None:
     assert FAILED.failure
     further = (
         DiagnosticsFound((FAILED.failure.diagnostic,)),
@@ -69,7 +69,7 @@ def test_the_documentation_has_every_outcome() -> None:
     assert re.findall(r"`([\w-]+)`", row)[1:] == [each.reason for each in Outcome]
 
 
-def test_a_line_is_a_line_whatever_is_in_it() -> None:
+def test_every_text_stays_on_one_line() -> None:
     for text in hostile_texts(50):
         report = fed(lambda stream: JsonReport(stream, "1.0"), *events_of_outcomes(text))
         assert report.isascii()
@@ -77,7 +77,7 @@ def test_a_line_is_a_line_whatever_is_in_it() -> None:
         assert counts["case-finished"] == counts["case-planned"] == len(Outcome)
 
 
-def test_a_run_is_told_from_its_version_to_its_end(run_command: RunSteps, tmp_path: Path) -> None:
+def test_a_run_is_reported_from_version_to_end(run_command: RunSteps, tmp_path: Path) -> None:
     (tmp_path / "passes.yaml").write_text(PASSES)
     (tmp_path / "fails.yaml").write_text(FAILS)
     run = run_command("passes.yaml", "fails.yaml", "--json", "run.jsonl")
@@ -97,7 +97,7 @@ def test_a_run_is_told_from_its_version_to_its_end(run_command: RunSteps, tmp_pa
     ]
 
 
-def test_a_run_that_is_killed_leaves_what_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_leaves_the_events_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "waits.yaml").write_text(WAITS)
     running = command.start("waits.yaml", "--json", "run.jsonl")
@@ -108,7 +108,7 @@ def test_a_run_that_is_killed_leaves_what_happened(tmp_path: Path, monkeypatch: 
     assert lines_of(file.read_text())[-1]["verb"] == "wait-event"
 
 
-def test_it_needs_a_file(capsys: pytest.CaptureFixture[str], run_command: RunSteps) -> None:
+def test_the_option_requires_a_file(capsys: pytest.CaptureFixture[str], run_command: RunSteps) -> None:
     with pytest.raises(SystemExit):
         run_command("a.yaml", "--json")
     assert "--json needs a FILE" in capsys.readouterr().err

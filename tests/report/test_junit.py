@@ -1,4 +1,4 @@
-"""The JUnit report: what its readers see, by the schema that the strictest of them checks it with."""
+"""The JUnit report, checked against the schema of the strictest consumer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KNOWN = 'scenario: known\nexpected-failure: an old bug\nsteps:\n  - launch\n  - 
 
 
 def checked(report: str) -> ET.Element:
-    """Return a report's root; it is checked to fit the schema."""
+    """Check a report against the schema, and return its root."""
     SCHEMA.validate(report)
     return ET.fromstring(report)
 
@@ -46,11 +46,11 @@ def report_of(*events: RunEvent) -> ET.Element:
 
 
 def kinds(root: ET.Element) -> dict[str, str]:
-    """Return how each case ended, by name."""
+    """Return the outcome of each case, by name."""
     return {each.get("name", ""): next((child.tag for child in each), "") for each in root.iter("testcase")}
 
 
-def test_each_outcome_is_what_a_reader_takes_it_for() -> None:
+def test_each_outcome_has_the_right_element() -> None:
     root = report_of(*events_of_outcomes())
     assert kinds(root) == {
         "a[n=passed]": "system-out",
@@ -72,7 +72,7 @@ def test_each_outcome_is_what_a_reader_takes_it_for() -> None:
     assert [(each.get("name"), each.get("value")) for each in root.iter("property")] == [("qemu", "QEMU 10.0.2")]
 
 
-def test_a_failure_has_its_story_its_messages_and_what_qemu_said() -> None:
+def test_a_failure_has_description_messages_and_stderr() -> None:
     root = report_of(
         plan("dir/a"), CaseFinished(0, Result(Outcome.FAILED, 0.5, hostile_failure("word"))), RunFinished(1)
     )
@@ -87,16 +87,16 @@ def test_a_failure_has_its_story_its_messages_and_what_qemu_said() -> None:
 
 
 @pytest.mark.parametrize("text", [*PIECES, "]]>", "<!--", "a\r\nb", "&amp;", "\ud800", "\U0010ffff"])
-def test_what_xml_cannot_hold_does_not_break_it(text: str) -> None:
+def test_characters_outside_xml_are_escaped(text: str) -> None:
     report_of(*events_of_outcomes(text))
 
 
-def test_hostile_texts_do_not_break_it() -> None:
+def test_hostile_texts_leave_the_xml_valid() -> None:
     for text in hostile_texts(50):
         report_of(*events_of_outcomes(text))
 
 
-def test_a_suite_is_a_file_and_its_cases_are_in_the_order_of_the_plan() -> None:
+def test_a_suite_has_the_cases_of_a_file_in_plan_order() -> None:
     points = (point("a", "a.yaml"), point("b", "b.yaml"), point("a (round 2)", "a.yaml"))
     finished = (CaseFinished(2, FAILED), CaseFinished(1, PASSED), CaseFinished(0, PASSED))
     root = report_of(RunStarted(points), *finished, RunFinished(1))
@@ -111,14 +111,14 @@ def test_a_suite_is_a_file_and_its_cases_are_in_the_order_of_the_plan() -> None:
     ("end", "kind"),
     [(RunStopped("interrupted by SIGTERM"), "skipped"), (RunAborted("no space"), "error")],
 )
-def test_a_run_that_breaks_off_says_so_of_every_case_left(end: RunEvent, kind: str) -> None:
+def test_unfinished_cases_of_an_aborted_run_are_marked(end: RunEvent, kind: str) -> None:
     root = report_of(plan("a", "b"), CaseFinished(1, PASSED), end, RunFinished(1))
     assert kinds(root) == {"a": kind, "b": ""}
     (told,) = root.iter(kind)
     assert end.reason in told.get("message", "")  # type: ignore[union-attr]
 
 
-def test_a_run_that_never_began_is_one_case_in_error() -> None:
+def test_a_run_that_cannot_start_has_one_case_with_an_error() -> None:
     assert kinds(report_of(RunAborted("no QEMU"))) == {"runner setup": "error"}
     assert kinds(report_of(NothingToRun("no files", allowed=False))) == {"scenario discovery": "error"}
     assert kinds(report_of(NothingToRun("no files", allowed=True))) == {}
@@ -145,7 +145,7 @@ def files(tmp_path: Path) -> Iterator[list[str]]:
     yield [f"{name}.yaml" for name in every]
 
 
-def test_a_real_run_of_every_kind_in_rounds(run_command: RunSteps, files: list[str], tmp_path: Path) -> None:
+def test_a_real_run_with_every_kind_of_result(run_command: RunSteps, files: list[str], tmp_path: Path) -> None:
     run_command(*files, "--repeat", "2", "--junit", "junit.xml")
     checked((tmp_path / "junit.xml").read_text())
     report = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
@@ -155,7 +155,7 @@ def test_a_real_run_of_every_kind_in_rounds(run_command: RunSteps, files: list[s
     assert "crashes (round 2 of 2)" in names
 
 
-def test_a_case_that_is_interrupted_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_case_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import signal
 
     from tests.support import command

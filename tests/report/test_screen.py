@@ -1,4 +1,4 @@
-"""The screen: lines scroll, the status stays, and nothing of it is left behind."""
+"""The screen: lines scroll above a status that is redrawn in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from run_scenarios.report.screen import Screen, clip
 
 
 class Shown:
-    """A screen, and what a terminal makes of it."""
+    """A screen on an emulated terminal."""
 
     def __init__(self, columns: int = 20, rows: int = 6) -> None:
         self.text = io.StringIO()
@@ -30,7 +30,7 @@ class Shown:
         return lines
 
 
-def test_lines_go_above_the_status() -> None:
+def test_lines_appear_above_the_status() -> None:
     shown = Shown()
     shown.screen.write("a")
     shown.screen.show(["running", "two"])
@@ -38,7 +38,7 @@ def test_lines_go_above_the_status() -> None:
     assert shown.lines == ["a", "b", "c", "d", "running", "two"]
 
 
-def test_a_shorter_status_leaves_nothing_of_a_longer_one() -> None:
+def test_a_shorter_status_replaces_a_longer_one() -> None:
     shown = Shown()
     shown.screen.show(["a long line", "another", "third"])
     shown.screen.show(["short"])
@@ -54,7 +54,7 @@ def test_a_screen_without_a_status_sends_plain_lines() -> None:
     assert shown.text.getvalue() == "a\nb\n"
 
 
-def test_a_status_never_fills_the_window() -> None:
+def test_the_status_never_fills_the_window() -> None:
     shown = Shown(columns=10, rows=4)
     shown.screen.write("above")
     shown.screen.show([f"a line that is too long {number}" for number in range(9)])
@@ -62,7 +62,7 @@ def test_a_status_never_fills_the_window() -> None:
     assert shown.lines == ["above", "xxxxxxxx…", "xxxxxxxx…", "xxxxxxxx…"]
 
 
-def test_what_scrolls_is_kept_whole() -> None:
+def test_scrolled_lines_stay_complete() -> None:
     shown = Shown(columns=10)
     shown.screen.show(["status"])
     shown.screen.write(*(f"line {number}" for number in range(50)))
@@ -70,7 +70,7 @@ def test_what_scrolls_is_kept_whole() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.text("ab界", min_size=1, max_size=12), max_size=4)), max_size=12))
-def test_whatever_happens_the_lines_are_there_and_then_the_status(steps: list[tuple[bool, list[str]]]) -> None:
+def test_any_sequence_shows_the_lines_and_then_the_status(steps: list[tuple[bool, list[str]]]) -> None:
     shown = Shown(columns=40, rows=8)
     lines: list[str] = []
     status: list[str] = []
@@ -95,5 +95,5 @@ def test_whatever_happens_the_lines_are_there_and_then_the_status(steps: list[tu
         ("abc", 0, ""),
     ],
 )
-def test_a_text_is_cut_by_what_it_fills(text: str, columns: int, fitting: str) -> None:
+def test_a_text_is_cut_by_its_width(text: str, columns: int, fitting: str) -> None:
     assert clip(text, columns) == fitting

@@ -1,4 +1,4 @@
-"""The summary in the end of a run."""
+"""The summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from run_scenarios.report.stream import LineStream
 from run_scenarios.report.summary import Summary
 
 
-def test_a_run_that_is_stopped_has_one_summary() -> None:
+def test_a_stopped_run_has_one_summary() -> None:
     text = io.StringIO()
     summary = Summary(LineStream(text))
     for event in (

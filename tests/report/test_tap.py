@@ -1,4 +1,4 @@
-"""The TAP report as a pure unit: events in, text out."""
+"""The TAP report of given events."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ PASSED = Result(Outcome.PASSED, 0.25)
 
 
 def points(*names: str) -> RunStarted:
-    """Return a plan with these points, all from one file."""
+    """Return a plan of these test points, all from one file."""
     return RunStarted(tuple(TestPoint(name, "a.yaml") for name in names))
 
 
 def report_of(*events: RunEvent, check: bool = True) -> str:
-    """Return the report of these events; it is checked to be in our subset of TAP."""
+    """Return the report of these events, after checking it with the linter."""
     stream = io.StringIO()
     report = TapReport(LineStream(stream))
     for event in events:
@@ -51,17 +51,17 @@ def report_of(*events: RunEvent, check: bool = True) -> str:
 
 
 def only_block(result: Result) -> object:
-    """Return the YAML block of a result, read back."""
+    """Return the parsed YAML block of a result."""
     (point,) = Run(0, report_of(points("a"), CaseFinished(0, result)), "").points
     return point.block
 
 
-def test_points_come_in_the_order_of_the_plan() -> None:
+def test_test_points_are_in_plan_order() -> None:
     report = report_of(points("a", "b", "c"), CaseFinished(2, FAILED), CaseFinished(0, PASSED), CaseFinished(1, PASSED))
     assert [(each.ok, each.name) for each in Run(0, report, "").points] == [(True, "a"), (True, "b"), (False, "c")]
 
 
-def test_a_point_is_printed_once_all_before_it_are_known() -> None:
+def test_a_test_point_is_printed_once_all_earlier_ones_are() -> None:
     early = report_of(points("a", "b", "c"), CaseFinished(1, PASSED), check=False)
     assert early == "TAP version 13\n1..3\n"
     later = report_of(points("a", "b", "c"), CaseFinished(1, PASSED), CaseFinished(0, PASSED), check=False)
@@ -76,7 +76,7 @@ def test_each_line_is_flushed(tmp_path: Path) -> None:
         assert file.read_text() == "TAP version 13\n1..1\n"
 
 
-def test_a_file_is_named_once_above_its_points() -> None:
+def test_a_file_name_precedes_its_test_points() -> None:
     plan = RunStarted((TestPoint("a", "x.yaml"), TestPoint("b", "x.yaml"), TestPoint("c", "y.yaml")))
     report = report_of(plan, *(CaseFinished(index, Result(Outcome.PASSED)) for index in range(3)))
     assert report.split("\n")[2:-1] == ["# x.yaml", "ok 1 - a", "ok 2 - b", "# y.yaml", "ok 3 - c"]
@@ -101,7 +101,7 @@ def test_the_line_of_each_outcome(result: Result, line: str) -> None:
     assert line in report_of(points("a"), CaseFinished(0, result)).split("\n")
 
 
-def test_a_failure_tells_its_whole_story() -> None:
+def test_a_failure_has_every_field() -> None:
     failure = Failure(
         Diagnostic(SPAN, 'expected "concluded"', "a hint"),
         wanted='"concluded"',
@@ -142,7 +142,7 @@ def test_a_failure_tells_its_whole_story() -> None:
     }
 
 
-def test_a_known_failure_tells_its_story_too() -> None:
+def test_a_known_failure_has_its_fields_too() -> None:
     result = Result(Outcome.KNOWN_FAILURE, failure=FAILED.failure, note="bug 7")
     assert only_block(result) == {
         "message": "it broke",
@@ -156,14 +156,14 @@ def test_a_case_that_did_not_run_has_no_duration() -> None:
     assert only_block(Result(Outcome.SKIPPED, note="x")) == {}
 
 
-def test_long_text_is_cut_and_says_so() -> None:
+def test_a_long_text_is_cut_with_a_note() -> None:
     failure = Failure(Diagnostic(SPAN, "m"), found="x" * (TEXT_LIMIT + 1))
     block = only_block(Result(Outcome.FAILED, failure=failure))
     assert isinstance(block, dict)
     assert block["found"] == "x" * TEXT_LIMIT + f"… ({TEXT_LIMIT + 1} characters)"
 
 
-def test_an_interrupted_run_reports_every_point() -> None:
+def test_an_interrupted_run_reports_every_test_point() -> None:
     stopped = Result(Outcome.INTERRUPTED, failure=Failure(Diagnostic(SPAN, "interrupted by SIGTERM")))
     report = report_of(
         points("a", "b", "c", "d"),
@@ -182,7 +182,7 @@ def test_an_interrupted_run_reports_every_point() -> None:
     assert report.endswith("\nBail out! interrupted by SIGTERM\n")
 
 
-def test_a_run_that_breaks_off_fails_what_has_no_result() -> None:
+def test_an_aborted_run_fails_cases_without_result() -> None:
     stream = io.StringIO()
     report = TapReport(LineStream(stream))
     report(points("a", "b", "c"))
@@ -204,7 +204,7 @@ def test_a_report_bails_out_once() -> None:
     assert stream.getvalue().count("Bail out!") == 1
 
 
-def test_a_run_that_cannot_start_has_one_failed_point() -> None:
+def test_a_run_that_cannot_start_has_one_failed_test_point() -> None:
     stream = io.StringIO()
     report = TapReport(LineStream(stream))
     report(RunAborted("no QEMU"))
@@ -224,14 +224,14 @@ def test_nothing_to_run(allowed: bool) -> None:
     assert second == ("1..0 # SKIP no scenarios in x" if allowed else "1..1")
 
 
-def test_hostile_values_come_back_as_they_were() -> None:
+def test_hostile_values_are_restored() -> None:
     for text in hostile_texts(400):
         block = only_block(Result(Outcome.FAILED, failure=Failure(Diagnostic(SPAN, "m"), found=text)))
         assert isinstance(block, dict)
         assert block.get("found", "") == text
 
 
-def test_hostile_names_and_reasons_come_back_as_they_were() -> None:
+def test_hostile_names_and_reasons_are_restored() -> None:
     for text in hostile_texts(400):
         report = report_of(
             points(f"x{text}", f"{text}y"), CaseFinished(0, PASSED), CaseFinished(1, Result(Outcome.SKIPPED, note="n"))
@@ -240,12 +240,12 @@ def test_hostile_names_and_reasons_come_back_as_they_were() -> None:
         assert names == [f"x{text}", f"{text}y"]
 
 
-def test_a_name_that_is_no_utf8_stays_itself() -> None:
+def test_names_that_are_not_utf8_stay_distinct() -> None:
     assert escape_tap(os.fsdecode(b"\xff.yaml")) == "%FF.yaml"
     assert escape_tap("\ud800") != escape_tap("\ud801")
 
 
-def test_a_reader_that_goes_away_ends_the_report_not_the_run() -> None:
+def test_a_closed_pipe_ends_the_report_but_not_the_run() -> None:
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "w") as stream:
         report = TapReport(LineStream(stream))
@@ -264,6 +264,6 @@ def test_a_full_disk_is_an_error_once() -> None:
         assert stream.closed
 
 
-def test_the_fuzz_is_hostile_enough() -> None:
+def test_the_hostile_texts_include_each_kind() -> None:
     together = "".join(hostile_texts(400))
     assert all(each in together for each in ("\n---", "Bail out!", "# TODO", "\x00", "\u2028", "\udcff", "\U0001fae8"))

@@ -1,4 +1,4 @@
-"""The linter itself: it must find what it is there to find."""
+"""The linter finds every kind of violation."""
 
 import pytest
 
@@ -65,7 +65,7 @@ def test_a_good_report_has_no_problems() -> None:
         ("interrupted\n", "interrupted", "23: the last line has no end"),
     ],
 )
-def test_what_is_wrong_is_found(old: str, new: str, problem: str) -> None:
+def test_each_violation_is_found(old: str, new: str, problem: str) -> None:
     assert problem in lint(GOOD.replace(old, new, 1))
 
 

@@ -1,4 +1,4 @@
-"""The command on a real pseudo-terminal: progress, colours, the summary, and TAP alone on standard output."""
+"""The command on a pseudo-terminal: progress, colours and the summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUNDED = WAITS.replace("steps:", "timeout: 1s\nsteps:")
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in the test's own directory, which has a scenario of each kind."""
+    """Work in a directory with a scenario of each kind."""
     monkeypatch.chdir(tmp_path)
     for variable in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(variable, raising=False)
@@ -41,7 +41,7 @@ def begin(terminal: Terminal, *arguments: str, stdout: int | None = None, env: d
     terminal.start([*PROGRAM, *arguments], {**ENV, **(env or {})}, stdout=stdout)
 
 
-def test_progress_shows_what_runs_and_its_step_and_goes_away(place: Path, report: int) -> None:
+def test_progress_shows_running_cases_and_their_steps(place: Path, report: int) -> None:
     with Terminal() as terminal:
         begin(terminal, "waits.yaml", "passes.yaml", stdout=report)
         terminal.read_until(lambda: re.search(r"waits  step 2 wait-event  \d s", terminal.shown), "the step is shown")
@@ -69,7 +69,7 @@ def test_a_failure_scrolls_above_the_progress(place: Path, report: int) -> None:
         assert terminal.text.count("rerun: run-scenarios fails.yaml") == 1
 
 
-def test_a_resized_window_is_filled_anew(place: Path, report: int) -> None:
+def test_the_status_is_redrawn_after_a_resize(place: Path, report: int) -> None:
     long = "a-scenario-with-quite-a-long-name-that-does-not-fit"
     (place / f"{long}.yaml").write_text(BOUNDED.replace("1s", "5s"))
     with Terminal() as terminal:
@@ -111,7 +111,7 @@ def test_on_a_terminal_the_report_is_coloured_tap_and_a_summary_ends_it() -> Non
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
-def test_who_wants_no_colours_gets_none(env: dict[str, str]) -> None:
+def test_colours_can_be_disabled(env: dict[str, str]) -> None:
     with Terminal(columns=200) as terminal:
         begin(terminal, "passes.yaml", "fails.yaml", env=env)
         assert terminal.finish() == 1
@@ -119,7 +119,7 @@ def test_who_wants_no_colours_gets_none(env: dict[str, str]) -> None:
         assert "not ok 2 - fails" in terminal.sent
 
 
-def test_without_colours_there_is_progress_still(report: int) -> None:
+def test_progress_is_shown_without_colours(report: int) -> None:
     with Terminal() as terminal:
         begin(terminal, "waits.yaml", stdout=report, env={"NO_COLOR": "1"})
         terminal.read_until(lambda: "0 of 1 done, 1 left" in terminal.shown, "there is progress")
@@ -127,7 +127,7 @@ def test_without_colours_there_is_progress_still(report: int) -> None:
         assert not re.search(r"\x1b\[[0-9;]*m", terminal.sent)
 
 
-def test_a_dumb_terminal_gets_lines_only(report: int) -> None:
+def test_a_dumb_terminal_has_no_status(report: int) -> None:
     with Terminal() as terminal:
         begin(terminal, "waits.yaml", stdout=report, env={"TERM": "dumb"})
         terminal.finish()
@@ -135,14 +135,14 @@ def test_a_dumb_terminal_gets_lines_only(report: int) -> None:
         assert not SEQUENCE.search(terminal.sent)
 
 
-def test_no_progress_runs_through_the_report_on_the_same_terminal() -> None:
+def test_no_progress_on_the_terminal_of_the_report() -> None:
     with Terminal() as terminal:
         begin(terminal, "waits.yaml")
         terminal.finish()
         assert " left" not in terminal.sent
 
 
-def test_with_the_report_in_a_file_there_is_progress_even_so(place: Path) -> None:
+def test_progress_is_shown_if_the_report_is_in_a_file(place: Path) -> None:
     with Terminal() as terminal:
         begin(terminal, "waits.yaml", "--tap", "out.tap")
         terminal.read_until(lambda: "0 of 1 done, 1 left" in terminal.shown, "there is progress")
@@ -151,14 +151,14 @@ def test_with_the_report_in_a_file_there_is_progress_even_so(place: Path) -> Non
 
 
 @pytest.mark.parametrize("env", [{}, {"FORCE_COLOR": "1"}])
-def test_what_a_program_reads_is_tap_and_nothing_else(env: dict[str, str]) -> None:
+def test_standard_output_has_only_tap(env: dict[str, str]) -> None:
     run = command.run("passes.yaml", "fails.yaml", "skips.yaml", env=env)
     assert lint(run.stdout) == []
     assert not SEQUENCE.search(run.stdout)
     assert bool(SEQUENCE.search(run.stderr)) is bool(env)
 
 
-def test_a_run_without_failure_says_nothing_off_a_terminal(run_command: RunSteps) -> None:
+def test_a_passed_run_is_silent_without_a_terminal(run_command: RunSteps) -> None:
     assert run_command("passes.yaml").stderr == ""
 
 
@@ -178,7 +178,7 @@ def test_the_time_left_comes_from_earlier_runs(place: Path, report: int) -> None
         assert terminal.finish() == 0
 
 
-def test_a_terminal_that_goes_away_ends_the_run_in_order(place: Path, test_dir: Path, report: int) -> None:
+def test_a_closed_terminal_ends_the_run_cleanly(place: Path, test_dir: Path, report: int) -> None:
     (place / "waits.yaml").write_text(WAITS)
     with Terminal() as terminal:
         begin(terminal, "waits.yaml", stdout=report)
