@@ -62,7 +62,10 @@ def test_paths_are_relative_to_the_repository(monkeypatch: pytest.MonkeyPatch, t
 
 @pytest.mark.usefixtures("on_github")
 def test_errors_and_warnings_are_annotated_once(run_steps: RunSteps) -> None:
-    warning = "::warning file=case.yaml,line=3,col=24,title=RS009::an image is compared with itself%0Acompare it with another image"
+    warning = (
+        "::warning file=case.yaml,line=3,col=24,title=RS009::an image is compared with itself"
+        "%0Acompare it with another image"
+    )
     (found,) = commands(run_steps("- compare: [a.qcow2, a.qcow2]", "--check").stderr)
     assert found.startswith(warning)
     (found,) = commands(run_steps("- compare: [a.qcow2, b.qcow2, c.qcow2]").stderr)
