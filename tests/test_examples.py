@@ -17,6 +17,8 @@ import yaml
 
 from tests.support import command
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GITLAB = EXAMPLES / "gitlab/.gitlab-ci.yml"
 GITHUB = EXAMPLES / "github/.github/workflows/scenarios.yml"

@@ -17,6 +17,8 @@ from run_scenarios.collection.check_file import MAX_FILE_CPU_S
 
 from tests.support.scenarios import RunSteps
 
+pytestmark = pytest.mark.slow
+
 CPU_S, MEMORY_KB = 2, 200_000
 STEPS = "scenario: x\nsteps:\n"
 CHECK = """

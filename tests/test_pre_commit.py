@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 # What `pip install` and pre-commit need of this repository, committed or not.
 PARTS = (".pre-commit-hooks.yaml", "LICENSE", "README.md", "pyproject.toml", "runner", "schema")

@@ -16,6 +16,8 @@ import pytest
 from tests.support import command
 from tests.support.scenarios import Run
 
+pytestmark = pytest.mark.slow
+
 # Hypothesis takes a second of each run, and has no part in it.
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:hypothesispytest")
 DEADLINE_S = 60.0

@@ -104,6 +104,7 @@ def audited(run_steps: RunSteps, steps: str, head: str = "") -> list[tuple[int, 
     return findings(run)
 
 
+@pytest.mark.slow
 def test_every_verb_that_asserts_can_fail(run_steps: RunSteps) -> None:
     asserting = {name for name, verb in VERBS.items() if verb.MUTATORS or verb.EFFECTS_KEY}
     assert asserting <= set(re.findall(r"^ *- ([a-z-]+)", EVERYTHING, re.MULTILINE))
@@ -248,6 +249,7 @@ def test_it_refuses_several_builds_or_rounds(options: list[str], said: str, caps
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_signal_stops_it_cleanly(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # Within a procedure `eventually` keeps its patience.
@@ -266,6 +268,7 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, test_dir: Path, monkeypatch: 
     assert not list(test_dir.iterdir())
 
 
+@pytest.mark.slow
 def test_no_mutant_of_the_shipped_scenarios_survives(run_command: RunSteps) -> None:
     shipped = ["images", "bitmap-sync/refusals.yaml", "backup/dismissal-unknown-id.yaml", "mirror/unaligned-size.yaml"]
     run = run_command("--audit", *(SCENARIOS / each for each in shipped))

@@ -10,6 +10,8 @@ from run_scenarios.cli.main import main
 
 from tests.support.language_server import PROGRAM, LanguageServer, Problem
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "schema/scenario.schema.json"
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))

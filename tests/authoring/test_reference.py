@@ -42,6 +42,7 @@ def test_every_reference_is_defined() -> None:
     assert _lost(PUBLISHED) == []
 
 
+@pytest.mark.slow
 def test_the_schema_with_qmp_is_a_valid_schema(run_command: RunSteps) -> None:
     schema = json.loads(run_command("--print-schema", "--with-qmp").stdout)
     Draft7Validator.check_schema(schema)

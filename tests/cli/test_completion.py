@@ -15,6 +15,8 @@ from run_scenarios.cli.parser import make_parser
 from tests.support.command import PASSES, PYTHON_PATH
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 SHELLS = ("bash", "zsh", "fish")
 MATRIX = (
     'scenario: m\ntags: [grid, quick]\nmatrix: {n: [1, 22], s: [x]}\nsteps:\n  - assert: "{{ n > 0 and s == s }}"\n'

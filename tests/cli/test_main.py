@@ -356,6 +356,7 @@ def test_a_step_that_takes_too_long_says_what_it_waited_for(run_steps: RunSteps)
     assert (run.only.block["reason"], run.only.block["timeout_ms"]) == ("timeout", 100)
 
 
+@pytest.mark.slow
 def test_a_case_that_takes_too_long_says_what_it_waited_for(run_steps: RunSteps) -> None:
     run = run_steps("- launch\n- wait-event: {name: STOP}\n", head="timeout: 3s")
     assert run.status == 1

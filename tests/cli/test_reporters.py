@@ -40,6 +40,7 @@ def test_all_reports_at_once(run_command: RunSteps, place: Path) -> None:
     assert lint((place / "r.tap").read_text()) == []
 
 
+@pytest.mark.slow
 def test_a_report_has_its_name_once_it_is_complete_but_json_at_once(place: Path) -> None:
     assert command.run("passes.yaml", *OPTIONS).status == 0
     running = command.start("waits.yaml", *OPTIONS)

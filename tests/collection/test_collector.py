@@ -31,6 +31,7 @@ def shown(collection: Collection) -> tuple[list[str], list[str], list[str]]:
     return findings, [each.path for each in collection.invalid_files], [case.name() for case in collection.cases]
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_finds(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = shown(collect(["."]))
     monkeypatch.setattr(module, "MIN_FILES_PER_PROCESS", 1)

@@ -28,6 +28,7 @@ def shards(weights: dict[str, float], count: int) -> list[frozenset[str]]:
     return [choose_members(weights, Shard(number, count)) for number in range(1, count + 1)]
 
 
+@pytest.mark.slow
 @given(WEIGHTS, COUNTS)
 def test_the_shards_are_the_whole_and_share_nothing(weights: dict[str, float], count: int) -> None:
     parts = shards(weights, count)

@@ -20,6 +20,8 @@ from tests.support import command
 from tests.support.command import PYTHON_PATH, ROOT, processes_in, start
 from tests.support.scenarios import Run
 
+pytestmark = pytest.mark.slow
+
 # A scheduler and its workers take seconds to start, and much longer on a busy machine.
 DEADLINE_S = 120.0
 SHIPPED = ROOT / "scenarios"

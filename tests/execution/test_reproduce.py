@@ -17,6 +17,8 @@ from run_scenarios.qemu.programs import TOOLS, find_programs
 
 from tests.support.scenarios import RunSteps
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 60.0
 SHIPPED = Path(__file__).parents[2] / "scenarios"
 STEP = re.compile(r"^# step (\d+) ", re.MULTILINE)

@@ -16,6 +16,8 @@ from qa.faults.judge import Verdict, judge
 from qa.faults.kinds import KINDS, FaultKind
 from tests.support.command import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = """\
 scenario: every kind of fault has something to hit
 steps:

@@ -33,6 +33,8 @@ from run_scenarios.scenario.parser import parse_again
 
 from tests.support.scenarios import RunSteps
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SECOND = Path(os.environ.get("SECOND_QEMU_BIN") or ROOT / ".qemu-second" / "bin")
 Where = tuple[str | int, ...]

@@ -23,6 +23,8 @@ from tests.report.taplint import lint
 from tests.support import command
 from tests.support.scenarios import Run
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 TAP_PARSER = REPOSITORY / ".node/node_modules/tap-parser/bin/cmd.cjs"
 HOSTILE = 'a # SKIP "b\\{\n1..0\u2028'

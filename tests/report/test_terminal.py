@@ -14,6 +14,8 @@ from tests.support.command import FAILS, PASSES, PROGRAM, PYTHON_PATH, SKIPS, WA
 from tests.support.scenarios import RunSteps
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 ENV = {"PYTHONPATH": PYTHON_PATH}
 SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 BOUNDED = WAITS.replace("steps:", "timeout: 1s\nsteps:")

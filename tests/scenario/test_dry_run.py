@@ -70,6 +70,7 @@ def test_procedures_that_double_each_other_are_refused_once(tmp_path: Path) -> N
     assert f"more than {MAX_STEPS} steps" in message
 
 
+@pytest.mark.slow
 def test_doubling_procedures_are_refused_although_no_step_calls_them(tmp_path: Path) -> None:
     (message,) = refuse_text(tmp_path, make_doubling_text("[launch]"))
     assert f"more than {MAX_STEPS} steps" in message

@@ -12,6 +12,8 @@ from run_scenarios.cli.main import main
 from tests.scenarios.lying_qemu import COMMANDS, REPLIES
 from tests.support.scenarios import Run, RunSteps
 
+pytestmark = pytest.mark.slow
+
 SCENARIOS = Path(__file__).parents[2] / "scenarios" / "incremental-backup"
 LIES = {
     "granularity-ignored": ("simple.yaml::granularity=32768", "granularity: expected 32768"),

@@ -171,6 +171,7 @@ def as_node(value: Any) -> Node:
     return ScalarNode(span, value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confined", [True, False])
 def test_fastjsonschema_and_jsonschema_agree_on_random_values(confined: bool) -> None:
     chance = Random(0)
