@@ -259,4 +259,4 @@ def test_an_unreachable_scheduler_is_an_error(tmp_path: Path, monkeypatch: pytes
 def test_keep_is_refused_with_a_cluster() -> None:
     result = run("--cluster", "tcp://127.0.0.1:1", "--keep", "passes.yaml")
     assert result.status == 2
-    assert "--keep does not go with --cluster: the images are on the workers" in result.stderr
+    assert "--keep cannot be used with --cluster: the images are on the workers" in result.stderr

@@ -125,7 +125,7 @@ def test_it_needs_a_terminal(option: str, run_command: RunSteps) -> None:
     assert f"{option} needs a terminal as standard input" in run.stderr
     run = command.run(option, "--cluster", "tcp://nowhere:8786", "fails.yaml")
     assert run.status == 2
-    assert f"{option} does not go with --cluster" in run.stderr
+    assert f"{option} cannot be used with --cluster" in run.stderr
 
 
 def test_a_paused_case_can_be_replayed(place: Path) -> None:

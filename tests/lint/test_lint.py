@@ -119,7 +119,7 @@ def test_strict_goes_with_check(run_command: RunSteps, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as stop:
         run_command("--strict", "scenarios")
     assert stop.value.code == 2
-    assert "--strict goes with --check" in capsys.readouterr().err
+    assert "--strict does nothing without --check" in capsys.readouterr().err
 
 
 def test_warnings_and_mistakes_are_sorted_together(run_command: RunSteps, tmp_path: Path) -> None:
