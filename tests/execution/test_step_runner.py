@@ -32,7 +32,7 @@ LAUNCHES = """
 def test_standard_error_is_that_of_the_vm_that_failed(run_steps: RunSteps, step: str, vm: str, warning: str) -> None:
     run = run_steps(LAUNCHES + step)
     assert run.status == 1, run.stderr
-    heading, _, text = run.stderr.partition("stderr of VM ")[2].partition("\n")
+    heading, _, text = run.stderr.partition("stderr of ")[2].partition("\n")
     assert heading == f"'{vm}':", run.stderr
     assert warning in text.split("\n")[0]
 
@@ -44,4 +44,4 @@ def test_standard_error_of_a_crashed_vm_comes_first(run_steps: RunSteps, tmp_pat
     program.chmod(0o755)
     run = run_steps(LAUNCHES + "- {vm: one, wait-event: STOP, timeout: 1.5}", "--qemu", str(program))
     assert "VM 'two' was killed by SIGSEGV" in run.stderr
-    assert "stderr of VM 'two':" in run.stderr
+    assert "stderr of 'two':" in run.stderr

@@ -83,7 +83,7 @@ def test_a_failure_has_description_messages_and_stderr() -> None:
     assert failure.text
     assert failure.text.startswith("word:1:1: assertion: word\n    1 | word\n      | ^ word\n  case: dir/a\n")
     assert failure.text.endswith("\n  rerun: run-scenarios dir/a.yaml")
-    assert (out.text, err.text) == ("last messages:\nword", "stderr of VM 'word':\nword")
+    assert (out.text, err.text) == ("last messages:\nword", "stderr of 'word':\nword")
 
 
 @pytest.mark.parametrize("text", [*PIECES, "]]>", "<!--", "a\r\nb", "&amp;", "\ud800", "\U0010ffff"])

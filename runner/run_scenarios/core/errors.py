@@ -79,13 +79,27 @@ class CommandFailed(StepFailed):
     :param reply: for QMP `{"class": str, "desc": str}`; for a tool `{"status": int, "stdout": str, "stderr": str}`.
     """
 
-    def __init__(self, message: str, reply: dict[str, object], *, span: Span | None = None, hint: str = "") -> None:
-        super().__init__(message, span=span, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        reply: dict[str, object],
+        *,
+        span: Span | None = None,
+        hint: str = "",
+        details: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, span=span, hint=hint, details=details)
         self.reply = reply
+
+    @property
+    def crash_status(self) -> int | None:
+        """The status of a program that a signal killed, None for any other failure."""
+        status = self.reply.get("status")
+        return status if isinstance(status, int) and status < 0 else None
 
 
 class MachineDied(StepFailed):
-    """QEMU exited or closed its QMP connection unexpectedly.
+    """QEMU or a server exited, or QEMU closed its QMP connection, unexpectedly.
 
     :param status: the exit status, negative for a signal; None if QEMU is still running.
     """

@@ -56,8 +56,8 @@ class Failure:
     :param stack: the positions of the enclosing calls, outermost first.
     :param rendered: the step as it ran, as JSON.
     :param traffic: the last QMP messages and commands, oldest first.
-    :param stderr_tail: the end of the standard error of the VM `stderr_vm`.
-    :param signal: the signal that killed QEMU, "" if none did.
+    :param stderr_tail: the end of the standard error of the VM or server `stderr_vm`.
+    :param signal: the signal that killed QEMU, a server or a tool, "" if none did.
     """
 
     diagnostic: Diagnostic

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 
+# A wrapper script may turn the signal into an exit status.
+STATUSES_AFTER_SIGTERM = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
 
 def describe_status(status: int) -> str:
     """Return "exited with status 1" or "was killed by SIGSEGV"."""

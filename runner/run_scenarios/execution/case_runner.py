@@ -112,13 +112,13 @@ class CaseRunner:
         except MachineDied as error:
             return Outcome.CRASHED, self._describe(error)
         except Exception as error:
-            return await add_crashes(classify_outcome(error), self._describe(error), steps.machines.values())
+            return await add_crashes(classify_outcome(error), self._describe(error), steps.vms_and_servers)
         return Outcome.PASSED, None
 
     async def _run_steps_and_shutdown(self, steps: StepRunner) -> None:
         scenario = self._task.case.load()
         await steps.run_block(Block(scenario.steps, self._task.case.make_scope(scenario.procedures)))
-        await steps.check_machines()
+        await steps.check_programs()
         await steps.shut_down()
 
     async def _collect_postmortem(self, steps: StepRunner, result: Result, failure: Failure) -> Result:

@@ -19,9 +19,10 @@ from run_scenarios.core.errors import (
 )
 from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.core.exit_status import signal_name
-from run_scenarios.core.nodes import JsonObject, JsonValue, Node, to_json, to_partial
+from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, ScalarNode, to_json, to_partial
 from run_scenarios.core.source import Span
 from run_scenarios.qemu.machine import Machine
+from run_scenarios.qemu.nbd_server import NbdServer
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.matchers import describe_value, require_match
@@ -64,7 +65,7 @@ def describe_failure(error: BaseException, running: RunningStep | None, scenario
         found=getattr(error, "found", ""),
         path=getattr(error, "path", ""),
         details=getattr(error, "details", ()),
-        signal=signal_name((error.status if isinstance(error, MachineDied) else None) or 0),
+        signal=signal_name(_exit_status(error) or 0),
         timeout_ms=int(error.limit_s * 1000) if isinstance(error, TimeLimitExceeded) else None,
     )
     if not running:
@@ -80,10 +81,12 @@ def describe_failure(error: BaseException, running: RunningStep | None, scenario
     )
 
 
-async def add_crashes(outcome: Outcome, failure: Failure, machines: Iterable[Machine]) -> tuple[Outcome, Failure]:
-    """Add to a failure the VMs that ended without being noticed by a step: they may have caused it."""
-    for machine in machines:
-        error = await machine.exit_error() if machine.is_lost else None
+async def add_crashes(
+    outcome: Outcome, failure: Failure, programs: Iterable[Machine | NbdServer]
+) -> tuple[Outcome, Failure]:
+    """Add to a failure the VMs and servers that ended without being noticed by a step: they may have caused it."""
+    for program in programs:
+        error = await program.exit_error() if program.is_lost else None
         if isinstance(error, MachineDied):
             signal = failure.signal or signal_name(error.status or 0)
             failure = replace(failure, details=(*failure.details, error.message), signal=signal)
@@ -106,14 +109,29 @@ def check_expected_error(failed: CommandFailed, error: Node | None) -> JsonValue
     """Return the reply of a command that failed as `error` expects.
 
     :param error: a matcher for the reply, None if the command must succeed.
-    :raise CommandFailed: if the command must succeed.
+    :raise CommandFailed: if the command must succeed, or crashed and `error` does not have that very `status`.
     :raise StepFailed: if the reply does not match.
     """
-    if error is None:
+    if error is None or (failed.crash_status is not None and not _has_status(error, failed.crash_status)):
         raise failed
     reply: JsonValue = dict(failed.reply)  # type: ignore[arg-type]
     require_match(error, reply, f"{failed.message}; another error was expected")
     return reply
+
+
+def _has_status(error: Node, status: int) -> bool:
+    expected = error.get("status") if isinstance(error, MappingNode) else None
+    return isinstance(expected, ScalarNode) and expected.value == status
+
+
+def _exit_status(error: BaseException) -> int | None:
+    match error:
+        case MachineDied():
+            return error.status
+        case CommandFailed():
+            return error.crash_status
+        case _:
+            return None
 
 
 def unexpected_success_error(verb: str, result: JsonValue, error: Node) -> StepFailed:
@@ -133,7 +151,7 @@ def classify_outcome(error: Exception) -> Outcome:
             return Outcome.TIMED_OUT
         case MachineDied():
             return Outcome.CRASHED
-        case CommandFailed() if isinstance(status := error.reply.get("status"), int) and status < 0:
+        case CommandFailed() if error.crash_status is not None:
             return Outcome.CRASHED
         case StepFailed():
             return Outcome.FAILED

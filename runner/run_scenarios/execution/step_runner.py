@@ -6,11 +6,11 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from signal import SIGTERM
 from typing import Any
 
 from run_scenarios.core.errors import CommandFailed, EvaluationError, ScenarioError, StepFailed
 from run_scenarios.core.events import Emit, StepFinished, StepStarted
+from run_scenarios.core.exit_status import STATUSES_AFTER_SIGTERM
 from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.core.source import Span
 from run_scenarios.execution.deadlines import Deadlines
@@ -23,7 +23,8 @@ from run_scenarios.execution.failure import (
     unexpected_success_error,
 )
 from run_scenarios.qemu.machine import Machine
-from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
+from run_scenarios.qemu.nbd_server import NbdServer
+from run_scenarios.qemu.process import ChildProcesses, CompletedTool
 from run_scenarios.qemu.trace import Trace
 from run_scenarios.qemu.workspace import CaseDirectories
 from run_scenarios.scenario.binding import bind_modifier, bind_step
@@ -35,8 +36,6 @@ from run_scenarios.steps.verb import DEFAULT_VM, Context, ControlFlowVerb, Step
 from run_scenarios.syntax.matchers import require_match
 
 STEP_TIMEOUT_S = 60.0
-# A wrapper script may turn the signal into an exit status.
-STATUSES_AFTER_SIGTERM = (0, -SIGTERM, 128 + SIGTERM)
 
 
 class StepRunner:
@@ -62,7 +61,7 @@ class StepRunner:
         self.debugger = debugger
         self.deadlines = Deadlines()
         self.machines: dict[str, Machine] = {}
-        self.servers: dict[str, Child] = {}
+        self.servers: dict[str, NbdServer] = {}
         self.running: RunningStep | None = None
         """The innermost step that is running."""
         self.failed: RunningStep | None = None
@@ -72,32 +71,37 @@ class StepRunner:
         self._started = 0
         self._callers: tuple[Span, ...] = ()
 
+    @property
+    def vms_and_servers(self) -> tuple[Machine | NbdServer, ...]:
+        """The VMs and servers that the steps have started and not stopped."""
+        return (*self.machines.values(), *self.servers.values())
+
     async def run_block(self, block: Block) -> None:
         """Run the steps of a block in order."""
         for step in block.steps:
             await self._run_step(step, block.scope)
 
-    async def check_machines(self) -> None:
-        """Look for a QEMU that ended or hung up while no step was looking.
+    async def check_programs(self) -> None:
+        """Look for a QEMU or a server that ended, or a QEMU that hung up, while no step was looking.
 
         :raise StepFailed: if there is one.
         """
-        for machine in self.machines.values():
-            if machine.is_lost or machine.has_crashed:
-                raise await machine.exit_error()
+        for program in self.vms_and_servers:
+            if program.is_lost or program.has_crashed:
+                raise await program.exit_error()
 
     async def shut_down(self) -> None:
         """End every process with SIGTERM and wait until it has ended.
 
-        :raise StepFailed: if a QEMU crashes on the way.
+        :raise StepFailed: if a QEMU or a server crashes on the way.
         :raise TimeLimitExceeded: if a process does not end.
         """
         self.trace.record("end", None, "SIGTERM")
         self.deadlines.waiting_for = f"{' and '.join(self.processes.running)} to end after SIGTERM"
         await self.deadlines.run_within(STEP_TIMEOUT_S, self.processes.terminate_all())
-        for machine in self.machines.values():
-            if machine.exitcode not in STATUSES_AFTER_SIGTERM and not machine.exit_expected:
-                raise await machine.exit_error()
+        for program in self.vms_and_servers:
+            if program.exitcode not in STATUSES_AFTER_SIGTERM and not program.exit_expected:
+                raise await program.exit_error()
 
     async def kill_everything(self) -> None:
         """End what still runs with SIGKILL, and close the QMP sessions."""
@@ -113,14 +117,14 @@ class StepRunner:
         return seconds
 
     def choose_stderr(self) -> tuple[str, str]:
-        """Return the name and the end of the standard error of one VM that wrote to it.
+        """Return the name and the end of the standard error of one VM or server that wrote to it.
 
-        A VM that died comes first, then the VM of the failed step.
+        One that died comes first, then the VM of the failed step.
         """
         running = self.failed or self.running
         step_vm = (running and literal_text(running.step.modifiers.get("vm"))) or DEFAULT_VM
         machines = sorted(
-            self.machines.values(), key=lambda each: (not (each.has_crashed or each.is_lost), each.name != step_vm)
+            self.vms_and_servers, key=lambda each: (not (each.has_crashed or each.is_lost), each.name != step_vm)
         )
         return next(((each.name, tail) for each in machines if (tail := each.stderr_tail())), ("", ""))
 

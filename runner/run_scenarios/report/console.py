@@ -87,7 +87,7 @@ def _format_logs(failure: Failure) -> list[str]:
         lines += ["  last messages:", *(f"    {line}" for line in failure.traffic)]
     if failure.stderr_tail:
         lines += [
-            f"  stderr of VM '{failure.stderr_vm}':",
+            f"  stderr of '{failure.stderr_vm}':",
             *(f"    {line}" for line in failure.stderr_tail.split("\n")),
         ]
     return lines

@@ -190,7 +190,7 @@ def _case_to_xml(point: TestPoint, result: Result) -> Element:
     if result.failure and result.failure.traffic:
         SubElement(case, "system-out").text = _escape_non_xml(_join("last messages:", result.failure.traffic))
     if result.failure and result.failure.stderr_tail:
-        title = f"stderr of VM '{result.failure.stderr_vm}':"
+        title = f"stderr of '{result.failure.stderr_vm}':"
         SubElement(case, "system-err").text = _escape_non_xml(_join(title, [result.failure.stderr_tail]))
     return case
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from run_scenarios.core.errors import MachineDied, MachineEnded, StepFailed, TimeLimitExceeded
+from run_scenarios.core.errors import CommandFailed, MachineDied, MachineEnded, StepFailed, TimeLimitExceeded
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import DURATION_SCHEMA, document, object_schema, parse_seconds
 from run_scenarios.steps.scope import Block, Scope
@@ -71,6 +71,8 @@ class Eventually(ControlFlowVerb):
             except (MachineDied, MachineEnded):
                 raise
             except StepFailed as failure:
+                if isinstance(failure, CommandFailed) and failure.crash_status is not None:
+                    raise
                 mismatch = failure
             except TimeLimitExceeded as late:
                 mismatch = mismatch if mismatch and clock() >= deadline else StepFailed(str(late))

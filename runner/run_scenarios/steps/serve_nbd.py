@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from run_scenarios.core.errors import StepFailed
-from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue, MappingNode
 from run_scenarios.steps.argument_types import (
     ARGUMENTS,
@@ -27,22 +23,14 @@ from run_scenarios.steps.argument_types import (
 )
 from run_scenarios.steps.verb import Context, Verb
 
-if TYPE_CHECKING:
-    import socket
-
 SOCKET = "nbd.sock"
-# Python, because a POSIX shell need not support file descriptors above 9 in a redirection.
-PASS_SOCKET = (
-    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
-    "os.execv(sys.argv[2], sys.argv[2:])"
-)
 
 
 @dataclass(frozen=True)
 class ServeNbd(Verb):
-    """Export an image with qemu-nbd on a Unix socket in the case's directory.
+    """Export an image with qemu-nbd on a Unix socket in the case's directory, and wait until clients can connect.
 
-    The socket is already listening when qemu-nbd starts, so clients can connect at once.
+    A qemu-nbd that exits before `stop-nbd` fails the case, even if no step uses it.
 
     .. code-block:: yaml
 
@@ -55,6 +43,7 @@ class ServeNbd(Verb):
 
     NAME = "serve-nbd"
     MUTATORS = ()
+    FAILS_WITH = "`{status, stderr}` of a qemu-nbd that exited before its greeting"
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["file"],
         file=FILE,
@@ -78,42 +67,23 @@ class ServeNbd(Verb):
         return cls(parse_image(argument), parse_text(argument.get("socket"), SOCKET), options)
 
     async def run(self, context: Context) -> JsonValue:
-        import socket
+        from run_scenarios.qemu.nbd_server import NbdServer
 
         path = context.directory / self.socket
         if path.exists():
             raise StepFailed(f"'{self.socket}' already exists", hint="stop the other server, or choose another socket")
-        with socket.socket(socket.AF_UNIX) as listener:
-            _bind(listener, context.directory, self.socket)
-            listener.listen(16)
-            options = ["--persistent", "--shared=16", "-f", self.image.format, *self.options]
-            argv = [context.programs["qemu-nbd"], *options, self.image.file]
-            context.servers[self.socket] = context.processes.start(
-                _pass_socket(listener.fileno(), argv),
-                vm=self.socket,
-                log=context.logs / path.name,
-                pass_fds=[listener.fileno()],
-            )
+        context.describe_wait("qemu-nbd's greeting")
+        options = ["--persistent", "--shared=16", "-f", self.image.format, *self.options]
+        argv = [context.programs["qemu-nbd"], *options, self.image.file]
+        context.servers[self.socket] = await NbdServer.launch(path, argv, context.processes, context.logs / path.name)
         return None
-
-
-def _bind(listener: socket.socket, directory: Path, name: str) -> None:
-    """Bind the socket through a descriptor of its directory: the path of a socket is limited to 107 bytes."""
-    fd = os.open(directory, os.O_PATH)
-    try:
-        listener.bind(f"/proc/self/fd/{fd}/{name}")
-    finally:
-        os.close(fd)
-
-
-def _pass_socket(fd: int, argv: list[str]) -> list[str]:
-    """Return a command that hands a listening socket to `argv` as systemd does. Source: sd_listen_fds(3)."""
-    return [sys.executable, "-IS", "-c", PASS_SOCKET, str(fd), *argv]
 
 
 @dataclass(frozen=True)
 class StopNbd(Verb):
     """Stop the qemu-nbd that `serve-nbd` started, with SIGTERM, wait until it has exited, and remove its socket.
+
+    The step fails if qemu-nbd has exited before, or crashes on SIGTERM.
 
     .. code-block:: yaml
 
@@ -132,16 +102,11 @@ class StopNbd(Verb):
         return cls(parse_text(argument.get("socket")) if isinstance(argument, MappingNode) else SOCKET)
 
     async def run(self, context: Context) -> JsonValue:
-        server = context.servers.pop(self.socket, None)
+        server = context.servers.get(self.socket)
         if server is None:
             hint = f"servers: {', '.join(context.servers) or 'none'}"
             raise StepFailed(f"there is no server on '{self.socket}'", hint=hint)
-        if server.exitcode is not None:
-            raise StepFailed(
-                f"the server on '{self.socket}' {describe_status(server.exitcode)} before it was stopped",
-                hint=server.stderr.tail().split("\n")[-1],
-            )
         context.describe_wait("qemu-nbd to exit after SIGTERM")
-        await server.terminate()
-        (context.directory / self.socket).unlink(missing_ok=True)
+        await server.stop()
+        del context.servers[self.socket]
         return None

@@ -19,7 +19,8 @@ from run_scenarios.steps.scope import Block, Scope
 if TYPE_CHECKING:
     # Checking a scenario does not run it, and need not load these.
     from run_scenarios.qemu.machine import Machine
-    from run_scenarios.qemu.process import Child, ChildProcesses, CompletedTool
+    from run_scenarios.qemu.nbd_server import NbdServer
+    from run_scenarios.qemu.process import ChildProcesses, CompletedTool
     from run_scenarios.qemu.programs import Programs
     from run_scenarios.qemu.trace import Trace
 
@@ -80,7 +81,7 @@ class Context:
     scope: Scope
     body: tuple[Step, ...]
     machines: dict[str, Machine]
-    servers: dict[str, Child]
+    servers: dict[str, NbdServer]
     programs: Programs
     processes: ChildProcesses
     trace: Trace

@@ -447,7 +447,7 @@ function failureOf(each, failure) {
   }
   if (failure.expected || failure.found) inner.append(pair(failure.expected, failure.found));
   block("Differences", failure.details.join("\n"));
-  block(`stderr of VM '${failure.stderr_vm}'`, failure.stderr);
+  block(`stderr of '${failure.stderr_vm}'`, failure.stderr);
   block("The step as it ran", pretty(failure.ran));
   if (!failure.step) block("Last messages", failure.last_messages.join("\n"));
   const where = failure.step ? `step ${failure.step} (${failure.verb})${failure.name ? `, ${failure.name}` : ""}: ` : "";
