@@ -1,10 +1,10 @@
 # Everything is installed below this directory, except QEMU and what else the distribution packages (see .ci/setup).
 VENV := .venv
 NODE := .node
-SECOND := $(CURDIR)/.qemu-second
+QEMU := $(CURDIR)/.qemu/$(VERSION)
 PATHS ?= scenarios/
 
-.PHONY: run test test-fast lint check-types pytest run-second test-second fuzz fuzz-long fuzz-guided canary faults soak audit audit-second bench generated clean
+.PHONY: run test test-fast lint check-types pytest run-qemu test-qemu audit-qemu fuzz fuzz-long fuzz-guided canary faults soak audit bench generated clean
 
 run: $(VENV)/.runtime ## set everything up and run the scenarios
 	@$(VENV)/bin/run-scenarios $(PATHS)
@@ -58,24 +58,17 @@ PARTS ?=
 bench: $(VENV)/.dev ## what a run costs beside what cannot be avoided, as a table; PARTS: run start-up shipped files memory page
 	@$(VENV)/bin/python -m qa.bench $(PARTS)
 
-# The same with the newer QEMU of the distribution's backports, unpacked beside the system's.
-run-second test-second audit-second: export QEMU_PROG = $(SECOND)/bin/qemu-system-x86_64
-run-second test-second audit-second: export QEMU_IMG_PROG = $(SECOND)/bin/qemu-img
-run-second test-second audit-second: export QEMU_IO_PROG = $(SECOND)/bin/qemu-io
-run-second test-second audit-second: export QEMU_NBD_PROG = $(SECOND)/bin/qemu-nbd
-run-second test-second audit-second: export QSD_PROG = $(SECOND)/bin/qemu-storage-daemon
+# The same with QEMU VERSION, which .ci/get-qemu puts in .qemu/VERSION: make run-qemu VERSION=11.1
+run-qemu test-qemu audit-qemu: export PATH := $(QEMU)/bin:$(PATH)
+run-qemu test-qemu audit-qemu: export QEMU_PROG = $(QEMU)/bin/qemu-system-x86_64
+run-qemu test-qemu audit-qemu: export QEMU_IMG_PROG = $(QEMU)/bin/qemu-img
+run-qemu test-qemu audit-qemu: export QEMU_IO_PROG = $(QEMU)/bin/qemu-io
+run-qemu test-qemu audit-qemu: export QEMU_NBD_PROG = $(QEMU)/bin/qemu-nbd
+run-qemu test-qemu audit-qemu: export QSD_PROG = $(QEMU)/bin/qemu-storage-daemon
 
-run-second: $(SECOND)/bin
-	@$(MAKE) --no-print-directory run
-
-test-second: $(SECOND)/bin
-	@$(MAKE) --no-print-directory test
-
-audit-second: $(SECOND)/bin
-	@$(MAKE) --no-print-directory audit
-
-$(SECOND)/bin:
-	.ci/second-qemu $(SECOND)
+run-qemu test-qemu audit-qemu:
+	@.ci/get-qemu "$(VERSION)" "$(QEMU)" >&2
+	@$(MAKE) --no-print-directory $(@:-qemu=)
 
 generated: ## write what is generated from the code
 	$(VENV)/bin/run-scenarios --print-schema > schema/scenario.schema.json
@@ -101,4 +94,4 @@ $(NODE)/node_modules/.installed: Makefile
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(NODE) $(SECOND) build dist
+	rm -rf $(VENV) $(NODE) .qemu build dist

@@ -36,7 +36,7 @@ from tests.support.scenarios import RunSteps
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SECOND = Path(os.environ.get("SECOND_QEMU_BIN") or ROOT / ".qemu-second" / "bin")
+UNDER_TEST = "under test"
 Where = tuple[str | int, ...]
 
 
@@ -68,15 +68,15 @@ class Visited:
     visit: VisitedStep
 
 
-@pytest.fixture(scope="session", params=["first", "second"])
+@pytest.fixture(scope="session", params=[UNDER_TEST, "10.0", "11.1"])
 def qemu(request: pytest.FixtureRequest) -> Qemu:
-    """The QEMU under test, and another one if there is one."""
-    environment = dict(os.environ)
-    if request.param == "second":
-        if not SECOND.is_dir():
-            pytest.skip(f"there is no second QEMU in {SECOND}")
-        environment["PATH"] = f"{SECOND}:{environment['PATH']}"
-    programs, guardian = find_programs({}, environment), Guardian.start()
+    """The QEMU under test, and the other versions that `make run-qemu` has fetched."""
+    named = {}
+    if request.param != UNDER_TEST:
+        named["qemu"] = str(ROOT / ".qemu" / request.param / "bin" / "qemu-system-x86_64")
+        if not Path(named["qemu"]).exists() or named["qemu"] == os.environ.get("QEMU_PROG"):
+            pytest.skip(f"QEMU {request.param} is not in .qemu, or it is the one under test")
+    programs, guardian = find_programs(named, os.environ), Guardian.start()
     try:
         answer: Any = asyncio.run(query_schema(programs, guardian, "qemu"))
     finally:
