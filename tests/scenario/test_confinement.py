@@ -178,7 +178,7 @@ OUTSIDE_DRIVERS |= {"virtio-blk-vhost-vdpa"}
 OUTSIDE_OBJECTS = {"authz-pam", "can-host-socketcan", "cryptodev-backend-lkcf", "cryptodev-vhost-user", "dbus-vmstate"}
 OUTSIDE_OBJECTS |= {"input-barrier", "input-linux", "iommufd", "memory-backend-epc", "pef-guest", "qtest", "rng-egd"}
 OUTSIDE_OBJECTS |= {"rng-random", "s390-pv-guest", "secret_keyring", "sev-guest", "sev-snp-guest", "x-remote-object"}
-OUTSIDE_OBJECTS |= {"x-vfio-user-server"}
+OUTSIDE_OBJECTS |= {"monitor-hmp", "monitor-qmp", "tdx-guest", "x-vfio-user-server"}
 
 
 def test_every_address_but_a_socket_in_the_directory_is_refused(schema: QmpSchema) -> None:
