@@ -199,3 +199,18 @@ def ranges(*pairs: tuple[int, int]) -> list[Range]:
 )
 def test_count_dirty_bytes_counts_each_chunk_once(pairs: list[tuple[int, int]], dirty: int) -> None:
     assert count_dirty_bytes(ranges(*pairs), 512) == dirty
+
+
+def test_a_range_beyond_the_end_cannot_be_dirty(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: launch-with-bitmap
+          with: {size: 1M}
+        - write: {device: drive0, patterns: [{byte: 1, at: 960k, size: 64k}]}
+        - assert-bitmap: {node: drive0, name: bitmap0, dirty: [{at: 960k, size: 64k}]}
+        - assert-bitmap: {node: drive0, name: bitmap0, dirty: [{at: 960k, size: 128k}]}
+        """,
+        head=HEAD,
+    )
+    assert run.status == 1
+    assert run.message.endswith("(assert-bitmap): the range 960k+128k ends beyond 'drive0'")

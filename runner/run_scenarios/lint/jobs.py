@@ -27,7 +27,7 @@ def job_never_awaited(context: LintContext) -> Iterator[Finding]:
         for visited in walk:
             if follow := FOLLOWED.get(visited.step.verb.NAME):
                 follow(jobs, visited)
-        for job in jobs.unhandled:
+        for job in (*jobs.replaced, *jobs.unhandled):
             hint = f"add '- wait-job: {job.id}'"
             yield Finding(job.span, f"no step waits for job '{job.id}': its failure would go unnoticed", hint)
 
@@ -48,12 +48,19 @@ class _Job:
 
 @dataclass
 class _Jobs:
-    """The jobs that no step has handled yet, and the ids of all started jobs."""
+    """The jobs that no step has handled yet, and the ids of all started jobs.
+
+    :ivar replaced: those whose id another job has taken since: a later step handles that one.
+    """
 
     unhandled: list[_Job] = field(default_factory=list)
+    replaced: list[_Job] = field(default_factory=list)
     started: set[str] = field(default_factory=set)
 
     def start(self, job: _Job) -> None:
+        same = [other for other in self.unhandled if (other.vm, other.id) == (job.vm, job.id) and other.has_job_id]
+        self.replaced += same
+        self.unhandled = [other for other in self.unhandled if other not in same]
         self.unhandled.append(job)
         self.started.add(job.id)
 

@@ -14,6 +14,8 @@ from run_scenarios.lint.assertions import compared_with_itself, nothing_asserted
 from run_scenarios.lint.conditions import condition_never_true
 from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.lint.errors import matches_any_error
+from run_scenarios.lint.events import event_from_before
+from run_scenarios.lint.images import open_image_written, read_unchecked
 from run_scenarios.lint.jobs import job_never_awaited
 from run_scenarios.lint.names import (
     dimension_unused,
@@ -349,6 +351,70 @@ steps:
     expect: {format: qcow2}
 """,
         condition_never_true,
+    ),
+    Rule(
+        "RS015",
+        "event-from-before",
+        """
+`wait-event` takes an event that came before a command whose own event has been awaited since. It then says nothing
+about what happened after that command. Wait for the event earlier, choose a later one with `after`, or empty the log
+with `forget-events`. The rule knows the events that a command causes each time, such as `STOP` and `RESUME`.
+""",
+        """
+- launch
+- qmp: stop
+- qmp: cont
+- wait-event: RESUME
+- wait-event: STOP
+""",
+        """
+- launch
+- qmp: stop
+- wait-event: STOP
+- qmp: cont
+- wait-event: RESUME
+- qmp: stop
+- wait-event: {name: STOP, after: RESUME}
+""",
+        event_from_before,
+    ),
+    Rule(
+        "RS016",
+        "open-image-written",
+        """
+A step writes to the file of an image that a running VM has open. The VM does not notice: it may overwrite the change,
+or keep using data that it has cached. Write through the VM with `device`, or before it is launched.
+""",
+        """
+- create-image: {file: a.raw, size: 1M}
+- launch: {drives: [{id: drive0, file: a.raw, format: raw}]}
+- write: {file: a.raw, patterns: [{byte: 1, at: 0, size: 512}]}
+- read: {device: drive0, patterns: [{byte: 1, at: 0, size: 512}]}
+""",
+        """
+- create-image: {file: a.raw, size: 1M}
+- launch: {drives: [{id: drive0, file: a.raw, format: raw}]}
+- write: {device: drive0, patterns: [{byte: 1, at: 0, size: 512}]}
+- read: {device: drive0, patterns: [{byte: 1, at: 0, size: 512}]}
+""",
+        open_image_written,
+    ),
+    Rule(
+        "RS017",
+        "read-unchecked",
+        """
+A pattern of `read` without `byte` is read, and its content is not checked. Such a step only says that reading does not
+fail. Name the byte, or the error that the read must fail with.
+""",
+        """
+- create-image: {file: a.raw, size: 1M}
+- read: {file: a.raw, patterns: [{at: 0, size: 512}]}
+""",
+        """
+- create-image: {file: a.raw, size: 1M}
+- read: {file: a.raw, patterns: [{byte: 0, at: 0, size: 512}]}
+""",
+        read_unchecked,
     ),
 )
 BY_CODE = {rule.code: rule for rule in RULES}

@@ -132,8 +132,8 @@ class AssertBitmap(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        bitmaps = await query_bitmaps(machine, self.node)
-        bitmap = _find_by_name(self.name, bitmaps)
+        holder = await query_holder(machine, self.node)
+        bitmap = _find_by_name(self.name, holder.bitmaps)
         if not self.exists:
             if bitmap is not None:
                 raise StepFailed(
@@ -142,13 +142,14 @@ class AssertBitmap(Verb):
             return None
         if bitmap is None:
             raise StepFailed(
-                f"'{self.node}' has no bitmap '{self.name}'", hint=await self._find_elsewhere(machine, bitmaps)
+                f"'{self.node}' has no bitmap '{self.name}'", hint=await self._find_elsewhere(machine, holder.bitmaps)
             )
         # QEMU omits `inconsistent` when it is false: `$absent` must see that, `inconsistent: false` must match.
         plain = isinstance(self.status.get("inconsistent"), ScalarNode)
         shown = {"inconsistent": False, **bitmap} if plain else bitmap
         require_match(self.status, shown, f"bitmap '{self.name}' of '{self.node}'")
         if self.dirty is not None:
+            self._check_ranges(self.dirty, holder)
             self._check_dirty(self.dirty, bitmap)
         return bitmap
 
@@ -158,6 +159,17 @@ class AssertBitmap(Verb):
             if _find_by_name(self.name, node.get("dirty-bitmaps", [])):
                 return f"node '{node['node-name']}' has it; while a job runs, use the node name instead of the drive id"
         return f"bitmaps of this node: {', '.join(str(each['name']) for each in here if 'name' in each) or 'none'}"
+
+    def _check_ranges(self, dirty: Sequence[Range], holder: BitmapHolder) -> None:
+        """Refuse a range that no write can have made dirty."""
+        for each in dirty:
+            if holder.length is not None and each.at.bytes + each.size.bytes > holder.length:
+                raise StepFailed(
+                    f"the range {each.at.text}+{each.size.text} ends beyond '{self.node}'",
+                    span=self.dirty_span,
+                    wanted=f"a range within {holder.length} bytes",
+                    found=str(each.at.bytes + each.size.bytes),
+                )
 
     def _check_dirty(self, dirty: Sequence[Range], bitmap: JsonObject) -> None:
         granularity = bitmap["granularity"]
@@ -192,23 +204,34 @@ def count_dirty_bytes(ranges: Sequence[Range], granularity: int) -> int:
     return chunks * granularity
 
 
-async def query_bitmaps(machine: Machine, node: str) -> list[JsonObject]:
-    """Return the bitmaps of a drive or node, each a `BlockDirtyInfo`.
+@dataclass(frozen=True)
+class BitmapHolder:
+    """A drive or node: its bitmaps, each a `BlockDirtyInfo`, and its length in bytes, None if it has no image."""
 
-    Source: QAPI, `query-block` and `query-named-block-nodes`; drives are looked up before nodes, as in QEMU.
+    bitmaps: list[JsonObject]
+    length: int | None
+
+    @classmethod
+    def from_reply(cls, info: JsonObject) -> Self:
+        """Read a `BlockDeviceInfo`. Source: QAPI, `query-block` and `query-named-block-nodes`."""
+        image: Any = info.get("image", {})
+        bitmaps: Any = info.get("dirty-bitmaps", [])
+        return cls(bitmaps, image.get("virtual-size"))
+
+
+async def query_holder(machine: Machine, node: str) -> BitmapHolder:
+    """Return a drive or node with its bitmaps; drives are looked up before nodes, as in QEMU.
 
     :raise StepFailed: if no drive or node has this name.
     """
     devices = await machine.query("query-block")
     for device in devices:
         if node in (device["device"], device.get("qdev")):
-            bitmaps: list[JsonObject] = device.get("inserted", {}).get("dirty-bitmaps", [])
-            return bitmaps
+            return BitmapHolder.from_reply(device.get("inserted", {}))
     nodes = await machine.query("query-named-block-nodes", flat=True)
     for each in nodes:
         if each["node-name"] == node:
-            found: list[JsonObject] = each.get("dirty-bitmaps", [])
-            return found
+            return BitmapHolder.from_reply(each)
     known = [*(device["device"] for device in devices), *(each["node-name"] for each in nodes)]
     named = [name for name in known if name and not name.startswith("#")]
     hint = did_you_mean(node, named, f"drives and nodes: {', '.join(named) or 'none'}")

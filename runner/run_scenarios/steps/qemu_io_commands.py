@@ -114,7 +114,10 @@ def parse_range(node: Any) -> Range:
 
     :raise ScenarioError: for an invalid size.
     """
-    return Range(parse_size(node.get("at")), parse_size(node.get("size")))
+    size = parse_size(node.get("size"))
+    if size.bytes == 0:
+        raise scenario_error(node.get("size").span, "an empty range: nothing would be read or written")
+    return Range(parse_size(node.get("at")), size)
 
 
 def parse_patterns(node: Any) -> tuple[Pattern, ...]:
