@@ -130,6 +130,6 @@ def test_a_passing_case_has_no_postmortem(run_steps: RunSteps, tmp_path: Path, m
 def test_a_passing_case_keeps_its_trace_and_script_on_request(run_steps: RunSteps, tmp_path: Path) -> None:
     assert run_steps(BITMAP, "--artifacts", str(tmp_path / "kept")).status == 0
     names = sorted(each.name for each in (tmp_path / "kept/case").iterdir())
-    assert names == ["reproduce.sh", "trace.jsonl", "vm.stderr", "vm.stdout"]
+    assert names == [".run-scenarios", "reproduce.sh", "trace.jsonl", "vm.stderr", "vm.stdout"]
     asked = [each["data"]["execute"] for each in trace_of(tmp_path / "kept") if each["kind"] == "send"]
     assert asked == ["qmp_capabilities", "block-dirty-bitmap-add"]

@@ -35,7 +35,7 @@ LIES = {
     "wrong-error-class": ("bad-granularity.yaml", 'class: expected "GenericError"'),
     "wrong-operation": ("transaction-failure-race.yaml", "data: expected exactly"),
     "wrong-action": ("pause.yaml", "data: expected exactly"),
-    "error-swallowed": ("failure.yaml", "job 'drive0' completed; expected it to be failed"),
+    "error-swallowed": ("failure.yaml", "job 'drive0' completed; expected it to fail"),
     "wrong-errno": ("failure.yaml", "job 'drive0' failed with another error"),
     "offset-misreported": ("transaction.yaml", "completed with offset"),
     "copied-misreported": ("larger-cluster-target.yaml", "len: expected 67108864"),

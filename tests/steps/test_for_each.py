@@ -99,7 +99,7 @@ def test_what_is_no_list_or_no_variable_is_a_mistake(run_steps: RunSteps) -> Non
     """)
     assert run.status == 2
     assert "'item' must be a list, not an integer (3)" in run.stderr
-    assert "'for-each' needs 'steps' beside it" in run.stderr
+    assert "'for-each' needs 'steps'" in run.stderr
 
 
 def test_the_variable_must_be_known_before_the_run(run_steps: RunSteps) -> None:

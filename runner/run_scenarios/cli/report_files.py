@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,12 +17,13 @@ from run_scenarios.report.stream import LineStream
 
 HEAD_BYTES = 4096
 STANDARD_OUTPUT = 1
+DURATIONS = re.compile(rb'\{\s*(?:\}|"(?:[^"\\]|\\.)*"\s*:\s*[0-9])')
 IS_REPORT: dict[str, Callable[[bytes], bool]] = {
     "--tap": lambda head: head.startswith(b"TAP version 13"),
     "--junit": lambda head: head.startswith(b"<?xml") and b"<testsuites" in head,
     "--html": lambda head: b"<title>run-scenarios</title>" in head,
     "--json": lambda head: head.startswith(b'{"event": "report"'),
-    "--save-durations": lambda head: head.startswith((b"{\n", b"{}")),
+    "--save-durations": lambda head: DURATIONS.match(head) is not None,
     "--save-qmp-schema": lambda head: head.startswith(b'{"qemu":'),
 }
 """Whether the first bytes of a file are those of a report, by the option that writes it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from run_scenarios.cli.exit_codes import NOTHING_TO_RUN
@@ -28,24 +30,29 @@ def execute(options: Options, stdout: LineStream, stderr: LineStream) -> int:
         emit(DiagnosticsFound(tuple(collection.findings)))
         durations = load_durations(options.selection.durations)
         selection = select_cases(options.selection, collection, _find_builds(options, collection), history)
-        for note in (*selection.notes, *_describe_mixtures(collection)):
+        for note in selection.notes:
             emit(Notice(note))
         if not selection.points:
             emit(NothingToRun(selection.reason, allowed=options.allow_empty))
             return 0 if options.allow_empty else NOTHING_TO_RUN
+        if selection.tasks:
+            selection = _name_mixtures(selection, collection.builds, emit)
         status = ExitStatus()
         recorder = HistoryRecorder(Path.cwd(), history, options.reports.save_durations, durations)
         stopped = _run(options, selection, Broadcast(emit, status, recorder))
         return stopped.exit_status if stopped else status.code
 
 
-def _describe_mixtures(collection: Collection) -> list[str]:
-    """Return a line for each QEMU that is run with tools of another version, as happens if only one is named."""
-    return [
-        f"QEMU {build.programs.version} is run with {build.programs.mixture}"
-        for build in collection.builds
-        if build.programs.mixture
-    ]
+def _name_mixtures(selection: Selection, builds: Sequence[Build], emit: Emit) -> Selection:
+    """Name the tools of another version than QEMU's, as they are found if only one program is named."""
+    mixtures = [build.programs.mixture for build in builds]
+    for build, mixture in zip(builds, mixtures, strict=True):
+        if mixture:
+            emit(Notice(f"QEMU {build.programs.version} is run with {mixture}"))
+    if len(mixtures) != len(selection.qemus):
+        return selection
+    named = zip(selection.qemus, mixtures, strict=True)
+    return replace(selection, qemus=tuple(f"{qemu} with {mixture}" if mixture else qemu for qemu, mixture in named))
 
 
 def _find_builds(options: Options, collection: Collection) -> tuple[Build, ...]:

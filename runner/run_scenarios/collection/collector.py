@@ -138,13 +138,9 @@ def collect_and_check_qmp(options: CollectionOptions) -> Collection:
     schemas = {each.label: ProgramSchemas(each.programs, may_ask=options.may_start_qemu) for each in builds}
     checkers = {each.label: make_qmp_checker(each.programs, schemas[each.label]) for each in builds}
     collection = collect(options.paths, options.overrides, checkers, allow_outside=options.allow_outside)
-    known = {each: schemas[each.label].find("qemu", is_run=False) for each in builds}
+    known = [each.find("qemu", is_run=False) for each in schemas.values()]
     collection.builds = builds
-    collection.qemus += [
-        f"{schema} with {build.programs.mixture}" if build.programs.mixture else str(schema)
-        for build, schema in known.items()
-        if isinstance(schema, QmpSchema)
-    ]
+    collection.qemus += [str(schema) for schema in known if isinstance(schema, QmpSchema)]
     collection.qmp_problem = "; ".join(filter(None, (each.problem for each in schemas.values())))
     return collection
 

@@ -23,6 +23,7 @@ TOOLS = {
 """The programs of a QEMU build, and the environment variables that QEMU's own tests use for them."""
 REQUIRED = ("qemu", "qemu-img", "qemu-io")
 PROBE_TIMEOUT_S = 20
+OPTIONAL_TIMEOUT_S = 2
 MONITOR_OBJECT = "monitor-qmp"
 BARE_MACHINE = ("-machine", "none", "-nodefaults", "-display", "none")
 
@@ -71,19 +72,20 @@ class Programs:
         return frozenset(
             tool
             for tool, words in offers.items()
-            if tool in self.paths and MONITOR_OBJECT in _run([self[tool], *words])
+            if tool in self.paths and MONITOR_OBJECT in _run_if_possible([self[tool], *words])
         )
 
     @cached_property
     def mixture(self) -> str:
         """The tools of another version than QEMU's, "qemu-img 7.2.22, qemu-io 7.2.22"; "" if all are of one version.
 
-        Tools in QEMU's own directory belong to it, and are not asked.
+        Tools in QEMU's own directory belong to it, and are not asked. One that does not answer is left to the run.
         """
         home = Path(self["qemu"]).resolve().parent
         others = [tool for tool, path in self.paths.items() if Path(path).resolve().parent != home]
-        versions = {tool: _find_version(_run([self[tool], "--version"])) for tool in others}
-        return ", ".join(f"{tool} {found}" for tool, found in versions.items() if found not in ("", self.version))
+        versions = {tool: _ask_version(self[tool]) for tool in others}
+        own = _ask_version(self["qemu"]) if any(versions.values()) else ""
+        return ", ".join(f"{tool} {found}" for tool, found in versions.items() if own and found not in ("", own))
 
     @cached_property
     def formats(self) -> frozenset[str]:
@@ -122,6 +124,18 @@ def find_programs(options: Mapping[str, str | None], environment: Mapping[str, s
     return Programs(paths)
 
 
+def _run_if_possible(argv: list[str]) -> str:
+    """Return what a program prints, "" if it does not end soon or cannot be run: the case that needs it says so."""
+    try:
+        return _run(argv, OPTIONAL_TIMEOUT_S)
+    except SetupError:
+        return ""
+
+
+def _ask_version(program: str) -> str:
+    return _find_version(_run_if_possible([program, "--version"]))
+
+
 def _find_version(output: str) -> str:
     found = re.search(r"(?:version|qemu-nbd) (\d+(?:\.\d+)+)", output)
     return found[1] if found else ""
@@ -158,12 +172,12 @@ def _describe_missing(tool: str) -> str:
     return f"{names} not found on PATH; install it, or give its path with --{tool} or {TOOLS[tool]}"
 
 
-def _run(argv: list[str]) -> str:
+def _run(argv: list[str], timeout_s: float = PROBE_TIMEOUT_S) -> str:
     import subprocess
 
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PROBE_TIMEOUT_S
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout_s
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"cannot run {argv[0]}: {error}") from None

@@ -107,7 +107,8 @@ class WaitJob(Verb):
             event = await machine.job_event_wait(run)
             if event["event"] == "JOB_STATUS_CHANGE":
                 seen.append(_get_status(event))
-            self._check_outcome(run)
+            else:
+                self._check_outcome(run)
             if seen[-1:] != [self.until]:
                 await self._check_progress(machine, run, seen)
         await self._determine_outcome(machine, run)

@@ -25,6 +25,8 @@ from run_scenarios.scenario.confinement.values import (
 )
 
 MONITOR_WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"?|(\S+))')
+QUOTING = re.compile(r"[\"'\\]")
+PATH_LIKE = re.compile(r"[/:]|\.\.|=")
 ESCAPED = re.compile(r"\\(.)")
 ESCAPES = {"n": "\n", "r": "\r"}
 
@@ -39,19 +41,22 @@ def check_socket(text: str, span: Span) -> Escapes:
 
 
 def check_qemu_io(text: str, span: Span) -> Escapes:
-    """Find what leads outside in a command of qemu-io; its words are separated by spaces and nothing else."""
+    """Find what leads outside in a command of qemu-io; its words are separated by spaces and nothing else.
+
+    A command that is not known, and one with quotes or backslashes, may not name a file in a directory; otherwise
+    qemu-io itself says what is wrong with it.
+    """
     words = [Word(word, span) for word in text.split(" ") if word]
-    if re.search(r"[\"'\\]", text):
-        yield Diagnostic(span, "a quote or a backslash in a qemu-io command, which has no quoting", INSIDE_HINT)
-    if not words:
+    line = parse_getopt(words[1:], QEMU_IO.get(words[0].text or "", {})) if words else None
+    if line is None:
         return
-    name = words[0].text or ""
-    yield from refuse_unlisted(name, QEMU_IO, "qemu-io command", span)
-    if name in QEMU_IO:
-        line = parse_getopt(words[1:], QEMU_IO[name])
-        yield from line.find_escapes()
-        for operand in line.operands if name in OPENING else ():
-            yield from check_image_name(operand.text or "", span)
+    if line.problems or words[0].text not in QEMU_IO or QUOTING.search(text):
+        if PATH_LIKE.search(text):
+            yield Diagnostic(span, "a qemu-io command that cannot be read, with what may be a file's name", INSIDE_HINT)
+        return
+    yield from line.find_escapes()
+    for operand in line.operands if words[0].text in OPENING else ():
+        yield from check_image_name(operand.text or "", span)
 
 
 def _make_letters(flags: str, values: str = "", **checks: Check) -> Options:

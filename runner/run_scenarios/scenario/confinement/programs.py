@@ -132,6 +132,10 @@ def _with_create_options(table: Options, *options: str) -> Options:
     return {**table, **dict.fromkeys(options, check_create_options)}
 
 
+QEMU_IMG_ITSELF: Options = {
+    **dict.fromkeys(names("V h help version")),
+    **dict.fromkeys(names("T trace"), check_trace),
+}
 QEMU_IMG: Mapping[str, Options] = {
     "amend": _with_create_options(_tabulate("force", driver="f format", value="t cache"), "o", "options"),
     "bench": _tabulate(
@@ -216,7 +220,7 @@ def check_qemu_nbd(words: Sequence[Word], image: Sequence[Word]) -> Escapes:
 
 def check_qemu_img(words: Sequence[Word]) -> Escapes:
     """Find what leads outside in the words of a qemu-img command line, its subcommand first."""
-    start = parse_getopt(words, {"T": check_trace, "trace": check_trace}, stop_at_operand=True)
+    start = parse_getopt(words, QEMU_IMG_ITSELF, stop_at_operand=True)
     yield from start.find_escapes()
     if not start.operands or start.operands[0].text is None:
         return
