@@ -9,6 +9,7 @@ import pytest
 from run_scenarios.cli.main import main
 
 from tests.support.language_server import PROGRAM, LanguageServer, Problem
+from tests.support.runnable import find_skipped_files
 
 pytestmark = pytest.mark.slow
 
@@ -218,6 +219,8 @@ def test_a_possibly_valid_step_is_not_underlined(server: LanguageServer, text: s
 
 @pytest.mark.parametrize(("directory", "files"), [(PLAIN, SCENARIOS), (PLAIN, GOOD), (QMP, SCENARIOS)])
 def test_nothing_is_underlined_in_valid_files(server: LanguageServer, directory: str, files: list[Path]) -> None:
+    if directory == QMP:
+        files = [file for file in files if file not in find_skipped_files()]
     found = server.problems(directory, *map(_without_own_schema, files))
     assert {str(file): problems for file, problems in zip(files, found, strict=True) if problems} == {}
     assert len(files) >= 10

@@ -15,6 +15,7 @@ from run_scenarios.steps import VERBS
 from run_scenarios.steps.verb import Verb
 from run_scenarios.syntax.yaml_loader import load_text
 
+from tests.support.runnable import find_skipped_files
 from tests.support.scenarios import RunSteps
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,9 @@ def test_the_schema_with_qmp_is_a_valid_schema(run_command: RunSteps) -> None:
     assert "#/definitions/qmp-command" in _references(schema)
     assert _lost(schema) == []
     validator = Draft7Validator(schema)
-    wrong = {str(file): _problems(file.read_text(encoding="utf-8"), validator) for file in SCENARIOS}
+    runnable = [file for file in SCENARIOS if file not in find_skipped_files()]
+    assert len(runnable) > 10
+    wrong = {str(file): _problems(file.read_text(encoding="utf-8"), validator) for file in runnable}
     assert {file: found for file, found in wrong.items() if found} == {}
     assert _problems("scenario: a test\nsteps:\n  - qmp: query-blok\n", validator) != []
 
