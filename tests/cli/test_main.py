@@ -520,3 +520,16 @@ def _nothing_is_left(test_dir: Path) -> None:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": command.PYTHON_PATH}
+
+
+def test_no_control_character_of_a_scenario_reaches_the_terminal(run_command: RunSteps, tmp_path: Path) -> None:
+    """It could move the cursor, or change what earlier lines say."""
+    steps = 'steps:\n  - name: "step \\e[1m"\n    assert: "{{ a == 1 }}"\n'
+    (tmp_path / "evil.yaml").write_text(f'scenario: "title \\e[31m"\nmatrix: {{a: ["\\e[2J\\a"]}}\n{steps}')
+    listed = run_command("--list", "evil.yaml")
+    assert listed.stdout == "evil[a=\\x1b[2J\\x07]\n"
+    run = run_command("evil.yaml")
+    assert run.status == 1
+    assert "  rerun: run-scenarios 'evil.yaml::a=\\x1b[2J\\x07'\n" in run.stderr
+    assert not {"\x1b", "\x07"} & {*run.stdout, *run.stderr}
+    assert run_command("--list", "evil.yaml::a=\\x1b[2J\\x07").stdout == listed.stdout

@@ -59,7 +59,11 @@ def _crop_line(text: str, column: int) -> tuple[str, int]:
 
 def escape_unprintable(text: str) -> str:
     """Return a text on one line, cut to `MAX_MESSAGE`, with unprintable characters escaped."""
-    text = text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
+    return escape_every_unprintable(text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…")
+
+
+def escape_every_unprintable(text: str) -> str:
+    """Return a text of any length with unprintable characters, line breaks among them, escaped as in Python."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from run_scenarios.core.diagnostics import Diagnostic, format_excerpt
+from run_scenarios.core.diagnostics import Diagnostic, escape_every_unprintable, format_excerpt
 from run_scenarios.core.events import (
     CaseFinished,
     DiagnosticsFound,
@@ -52,13 +52,14 @@ def describe_failure(point: TestPoint, result: Result, *, with_logs: bool = True
     failure = result.failure
     diagnostic = failure.diagnostic
     word = "known failure" if not result.outcome.is_failure else result.outcome.reason
-    lines = [f"{diagnostic.span}: {word}: {diagnostic.message}", *format_excerpt(diagnostic.span, diagnostic.hint)]
-    lines += [f"  case: {point.name}", *_describe_step(failure), *(_format_logs(failure) if with_logs else [])]
+    lines = [f"  case: {point.name}", *_describe_step(failure), *(_format_logs(failure) if with_logs else [])]
     if result.artifacts:
         lines.append(f"  artifacts: {result.artifacts}")
     if point.rerun:
         lines.append(f"  rerun: {point.rerun}")
-    return "\n".join(lines)
+    rest = (escape_every_unprintable(line) for text in lines for line in text.split("\n"))
+    head = f"{diagnostic.span}: {word}: {escape_every_unprintable(diagnostic.message)}"
+    return "\n".join([head, *format_excerpt(diagnostic.span, diagnostic.hint), *rest])
 
 
 def _render_findings(findings: Sequence[Diagnostic]) -> list[str]:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 
-from run_scenarios.core.diagnostics import Diagnostic, did_you_mean
+from run_scenarios.core.diagnostics import Diagnostic, did_you_mean, escape_every_unprintable
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import Entry, JsonObject, JsonValue, MappingNode, Node, SequenceNode, to_json
 from run_scenarios.core.source import Span
@@ -41,7 +41,7 @@ def expand_matrix(scenario: Scenario, overrides: Mapping[str, JsonValue]) -> lis
 
 
 def _format_value(value: JsonValue) -> str:
-    return value if isinstance(value, str) else describe_value(value).split(" (")[0]
+    return escape_every_unprintable(value if isinstance(value, str) else describe_value(value).split(" (")[0])
 
 
 def _list_rows(matrix: MappingNode) -> list[_Row]:
