@@ -1,6 +1,6 @@
 "use strict";
 
-// Whatever the data says is text: it reaches the page by `make` alone, which knows of no markup.
+// All data is text: it reaches the page only through `make`, which never interprets markup.
 
 const KINDS = {
   failed: { word: "failed", sign: "✕" },
@@ -67,7 +67,7 @@ async function unpack(index) {
   return JSON.parse(await new Response(stream).text());
 }
 
-// ---- small things that are used all over
+// ---- helpers
 
 function dot(kind) {
   return make("span", { className: `dot ${kind}`, role: "img", "aria-label": KINDS[kind].word }, KINDS[kind].sign);
@@ -87,7 +87,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Pages that come by plain HTTP have no clipboard.
+    // Pages served over plain HTTP have no clipboard.
     const area = make("textarea", { value: text });
     document.body.append(area);
     area.select();
@@ -153,7 +153,7 @@ function drawFindings() {
   section.append(details);
 }
 
-// ---- the same case again: on several builds, in several rounds
+// ---- comparison of builds and rounds
 
 function grouped(key) {
   const groups = new Map();
@@ -482,7 +482,7 @@ function pair(wanted, found) {
 }
 
 function common(left, right) {
-  // From where to where two texts differ; nothing is marked if they are not alike at all.
+  // The range in which two texts differ; nothing is marked if they have little in common.
   let [from, back] = [0, 0];
   const most = Math.min(left.length, right.length);
   while (from < most && left[from] === right[from]) from += 1;
@@ -518,7 +518,7 @@ function stepOf(step, whole, bad) {
 }
 
 function argumentOf(step) {
-  // The line of a step says its verb again.
+  // The line of a step repeats its verb.
   const line = step.source.replace(/^- +/, "");
   return line.startsWith(step.verb) ? line.slice(step.verb.length).replace(/^ *: */, "") : line;
 }
@@ -535,7 +535,7 @@ function trafficOf(step) {
   return list;
 }
 
-// ---- all of it
+// ---- start
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !find("filter")) return;
