@@ -127,6 +127,64 @@ def test_an_unnoticed_crash_is_added_to_a_later_failure(run_steps: RunSteps, tmp
     )
 
 
+ABORTS_LATE = """\
+#!/bin/sh
+if [ "$1" = info ]; then
+    kill -ABRT "$(cat pid)"
+    while kill -0 "$(cat pid)"; do sleep 0.01; done
+fi
+exec qemu-img "$@"
+"""
+"""A qemu-img that kills a QEMU when it is called in the postmortem."""
+
+
+def test_a_crash_after_the_failure_is_added_to_it(run_steps: RunSteps, tmp_path: Path) -> None:
+    script = 'echo "noise $*" >&2; case "$*" in *frail*) echo $$ >pid;; esac; exec qemu-system-x86_64 "$@"'
+    noisy = wrapper(tmp_path / "qemu", script)
+    aborts = tmp_path / "qemu-img"
+    aborts.write_text(ABORTS_LATE)
+    aborts.chmod(0o755)
+    run = run_steps(
+        """
+        - create-image: {file: d.raw, format: raw, size: 1M}
+        - launch: {arguments: [-name, sound]}
+        - launch: {arguments: [-name, frail]}
+          vm: other
+        - qmp: query-status
+          expect: {status: colo}
+        """,
+        *("--qemu", str(noisy), "--qemu-img", str(aborts), "--artifacts", str(tmp_path / "kept")),
+    )
+    block = run.only.block
+    assert (block["reason"], block["signal"]) == ("qemu-crash", "SIGABRT")
+    assert block["message"].startswith("step 4 (qmp): the result of 'qmp': status: expected")
+    assert block["details"].endswith("\nVM 'other' was killed by SIGABRT")
+    assert block["stderr_vm"] == "other"
+    assert "-name frail" in block["stderr_tail"]
+    assert "  stderr of VM 'other':\n    noise " in run.stderr
+    # The script judges the crash, not the assertion: this QEMU does not crash by itself.
+    script = (tmp_path / "kept/case/reproduce.sh").read_text()
+    assert script.endswith("failed_if_exits other 134 0\n")
+
+
+def test_stderr_is_that_of_the_failed_step(run_steps: RunSteps, tmp_path: Path) -> None:
+    noisy = wrapper(tmp_path / "qemu", 'echo "noise $*" >&2; exec qemu-system-x86_64 "$@"')
+    steps = "- launch: {arguments: [-name, one]}\n- launch: {arguments: [-name, two]}\n  vm: other\n"
+    fails = "- qmp: query-status\n  vm: other\n  expect: {status: colo}\n"
+    block = run_steps(steps + fails, "--qemu", str(noisy)).only.block
+    assert block["stderr_vm"] == "other"
+    assert "-name two" in block["stderr_tail"]
+
+
+def test_a_vm_that_exits_on_sigterm_has_not_crashed_if_another_hangs(run_steps: RunSteps, tmp_path: Path) -> None:
+    hangs = 'trap "" TERM; qemu-system-x86_64 "$@"; exec sleep 1000'
+    program = wrapper(tmp_path / "qemu", f'case "$*" in *slow*) {hangs};; *) exec qemu-system-x86_64 "$@";; esac')
+    steps = "- launch\n- launch: {arguments: [-name, slow]}\n  vm: other\n"
+    run = run_steps(steps, "--qemu", str(program), head="timeout: 3s")
+    assert (run.only.block["reason"], run.only.block.get("details")) == ("timeout", None)
+    assert run.message == "the case timed out after 3 s, waiting for vm and other to end after SIGTERM"
+
+
 def test_a_timeout_names_the_tool_it_waited_for(run_steps: RunSteps, tmp_path: Path) -> None:
     program = wrapper(tmp_path / "qemu-img", "exec sleep 1000")
     steps = "- launch\n- create-image: {file: d.qcow2, size: 1M}\n  timeout: 100ms\n"

@@ -114,6 +114,7 @@ def test_a_failure_has_every_field() -> None:
         rendered='{"wait-job": "x"}',
         traffic=("-> a", "<- b"),
         stderr_tail="oh\nno",
+        stderr_vm="vm",
         signal="SIGSEGV",
         timeout_ms=60000,
     )
@@ -134,6 +135,7 @@ def test_a_failure_has_every_field() -> None:
         "signal": "SIGSEGV",
         "timeout_ms": 60000,
         "log": "-> a\n<- b",
+        "stderr_vm": "vm",
         "stderr_tail": "oh\nno",
         "repro": "run-scenarios a.yaml",
         "duration_ms": 1234.5,

@@ -101,11 +101,13 @@ class CommandFailed(StepFailed):
 class MachineDied(StepFailed):
     """QEMU or a server exited, or QEMU closed its QMP connection, unexpectedly.
 
+    :param program: the name of the VM or server.
     :param status: the exit status, negative for a signal; None if QEMU is still running.
     """
 
-    def __init__(self, message: str, status: int | None, *, hint: str = "") -> None:
+    def __init__(self, message: str, status: int | None, *, program: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
+        self.program = program
         self.status = status
 
 

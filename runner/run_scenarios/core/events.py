@@ -57,6 +57,7 @@ class Failure:
     :param rendered: the step as it ran, as JSON.
     :param traffic: the last QMP messages and commands, oldest first.
     :param stderr_tail: the end of the standard error of the VM or server `stderr_vm`.
+    :param crashed_program: the first VM or server that is known to have crashed, "" if none has.
     :param signal: the signal that killed QEMU, a server or a tool, "" if none did.
     """
 
@@ -73,6 +74,7 @@ class Failure:
     traffic: tuple[str, ...] = ()
     stderr_vm: str = ""
     stderr_tail: str = ""
+    crashed_program: str = ""
     signal: str = ""
     timeout_ms: int | None = None
     step_span: Span | None = None

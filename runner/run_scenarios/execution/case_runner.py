@@ -93,11 +93,15 @@ class CaseRunner:
             self._steps = steps
             try:
                 outcome, failure = await self._run_guarded(steps)
-                result = conclude(self._task.case.load(), outcome, failure, self._duration())
-                if failure and self._should_keep(result):
-                    result = await self._collect_postmortem(steps, result, failure)
+                duration_s = self._duration()
+                if failure:
+                    outcome, failure = await self._look_closer(steps, outcome, failure)
             finally:
                 await _finish(steps.kill_everything())
+            if failure:
+                # A VM may have crashed since, before it was killed.
+                outcome, failure = add_crashes(outcome, failure, await steps.find_crashes(), steps.choose_stderr())
+            result = conclude(self._task.case.load(), outcome, failure, duration_s)
             if not self._should_keep(result):
                 trace.discard()
         if trace.problem and not result.failure:
@@ -109,10 +113,10 @@ class CaseRunner:
         limit_s = self._task.case.load_timeout_s() or CASE_TIMEOUT_S
         try:
             await steps.deadlines.run_within(limit_s, self._run_steps_and_shutdown(steps), "the case timed out")
-        except MachineDied as error:
-            return Outcome.CRASHED, self._describe(error)
         except Exception as error:
-            return await add_crashes(classify_outcome(error), self._describe(error), steps.vms_and_servers)
+            if isinstance(error, MachineDied):
+                steps.note_crash(error)
+            return classify_outcome(error), self._describe(error)
         return Outcome.PASSED, None
 
     async def _run_steps_and_shutdown(self, steps: StepRunner) -> None:
@@ -121,27 +125,38 @@ class CaseRunner:
         await steps.check_programs()
         await steps.shut_down()
 
-    async def _collect_postmortem(self, steps: StepRunner, result: Result, failure: Failure) -> Result:
-        """Query the VMs and inspect the images of a failed case; errors on the way do not change the result."""
-        from run_scenarios.execution.postmortem import inspect_images, query_vms
-
-        steps.trace.record("fail", None, make_fail_record(result))
-        directories = steps.directories
+    async def _look_closer(self, steps: StepRunner, outcome: Outcome, failure: Failure) -> tuple[Outcome, Failure]:
+        """Look for crashed VMs, collect a postmortem, and pause if that is asked for."""
+        outcome, failure = add_crashes(outcome, failure, await steps.find_crashes(), steps.choose_stderr())
+        if self._is_mutant:
+            return outcome, failure
+        steps.trace.record("fail", None, make_fail_record(outcome, failure))
         with suppress(Exception):
-            await query_vms(steps.machines.values())
-            await inspect_images(directories.work, directories.logs, self._task.programs, steps.processes)
+            await self._collect_postmortem(steps, conclude(self._task.case.load(), outcome, failure))
         debugger = self._settings.debugger
         if not (debugger and debugger.on_failure):
-            return result
+            return outcome, failure
         machines, name = steps.machines.values(), self._task.point.name
-        seconds = await steps.pause(debugger.after_failure(name, failure, machines, directories.work))
+        outcome, failure = add_crashes(outcome, failure, await steps.find_crashes(), steps.choose_stderr())
+        seconds = await steps.pause(debugger.after_failure(name, failure, machines, steps.directories.work))
+        for machine in machines:
+            # The person may have ended it.
+            machine.exit_expected = True
         details = (*failure.details, f"its VMs stayed up for {seconds:.1f} s, and may have been talked to")
-        return replace(result, failure=replace(failure, details=details))
+        return outcome, replace(failure, details=details)
+
+    async def _collect_postmortem(self, steps: StepRunner, result: Result) -> None:
+        """Query the VMs, which also shows whether they are still alive, and inspect the images if they are kept."""
+        from run_scenarios.execution.postmortem import inspect_images, query_vms
+
+        directories = steps.directories
+        await query_vms(steps.machines.values())
+        if self._should_keep(result):
+            await inspect_images(directories.work, directories.logs, self._task.programs, steps.processes)
 
     def _should_keep(self, result: Result) -> bool:
-        """Tell whether to keep logs and trace; never those of a mutant of `--audit`."""
-        is_mutant = bool(self._task.case.file.changes)
-        return not is_mutant and self._settings.workspace.must_keep(failed=_has_failed(result))
+        """Tell whether to keep logs and trace; never those of a mutant."""
+        return not self._is_mutant and self._settings.workspace.must_keep(failed=_has_failed(result))
 
     def _keep_or_discard(self, directories: CaseDirectories, result: Result) -> Result:
         if not self._should_keep(result):
@@ -174,6 +189,11 @@ class CaseRunner:
             stderr_vm=vm,
             stderr_tail=stderr,
         )
+
+    @property
+    def _is_mutant(self) -> bool:
+        """Whether `--audit` has changed the case."""
+        return bool(self._task.case.file.changes)
 
     def _duration(self) -> float:
         return time.monotonic() - self._began

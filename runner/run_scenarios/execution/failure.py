@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from run_scenarios.core.diagnostics import Diagnostic
@@ -21,8 +21,6 @@ from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.core.exit_status import signal_name
 from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, ScalarNode, to_json, to_partial
 from run_scenarios.core.source import Span
-from run_scenarios.qemu.machine import Machine
-from run_scenarios.qemu.nbd_server import NbdServer
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.matchers import describe_value, require_match
@@ -35,12 +33,14 @@ class RunningStep:
     :param number: its place in the order of running, from 1.
     :param callers: the control-flow steps that led to it, outermost first.
     :param argument: its argument with all expressions evaluated, None before that.
+    :param vm: the VM that it names, or the default one; "" before that is evaluated.
     """
 
     step: Step
     number: int
     callers: tuple[Span, ...]
     argument: Node | None = None
+    vm: str = ""
 
     @property
     def verb(self) -> str:
@@ -81,20 +81,28 @@ def describe_failure(error: BaseException, running: RunningStep | None, scenario
     )
 
 
-async def add_crashes(
-    outcome: Outcome, failure: Failure, programs: Iterable[Machine | NbdServer]
+def add_crashes(
+    outcome: Outcome, failure: Failure, crashes: Sequence[MachineDied], stderr: tuple[str, str]
 ) -> tuple[Outcome, Failure]:
-    """Add to a failure the VMs and servers that ended without being noticed by a step: they may have caused it."""
-    for program in programs:
-        error = await program.exit_error() if program.is_lost else None
-        if isinstance(error, MachineDied):
-            signal = failure.signal or signal_name(error.status or 0)
-            failure = replace(failure, details=(*failure.details, error.message), signal=signal)
-            outcome = Outcome.CRASHED
-    return outcome, failure
+    """Add to a failure the VMs and servers that crashed, before or after it: they may have caused it.
+
+    :param stderr: a VM or server, and the end of what it wrote to stderr.
+    """
+    vm, tail = stderr
+    failure = replace(failure, stderr_vm=vm, stderr_tail=tail)
+    if not crashes:
+        return outcome, failure
+    known = (failure.diagnostic.message, *failure.details)
+    added = tuple(crash.message for crash in crashes if crash.message not in known)
+    return Outcome.CRASHED, replace(
+        failure,
+        details=(*failure.details, *added),
+        signal=failure.signal or next(filter(None, (signal_name(crash.status or 0) for crash in crashes)), ""),
+        crashed_program=crashes[0].program,
+    )
 
 
-def conclude(scenario: Scenario, outcome: Outcome, failure: Failure | None, duration_s: float) -> Result:
+def conclude(scenario: Scenario, outcome: Outcome, failure: Failure | None, duration_s: float = 0.0) -> Result:
     """Return the result of a case, with regard to its `expected-failure`."""
     reason = scenario.expected_failure
     if reason and outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED):
@@ -178,12 +186,10 @@ def make_step_record(running: RunningStep) -> JsonObject:
     return record | {key: value for key, value in more.items() if value}
 
 
-def make_fail_record(result: Result) -> JsonObject:
+def make_fail_record(outcome: Outcome, failure: Failure) -> JsonObject:
     """Return the data of the trace's `fail` record."""
-    failure = result.failure
-    assert failure
     record: JsonObject = {
-        "reason": result.outcome.reason,
+        "reason": outcome.reason,
         "at": str(failure.diagnostic.span),
         "message": failure.diagnostic.message,
         "step": failure.step,
@@ -192,6 +198,7 @@ def make_fail_record(result: Result) -> JsonObject:
         "path": failure.path,
         "found": failure.found,
         "timeout_ms": failure.timeout_ms,
+        "crashed_program": failure.crashed_program,
     }
     return {key: value for key, value in record.items() if value not in ("", None)}
 

@@ -1,6 +1,6 @@
 """Collect what helps to debug a case: the state of its VMs and images, and a script that replays it.
 
-Nothing here changes the result of a case, takes long, or can fail a case.
+Nothing here takes long or can fail. The queries also show whether a VM has crashed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def write_postmortem(logs: Path, task: Task, result: Result) -> None:
     records: list[JsonObject] = [json.loads(line) for line in lines]
     if all(map(_can_be_replayed, records)):
         script = logs / "reproduce.sh"
-        script.write_text(make_script(records, _make_header(task, result, records)), errors="surrogateescape")
+        crashed_program = result.failure.crashed_program if result.failure else ""
+        text = make_script(records, _make_header(task, result, records), crashed_program)
+        script.write_text(text, errors="surrogateescape")
         script.chmod(0o755)
     if result.failure:
         for reply in _find_last_replies(records):

@@ -6,9 +6,10 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from signal import SIGKILL
 from typing import Any
 
-from run_scenarios.core.errors import CommandFailed, EvaluationError, ScenarioError, StepFailed
+from run_scenarios.core.errors import CommandFailed, EvaluationError, MachineDied, ScenarioError, StepFailed
 from run_scenarios.core.events import Emit, StepFinished, StepStarted
 from run_scenarios.core.exit_status import STATUSES_AFTER_SIGTERM
 from run_scenarios.core.nodes import JsonValue, to_json
@@ -66,48 +67,72 @@ class StepRunner:
         """The innermost step that is running."""
         self.failed: RunningStep | None = None
         """The innermost step that failed, until a later step begins."""
+        self._crashes: dict[Machine | NbdServer, MachineDied] = {}
+        self._is_shutting_down = False
         self._emit = emit
         self._began = began
         self._started = 0
         self._callers: tuple[Span, ...] = ()
-
-    @property
-    def vms_and_servers(self) -> tuple[Machine | NbdServer, ...]:
-        """The VMs and servers that the steps have started and not stopped."""
-        return (*self.machines.values(), *self.servers.values())
 
     async def run_block(self, block: Block) -> None:
         """Run the steps of a block in order."""
         for step in block.steps:
             await self._run_step(step, block.scope)
 
-    async def check_programs(self) -> None:
-        """Look for a QEMU or a server that ended, or a QEMU that hung up, while no step was looking.
+    @property
+    def vms_and_servers(self) -> tuple[Machine | NbdServer, ...]:
+        """The VMs and servers that the steps have started and not stopped."""
+        return (*self.machines.values(), *self.servers.values())
 
-        :raise StepFailed: if there is one.
+    async def check_programs(self) -> None:
+        """Look for a QEMU or a server that exited, or a QEMU that hung up, without being noticed by a step.
+
+        :raise MachineDied: if there is one.
         """
-        for program in self.vms_and_servers:
-            if program.is_lost or program.has_crashed:
-                raise await program.exit_error()
+        for error in await self.find_crashes():
+            raise error
 
     async def shut_down(self) -> None:
         """End every process with SIGTERM and wait until it has ended.
 
-        :raise StepFailed: if a QEMU or a server crashes on the way.
+        :raise MachineDied: if a QEMU or a server crashes on the way.
         :raise TimeLimitExceeded: if a process does not end.
         """
         self.trace.record("end", None, "SIGTERM")
+        self._is_shutting_down = True
         self.deadlines.waiting_for = f"{' and '.join(self.processes.running)} to end after SIGTERM"
         await self.deadlines.run_within(STEP_TIMEOUT_S, self.processes.terminate_all())
+        await self.check_programs()
+
+    def note_crash(self, error: MachineDied) -> None:
+        """Remember that a step has noticed a crash."""
         for program in self.vms_and_servers:
-            if program.exitcode not in STATUSES_AFTER_SIGTERM and not program.exit_expected:
-                raise await program.exit_error()
+            if program.name == error.program:
+                self._crashes[program] = error
+
+    async def find_crashes(self) -> list[MachineDied]:
+        """Return the errors of the VMs and servers that have exited or hung up without being asked to."""
+        for program in self.vms_and_servers:
+            if program not in self._crashes and self._has_crashed(program):
+                error = await program.exit_error()
+                if isinstance(error, MachineDied):
+                    self._crashes[program] = error
+        return list(self._crashes.values())
 
     async def kill_everything(self) -> None:
-        """End what still runs with SIGKILL, and close the QMP sessions."""
+        """Kill what still runs with SIGKILL, and close the QMP sessions."""
+        healthy = [program for program in self.vms_and_servers if not self._has_crashed(program)]
         await self.processes.kill_all()
+        for program in healthy:
+            # With any other status, it crashed before the signal.
+            program.exit_expected = program.exit_expected or program.exitcode == -SIGKILL
         for machine in self.machines.values():
             await machine.disconnect()
+
+    def _has_crashed(self, program: Machine | NbdServer) -> bool:
+        if self._is_shutting_down:
+            return program.exitcode not in (None, *STATUSES_AFTER_SIGTERM) and not program.exit_expected
+        return program.is_lost or program.has_crashed
 
     async def pause(self, wait: Coroutine[Any, Any, None]) -> float:
         """Wait for a person with every deadline suspended, and return how many seconds that took."""
@@ -119,14 +144,12 @@ class StepRunner:
     def choose_stderr(self) -> tuple[str, str]:
         """Return the name and the end of the standard error of one VM or server that wrote to it.
 
-        One that died comes first, then the VM of the failed step.
+        One that crashed comes first, then the VM of the failed step.
         """
-        running = self.failed or self.running
-        step_vm = (running and literal_text(running.step.modifiers.get("vm"))) or DEFAULT_VM
-        machines = sorted(
-            self.vms_and_servers, key=lambda each: (not (each.has_crashed or each.is_lost), each.name != step_vm)
-        )
-        return next(((each.name, tail) for each in machines if (tail := each.stderr_tail())), ("", ""))
+        step = self.failed or self.running
+        step_vm = self.machines.get(step.vm) if step else None
+        programs = (*self._crashes, *([step_vm] if step_vm else []), *self.vms_and_servers)
+        return next(((each.name, tail) for each in programs if (tail := each.stderr_tail())), ("", ""))
 
     def describe_floods(self) -> list[str]:
         """Return a line of text for each event that a VM sent too often to keep."""
@@ -208,11 +231,13 @@ class StepRunner:
         assert bound.verb
         self.deadlines.waiting_for = f"'{running.verb}'"
         running.argument = bound.argument
+        vm = bind_modifier(step, "vm", scope)
+        running.vm = str(to_json(vm)) if vm else DEFAULT_VM
         error, expect = bind_modifier(step, "error", scope), bind_modifier(step, "expect", scope)
         self._refuse_links(step)
         try:
             with self._as_caller(step):
-                result = await bound.verb.run(self._make_context(step, scope))
+                result = await bound.verb.run(self._make_context(step, scope, running.vm))
         except CommandFailed as failed:
             return check_expected_error(failed, error)
         if error is not None:
@@ -243,8 +268,7 @@ class StepRunner:
         finally:
             self._callers = outer
 
-    def _make_context(self, step: Step, scope: Scope) -> _StepContext:
-        vm = bind_modifier(step, "vm", scope)
+    def _make_context(self, step: Step, scope: Scope, vm: str) -> _StepContext:
         return _StepContext(
             directory=self.directories.work,
             logs=self.directories.logs,
@@ -255,7 +279,7 @@ class StepRunner:
             programs=self.task.programs,
             processes=self.processes,
             trace=self.trace,
-            vm_name=str(to_json(vm)) if vm else DEFAULT_VM,
+            vm_name=vm,
             pauses=self.debugger is not None,
             runner=self,
         )

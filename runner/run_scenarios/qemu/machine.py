@@ -251,10 +251,12 @@ class Machine:
             await asyncio.wait_for(self._child.wait(), EXIT_GRACE_S)
         if self.exitcode is None:
             reason = await self._disconnect_reason()
-            return MachineDied(f"VM '{self.name}' closed its QMP session and is still running: {reason}", None)
+            message = f"VM '{self.name}' closed its QMP session and is still running: {reason}"
+            return MachineDied(message, None, program=self.name)
         if self.exited_as_expected:
             return self.ended_error()
-        return MachineDied(f"VM '{self.name}' {describe_status(self.exitcode)}", self.exitcode, hint=self.stderr_tail())
+        message = f"VM '{self.name}' {describe_status(self.exitcode)}"
+        return MachineDied(message, self.exitcode, program=self.name, hint=self.stderr_tail())
 
     async def _disconnect_reason(self) -> str:
         """Return what ended the session; the library raises it when the session is closed."""

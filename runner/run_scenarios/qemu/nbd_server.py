@@ -91,7 +91,9 @@ class NbdServer:
         """Return the error that says how it exited."""
         status = await self._child.wait()
         when = " after SIGTERM" if self.exit_expected else ""
-        return MachineDied(f"{self} {describe_status(status)}{when}", status, hint=self.stderr_tail())
+        return MachineDied(
+            f"{self} {describe_status(status)}{when}", status, program=self.name, hint=self.stderr_tail()
+        )
 
     def stderr_tail(self) -> str:
         """Return the end of its standard error."""

@@ -166,6 +166,7 @@ def _make_failure_block(failure: Failure) -> Block:
         "signal": failure.signal,
         "timeout_ms": failure.timeout_ms,
         "log": "\n".join(failure.traffic),
+        "stderr_vm": failure.stderr_vm,
         "stderr_tail": failure.stderr_tail,
     }
 

@@ -45,15 +45,18 @@ class ScriptHeader:
     programs: Mapping[str, str]
 
 
-def make_script(records: Iterable[JsonObject], header: ScriptHeader) -> str:
-    """Return the script that replays the records of a trace, up to its `fail` record if it has one."""
+def make_script(records: Iterable[JsonObject], header: ScriptHeader, crashed_program: str = "") -> str:
+    """Return the script that replays the records of a trace, up to its `fail` record if it has one.
+
+    :param crashed_program: the VM or server whose crash is the failure, "" if it is another one.
+    """
     recording = read_recording(records)
     failure = recording.failure
     if not failure:
         lines = [*ScriptWriter(header.programs).write_steps(recording.steps), 'echo "# everything went as recorded"']
         return _assemble(header, lines, failed=False)
     writer = ScriptWriter(header.programs, compares_saved=_judges_saved_results(recording, failure))
-    point = find_failure_point(recording, failure)
+    point = find_failure_point(recording, failure, crashed_program)
     before = recording.steps_without([action for action in (point.action, point.crash) if action])
     lines = [*writer.write_steps(before), *write_failure_check(writer, point, failure)]
     return _assemble(header, lines, failed=True)

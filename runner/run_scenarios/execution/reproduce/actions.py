@@ -53,18 +53,25 @@ class Recording:
 
     :param shutdown: what happened after the last step, None if a step failed.
     :param failure: the data of the trace's `fail` record, None if the case passed.
+    :param late_exits: the exits of VMs after that record.
     """
 
     steps: Sequence[RecordedStep]
     shutdown: RecordedStep | None
-    failure: JsonObject | None
+    failure: JsonObject | None = None
+    late_exits: Sequence[Action] = ()
 
     def find_step(self, number: object) -> RecordedStep | None:
         """Return the step with a number from 1."""
         return next((step for step in self.steps if step.number and step.number == number), None)
 
+    def is_server(self, name: str) -> bool:
+        """Tell whether this is the name of a server, and not of a VM."""
+        return any(action.kind == "serve" and action.vm == name for step in self.steps for action in step.actions)
+
     def exits(self) -> Iterator[Action]:
         """Yield the exits of VMs and servers, the last first."""
+        yield from reversed(self.late_exits)
         for step in reversed([*self.steps, *([self.shutdown] if self.shutdown else [])]):
             yield from (action for action in reversed(step.actions) if action.kind == "exit")
 
@@ -77,14 +84,19 @@ class Recording:
 
 def read_recording(records: Iterable[JsonObject]) -> Recording:
     """Read the records of a trace up to its `fail` record, or to its end."""
-    reader = _Reader()
-    for record in records:
+    reader, remaining = _Reader(), iter(records)
+    for record in remaining:
         if record["kind"] == "fail":
             failure = record["data"]
             assert isinstance(failure, dict)
-            return Recording(reader.steps, reader.shutdown, failure)
+            exits = [
+                Action("exit", str(each["vm"]), None, to_shell_status(int(str(each["data"]))))
+                for each in remaining
+                if each["kind"] == "exit" and each["vm"]
+            ]
+            return Recording(reader.steps, reader.shutdown, failure, exits)
         reader.read(str(record["kind"]), str(record["vm"] or ""), record["data"])
-    return Recording(reader.steps, reader.shutdown, None)
+    return Recording(reader.steps, reader.shutdown)
 
 
 class _Reader:

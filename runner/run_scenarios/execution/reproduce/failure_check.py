@@ -22,28 +22,28 @@ class FailurePoint:
 
     :param step: the step that failed, without a number if the case failed outside of all steps.
     :param action: the action whose outcome made the step fail, None if that is unknown.
-    :param crash: the exit of the QEMU that crashed, None if none did.
+    :param crash: the exit of the QEMU or server that crashed, None if none did.
     """
 
     step: RecordedStep
     action: Action | None
     crash: Action | None
+    server_crashed: bool
     in_shutdown: bool
 
 
-def find_failure_point(recording: Recording, failure: JsonObject) -> FailurePoint:
-    """Find where a recorded case failed."""
+def find_failure_point(recording: Recording, failure: JsonObject, crashed_program: str) -> FailurePoint:
+    """Find where a recorded case failed.
+
+    :param crashed_program: the VM or server whose crash is the failure, "" if it is another one.
+    """
     step = recording.find_step(failure.get("step"))
-    crash = _find_crash(recording, failure)
-    if step:
-        return FailurePoint(step, _find_decisive_action(recording, step, crash), crash, in_shutdown=False)
-    return FailurePoint(RecordedStep(), None, crash, in_shutdown=recording.shutdown is not None)
-
-
-def _find_crash(recording: Recording, failure: JsonObject) -> Action | None:
-    if failure["reason"] != "qemu-crash":
-        return None
-    return next((action for action in recording.exits() if f"VM '{action.vm}'" in str(failure["message"])), None)
+    crash = next((action for action in recording.exits() if action.vm == crashed_program), None)
+    server_crashed = recording.is_server(crashed_program)
+    if not step:
+        return FailurePoint(RecordedStep(), None, crash, server_crashed, in_shutdown=recording.shutdown is not None)
+    action = _find_decisive_action(recording, step, crash)
+    return FailurePoint(step, action, crash, server_crashed, in_shutdown=False)
 
 
 def _find_decisive_action(recording: Recording, step: RecordedStep, crash: Action | None) -> Action | None:
@@ -59,7 +59,7 @@ def write_failure_check(writer: ScriptWriter, point: FailurePoint, failure: Json
     if point.crash:
         return _check_crash(writer, point, point.crash)
     step, action = point.step, point.action
-    if failure["reason"] == "timeout":
+    if "timeout_ms" in failure:
         return _check_timeout(writer, step, action, failure)
     if step.verb == "assert-no-events":
         left = _decode_start(str(failure.get("found", "")))
@@ -74,6 +74,8 @@ def write_failure_check(writer: ScriptWriter, point: FailurePoint, failure: Json
 
 def _check_crash(writer: ScriptWriter, point: FailurePoint, crash: Action) -> list[str]:
     lines = writer.write_action(point.action, point.step, "any") if point.action else []
+    if point.server_crashed:
+        return [*lines, f"cannot_tell {shlex.quote(f'qemu-nbd on {crash.vm} crashed')}"]
     terminate = [f"signal {crash.vm} TERM"] if point.in_shutdown else []
     return [*lines, *terminate, f"failed_if_exits {crash.vm} {crash.outcome} 0"]
 
