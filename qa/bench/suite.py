@@ -107,7 +107,7 @@ steps:
     expect: {{virtual-size: 67108864, format: qcow2}}
   - check-image: inc{number}.qcow2
   - compare: [drive{number}.qcow2, target{number}.qcow2]
-    when: "{{{{ granularity > 524288 }}}}"
+    when: "{{{{ granularity >= 65536 }}}}"
   - name: what was written is there
     read:
       file: inc{number}.qcow2

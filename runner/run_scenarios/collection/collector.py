@@ -29,7 +29,7 @@ from run_scenarios.scenario.model import InvalidFile, Requirements
 from run_scenarios.scenario.parser import Reader
 
 NO_CHECKERS: Mapping[str, QmpChecker] = MappingProxyType({})
-MIN_FILES_PER_PROCESS = 150
+MIN_FILES_PER_PROCESS = 40
 """With fewer files, starting a process takes longer than it saves."""
 
 

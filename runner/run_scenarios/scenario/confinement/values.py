@@ -164,6 +164,8 @@ def check_device_options(node: Node) -> Escapes:
 
 def last_part(key: str) -> str:
     """Return the last part of a dotted key that is not an index: `hosts` of `server.hosts.0`."""
+    if "." not in key:
+        return key
     return next((part for part in reversed(key.split(".")) if not INDEX.fullmatch(part)), key)
 
 
