@@ -202,6 +202,7 @@ def test_fastjsonschema_and_jsonschema_agree_on_every_file(folder: Path, monkeyp
 
     monkeypatch.setattr(parser, "find_schema_errors", compare)
     monkeypatch.setattr(step_parser, "find_schema_errors", compare)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})  # In this process, where the verdicts are counted.
     collect([str(file) for file in folder.rglob("*.yaml")], allow_outside=True)
     assert verdicts[True] > 10
     assert folder.name != "bad" or verdicts[False] > 50
