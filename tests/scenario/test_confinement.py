@@ -13,7 +13,8 @@ from run_scenarios.core.source import Source, Span
 from run_scenarios.qemu.guardian import Guardian
 from run_scenarios.qemu.programs import TOOLS, Programs, find_programs
 from run_scenarios.qmp.introspection import introspect
-from run_scenarios.qmp.schema import Alternate, Array, Builtin, Enum, Object, QmpSchema
+from run_scenarios.qmp.schema import QmpSchema
+from run_scenarios.qmp.types import Alternate, Array, Builtin, Enum, Object
 from run_scenarios.scenario.confinement import check_offered_command, find_escapes, find_outside_link
 from run_scenarios.scenario.confinement.monitor import MONITOR
 from run_scenarios.scenario.confinement.qmp import OUTSIDE_COMMANDS

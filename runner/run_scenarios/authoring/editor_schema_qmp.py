@@ -11,20 +11,9 @@ from collections.abc import Mapping
 
 from run_scenarios.authoring.editor_schema import EXPRESSION, JsonSchema, allow_expression_or
 from run_scenarios.qmp.message_checker import OPEN_COMMANDS
-from run_scenarios.qmp.schema import (
-    DEPRECATED,
-    Alternate,
-    Array,
-    Builtin,
-    Command,
-    Enum,
-    Event,
-    Features,
-    Member,
-    Object,
-    QmpSchema,
-)
+from run_scenarios.qmp.schema import Command, Event, QmpSchema
 from run_scenarios.qmp.step_checker import LAUNCHED
+from run_scenarios.qmp.types import DEPRECATED, Alternate, Array, Builtin, Enum, Features, Member, Object
 
 BUILTINS: dict[str, JsonSchema] = {
     "string": {"type": "string"},

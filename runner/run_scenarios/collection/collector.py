@@ -132,7 +132,9 @@ def collect_and_check_qmp(options: CollectionOptions) -> Collection:
     except UsageError:
         raise
     except SetupError as error:
-        collection = collect(options.paths, options.overrides, allow_outside=options.allow_outside)
+        # What does not depend on QEMU is checked all the same.
+        checkers = {"": make_qmp_checker(None, SavedSchemas({}))}
+        collection = collect(options.paths, options.overrides, checkers, allow_outside=options.allow_outside)
         collection.qmp_problem = str(error)
         return collection
     schemas = {each.label: ProgramSchemas(each.programs, may_ask=options.may_start_qemu) for each in builds}

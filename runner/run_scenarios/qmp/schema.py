@@ -1,7 +1,4 @@
-"""The commands, events and types that one program offers over QMP, from the answer of `query-qmp-schema`.
-
-Source: QEMU's qapi/introspect.json. Types refer to each other by name, because some contain themselves.
-"""
+"""The commands, events and types that one program offers over QMP, from the answer of `query-qmp-schema`."""
 
 from __future__ import annotations
 
@@ -10,71 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from run_scenarios.core.errors import RunnerError
-from run_scenarios.core.json_types import TYPE_NAMES
 from run_scenarios.core.nodes import JsonObject, JsonValue
+from run_scenarios.qmp.types import (
+    ANY,
+    Alternate,
+    Array,
+    Builtin,
+    Enum,
+    Features,
+    Member,
+    Object,
+    Type,
+    TypeTable,
+    Version,
+    merge_members,
+)
 
-Features = frozenset[str]
-Version = tuple[int, int, int]
 QMP_PROGRAMS = ("qemu", "qemu-storage-daemon")
-DEPRECATED = "deprecated"
-ANY = "any"
 ANY_EVENT = "any event"
-QAPI_TYPE_NAMES = {**TYPE_NAMES, "int": TYPE_NAMES["integer"], "value": "any value"}
-
-
-@dataclass(frozen=True, slots=True)
-class Builtin:
-    """One of JSON's own types.
-
-    :param json: `string`, `int`, `number`, `boolean`, `null`, or `value` for any of them.
-    """
-
-    json: str
-
-
-@dataclass(frozen=True, slots=True)
-class Enum:
-    """Strings to choose from, each with its features."""
-
-    values: Mapping[str, Features]
-
-
-@dataclass(frozen=True, slots=True)
-class Array:
-    """A list whose items are all of one type."""
-
-    element: str
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One key of an object."""
-
-    type: str
-    optional: bool = False
-    features: Features = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """A mapping. One with a tag is a union: the value of that member selects further members.
-
-    :param variants: the type that has the further members, by the value of the tag.
-    """
-
-    members: Mapping[str, Member]
-    tag: str = ""
-    variants: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Alternate:
-    """One of several types, distinguished by the JSON type of the value."""
-
-    types: tuple[str, ...]
-
-
-Type = Builtin | Enum | Array | Object | Alternate
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,35 +52,16 @@ class Event:
     features: Features
 
 
-@dataclass(frozen=True, slots=True)
-class QmpSchema:
+@dataclass(frozen=True)
+class QmpSchema(TypeTable):
     """Everything that one program offers over QMP.
 
     :param program: its name in messages: `QEMU` or `qemu-storage-daemon`.
     """
 
-    program: str
     version: Version
     commands: Mapping[str, Command]
     events: Mapping[str, Event]
-    types: Mapping[str, Type]
-
-    def __str__(self) -> str:
-        return f"{self.program} {'.'.join(map(str, self.version))}"
-
-    def describe_type(self, type_: str) -> str:
-        """Return the JSON type of a type's values, with an article."""
-        match self.types[type_]:
-            case Object():
-                return "a mapping"
-            case Array():
-                return "a list"
-            case Enum():
-                return "a string"
-            case Builtin() as kind:
-                return QAPI_TYPE_NAMES[kind.json]
-            case Alternate() as kind:
-                return " or ".join(map(self.describe_type, kind.types))
 
     @property
     def features(self) -> frozenset[str]:
@@ -163,9 +94,10 @@ class _Parser:
     def __init__(self, entities: Any) -> None:
         self.commands: dict[str, Command] = {}
         self.events: dict[str, Event] = {}
+        self.data_types: dict[str, str] = {}
+        """The type of the data of each event."""
         self.types: dict[str, Type] = {
             "timestamp": Object({"seconds": Member("int"), "microseconds": Member("int")}),
-            ANY_EVENT: _make_message("str", ANY),
             ANY: Builtin("value"),
         }
         for entity in entities:
@@ -173,7 +105,11 @@ class _Parser:
 
     def make_schema(self, program: str, version: Any) -> QmpSchema:
         major, minor, micro = map(int, version)
-        return QmpSchema(program, (major, minor, micro), self.commands, self.events, self.types)
+        table = TypeTable(program, (major, minor, micro), self.types)
+        for name, data in self.data_types.items():
+            self.types[f"event {name}"] = _make_message(f"the name {name}", data, table)
+        self.types |= _merge_events(table, self.data_types)
+        return QmpSchema(program, (major, minor, micro), self.types, self.commands, self.events)
 
     def _add(self, name: str, entity: JsonObject) -> None:
         kind = entity["meta-type"]
@@ -185,14 +121,31 @@ class _Parser:
             self.types[name] = PARSERS[str(kind)](entity)
 
     def _add_event(self, name: str, entity: JsonObject) -> None:
-        label, message = f"the name {name}", f"event {name}"
-        self.types[label] = Enum({name: frozenset()})
-        self.types[message] = _make_message(label, str(entity["arg-type"]))
-        self.events[name] = Event(message, _read_features(entity))
+        self.types[f"the name {name}"] = Enum({name: frozenset()})
+        self.data_types[name] = str(entity["arg-type"])
+        self.events[name] = Event(f"event {name}", _read_features(entity))
 
 
-def _make_message(name: str, data: str) -> Object:
-    return Object({"event": Member(name), "data": Member(data), "timestamp": Member("timestamp")})
+def _make_message(name: str, data: str, table: TypeTable) -> Object:
+    # QEMU omits `data` if it has no members.
+    is_empty = not table.get_object(data).members
+    return Object({"event": Member(name), "data": Member(data, is_empty), "timestamp": Member("timestamp")})
+
+
+def _merge_events(table: TypeTable, data_types: Mapping[str, str]) -> dict[str, Type]:
+    """Return the type of a message that may be any event, and the types that it needs."""
+    members = merge_members(table.merge_variants(table.get_object(each)) for each in data_types.values())
+    return {
+        "any event's name": Enum(dict.fromkeys(data_types, frozenset())),
+        "any event's data": Object(members),
+        ANY_EVENT: Object(
+            {
+                "event": Member("any event's name"),
+                "data": Member("any event's data", optional=True),
+                "timestamp": Member("timestamp"),
+            }
+        ),
+    }
 
 
 def _read_features(entity: Mapping[str, Any]) -> Features:

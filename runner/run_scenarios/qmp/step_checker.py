@@ -16,15 +16,18 @@ from dataclasses import replace
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import MappingNode, Node, ScalarNode, SequenceNode, UnknownNode
+from run_scenarios.qmp.expectation_checker import check_expected
 from run_scenarios.qmp.introspection import SchemaProvider
 from run_scenarios.qmp.message_checker import (
     check_arguments,
     check_event,
     check_event_name,
     check_message,
-    check_result,
+    find_command,
 )
+from run_scenarios.qmp.result_types import ARGUMENTS, ERRORS, RESULTS, describe_results
 from run_scenarios.qmp.schema import QMP_PROGRAMS, QmpSchema
+from run_scenarios.qmp.types import Version
 from run_scenarios.scenario.confinement import check_offered_command
 from run_scenarios.scenario.dry_run import VisitedStep, VisitedSteps
 from run_scenarios.scenario.model import Requirements, Scenario
@@ -60,13 +63,12 @@ class QmpChecker:
         :param cases: the visited steps of each case; those that `is_checked` accepts are enough.
         :param is_run: whether one of the cases is to be run if nothing is wrong.
         """
-        schema = self._schemas.find("qemu", is_run=is_run)
-        if not isinstance(schema, QmpSchema):
-            return []
-        errors = dict.fromkeys(_find_misspelt_requirements(scenario, schema))
-        if not self._find_unmet_requirement(scenario.requires, schema):
+        found = self._schemas.find("qemu", is_run=is_run)
+        schema = found if isinstance(found, QmpSchema) else None
+        errors = dict.fromkeys(_find_misspelt_requirements(scenario, schema) if schema else ())
+        if schema is None or not self._find_unmet_requirement(scenario.requires, schema):
             for visits in cases:
-                errors |= dict.fromkeys(self._check_case(visits, is_run))
+                errors |= dict.fromkeys(self._check_case(visits, schema, is_run))
         return list(errors)
 
     def take_warnings(self) -> list[Diagnostic]:
@@ -80,9 +82,13 @@ class QmpChecker:
         for program in QMP_PROGRAMS:
             self._schemas.find(program, is_run=True)
 
-    def _check_case(self, visits: VisitedSteps, is_run: bool) -> Iterator[Diagnostic]:
+    def _check_case(self, visits: VisitedSteps, qemu: QmpSchema | None, is_run: bool) -> Iterator[Diagnostic]:
         programs: dict[str, str | None] = {}
+        version = qemu.version if qemu else None
         for visit in filter(is_checked, visits):
+            yield from self._keep_warnings(visit, _check_expectations(visit, version))
+            if qemu is None or visit.step.verb.NAME not in CHECKS:
+                continue
             vm = visit.vm or ""
             if visit.step.verb.NAME == "launch":
                 programs[vm] = _find_program(visit.argument)
@@ -91,11 +97,12 @@ class QmpChecker:
                 continue
             schema = self._schemas.find(program, is_run=is_run)
             if isinstance(schema, QmpSchema):
-                yield from self._check_step(visit, schema)
+                yield from self._keep_warnings(visit, CHECKS[visit.step.verb.NAME](visit, schema))
 
-    def _check_step(self, visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
+    def _keep_warnings(self, visit: VisitedStep, found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield the errors in a step, and keep its warnings."""
         may_not_run = isinstance(visit.modifiers.get("when"), UnknownNode)
-        for each in CHECKS[visit.step.verb.NAME](visit, schema):
+        for each in found:
             if may_not_run or each.severity == "warning":
                 self._warnings.setdefault(each.message, replace(each, severity="warning"))
             else:
@@ -103,8 +110,9 @@ class QmpChecker:
 
 
 def is_checked(visit: VisitedStep) -> bool:
-    """Tell whether a step has anything that QMP schemas describe."""
-    return visit.step.verb.NAME in CHECKS
+    """Tell whether a step has anything that `QmpChecker` checks."""
+    name = visit.step.verb.NAME
+    return name in CHECKS or name in ARGUMENTS or name in RESULTS or name in ERRORS
 
 
 def _find_program(argument: Node) -> str | None:
@@ -137,17 +145,32 @@ def _find_texts(expected: Node | None) -> Iterator[str | None]:
                 yield from _find_texts(entry.value)
 
 
+def _check_expectations(visit: VisitedStep, version: Version | None) -> Iterator[Diagnostic]:
+    """Check the expected result and error of any verb, and arguments that hold expected values."""
+    name, types = visit.step.verb.NAME, describe_results(version)
+    modifiers, argument = visit.modifiers, visit.argument
+    if name in RESULTS and "expect" in modifiers:
+        yield from check_expected(modifiers["expect"], RESULTS[name], f"the result of '{name}'", types)
+    if name in ERRORS and "error" in modifiers:
+        yield from check_expected(modifiers["error"], ERRORS[name], f"the error of '{name}'", types)
+    for key, type_ in ARGUMENTS.get(name, {}).items():
+        entry = argument.entry(key.removeprefix("*")) if isinstance(argument, MappingNode) else None
+        if entry:
+            optional = key.startswith("*")
+            yield from check_expected(entry.value, type_, f"'{entry.key}'", types, optional=optional)
+
+
 def _check_qmp(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
     argument, expect = visit.argument, visit.modifiers.get("expect")
     yield from check_message(argument, schema)
-    entry = argument.entry("execute") if isinstance(argument, MappingNode) else None
+    entry = find_command(argument)
     name = str(node.value) if isinstance(node := entry.value if entry else argument, ScalarNode) else ""
     if name not in schema.commands:
         return
     if visit.step.confined and isinstance(node, ScalarNode):
         yield from check_offered_command(name, node.span)
     if expect is not None:
-        yield from check_result(schema.commands[name], name, expect, schema)
+        yield from check_expected(expect, schema.commands[name].returns, f"the result of '{name}'", schema)
 
 
 def _check_event_step(visit: VisitedStep, schema: QmpSchema) -> Iterator[Diagnostic]:
