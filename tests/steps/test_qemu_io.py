@@ -34,7 +34,7 @@ def test_the_output_of_one_step_is_not_in_the_next(run_steps: RunSteps) -> None:
         """
         - call: launch-with-drive
         - qemu-io: {device: drive0, commands: [read 0 512]}
-        - hmp: qemu-io drive0 "read 2M 512"
+        - hmp: qemu-io drive0 "read 0 512"
         - qemu-io: {device: drive0, commands: [length]}
           expect: "1 MiB\\n"
         """,

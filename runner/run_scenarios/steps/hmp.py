@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import CommandFailed
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import TEXT, document, parse_text
+from run_scenarios.steps.qemu_io_commands import run_monitor_line
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 FAILURE = re.compile(r"""^(Error: |unknown command: |Try "help |Device '.*' not found$)""", re.MULTILINE)
@@ -20,6 +21,7 @@ class Hmp(Verb):
 
     The monitor prints errors like any other output. A line counts as an error if it starts with `Error: `,
     `unknown command: ` or `Try "help `, or reads `Device '…' not found`. Use `expect` for commands with other errors.
+    What `qemu-io` prints outside of the reply is checked as with the verb `qemu-io`, and is part of the result.
 
     .. code-block:: yaml
 
@@ -45,7 +47,7 @@ class Hmp(Verb):
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
         context.describe_wait(f"the reply to '{self.line}'")
-        output = await machine.hmp(self.line)
+        output = str(await run_monitor_line(machine, self.line, machine.hmp(self.line)))
         if FAILURE.search(output):
             raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})
         return output

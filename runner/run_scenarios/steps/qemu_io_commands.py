@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from run_scenarios.core.errors import CommandFailed, scenario_error
 from run_scenarios.core.exit_status import describe_status
@@ -28,13 +29,20 @@ from run_scenarios.steps.argument_types import (
 from run_scenarios.steps.qemu_img_runner import lock_hint
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
+if TYPE_CHECKING:
+    from run_scenarios.qemu.machine import Machine
+
 IO_FAILURE = "`{output}`: the output of qemu-io"
 # Source: the messages before each error return in qemu-io-cmds.c. Usage errors do not contain "failed".
 ERROR_OUTPUT = re.compile(
     r"""failed|^Parsing error: |^bad argument count |^command ".*" not found$|: invalid option |is not a valid """
-    r"""|can(?:not)? be specified|requires .* to be specified|not sector aligned|cannot exceed""",
+    r"""|can(?:not)? be specified|requires .* to be specified|not (?:a )?sector.aligned|cannot exceed|^Could not """
+    r"""|^getlength: |exceeds? (?:the )?maximum|exceeds end of read data|^cannot combine |must be less than """
+    r"""|supports only a single|is not supported when|^no file open""",
     re.MULTILINE,
 )
+IN_MONITOR = re.compile(r"\s*qemu-io\s")
+"""A line of the human monitor whose errors are printed by QEMU itself, and are not in the reply."""
 PATTERN_MISMATCH = "Pattern verification failed"
 IO_TARGET: dict[str, dict[str, Any]] = {
     "file": document(FILE, "name of the image file, which no VM may have open"),
@@ -165,7 +173,28 @@ async def run_io_commands(context: Context, target: IoTarget, commands: list[IoC
     """
     if target.image:
         return await _run_on_file(context, target.image, commands)
-    return "".join([await _run_on_device(context, target.device, command) for command in commands])
+    output = "".join([await _run_on_device(context, target.device, command) for command in commands])
+    if any(command.text.startswith("aio_") for command in commands):
+        # The monitor returns before an asynchronous request has ended.
+        output += await _run_on_device(context, target.device, IoCommand("aio_flush"))
+    return output
+
+
+async def run_monitor_line(machine: Machine, line: str, execute: Awaitable[JsonValue]) -> JsonValue:
+    """Run a line of the human monitor, and check what `qemu-io` in it prints outside of its reply.
+
+    :param execute: sends the line, and returns the reply.
+    :return: the reply, with what `qemu-io` printed.
+    :raise CommandFailed: if `qemu-io` printed an error.
+    """
+    if not IN_MONITOR.match(line):
+        return await execute
+    machine.take_output()
+    reply = str(await execute)
+    printed, errors = machine.take_output()
+    if errors or ERROR_OUTPUT.search(reply + printed):
+        raise _io_error(IoCommand(line), "the human monitor", reply + printed + errors)
+    return reply + printed
 
 
 async def _run_on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
@@ -179,9 +208,16 @@ async def _run_on_file(context: Context, image: Image, commands: list[IoCommand]
         before, found, rest = rest.partition(command.success)
         if not found or PATTERN_MISMATCH in before:
             raise _io_error(command, image.file, done.stdout + done.stderr)
+    unreported = next((command for command in commands if not command.success), None)
+    if unreported and (ERROR_OUTPUT.search(done.stdout) or _has_errors(done.stderr)):
+        raise _io_error(unreported, image.file, done.stdout + done.stderr)
     if done.exitcode != 0:
         raise _io_error(commands[-1], image.file, done.stdout + done.stderr)
     return done.stdout
+
+
+def _has_errors(stderr: str) -> bool:
+    return any("warning:" not in line for line in stderr.splitlines())
 
 
 async def _run_on_device(context: Context, device: str, command: IoCommand) -> str:

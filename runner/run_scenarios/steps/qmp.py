@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.steps.argument_types import JSON_OBJECT, TEXT, document, object_schema
+from run_scenarios.steps.qemu_io_commands import run_monitor_line
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
@@ -30,7 +31,7 @@ class Qmp(Verb):
     NAME = "qmp"
     MUTATORS = ()
     RESULT = "the value that the command returns"
-    FAILS_WITH = "`{class, desc}` of the error"
+    FAILS_WITH = "`{class, desc}` of the error; `{output}` if `qemu-io` in `human-monitor-command` fails"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             TEXT,
@@ -56,10 +57,16 @@ class Qmp(Verb):
             )
         return cls(value)
 
+    def _monitor_line(self) -> str:
+        """Return the line that `human-monitor-command` runs, "" for another command."""
+        arguments = self.message.get("arguments")
+        is_line = self.message.get("execute") == "human-monitor-command" and isinstance(arguments, dict)
+        return str(arguments.get("command-line", "")) if is_line and isinstance(arguments, dict) else ""
+
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
         context.describe_wait(f"the reply to '{self.message.get('execute', self.message.get('exec-oob'))}'")
-        result = await machine.execute(self.message)
+        result = await run_monitor_line(machine, self._monitor_line(), machine.execute(self.message))
         if self.message.get("execute") == "quit":
             machine.quit_issued = True
         return result
