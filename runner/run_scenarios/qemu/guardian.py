@@ -14,6 +14,8 @@ import signal
 import warnings
 from pathlib import Path
 
+from run_scenarios.qemu.mounts import unmount_below
+
 CASE_VARIABLE = "RUN_SCENARIOS_CASE"
 """The environment variable that holds the directory of its case in every child."""
 VARIABLE_PREFIX = f"{CASE_VARIABLE}=".encode()
@@ -90,6 +92,7 @@ def _guard(reader: int) -> None:
             os.killpg(pid, signal.SIGKILL)
     for directory in directories:
         kill_processes_of(Path(directory))
+        unmount_below(Path(directory))
         shutil.rmtree(directory, ignore_errors=True)
 
 

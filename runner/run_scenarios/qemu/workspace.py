@@ -21,6 +21,7 @@ from pathlib import Path
 
 from run_scenarios.core.errors import SetupError, UsageError
 from run_scenarios.qemu.guardian import Guardian
+from run_scenarios.qemu.mounts import unmount_below
 
 MAX_NAME_LENGTH = 150
 MARKER = ".run-scenarios"
@@ -73,6 +74,7 @@ class Workspace:
         :raise SetupError: if the artifacts cannot be written.
         """
         kept = ""
+        unmount_below(directories.work)
         try:
             if self.must_keep(failed=failed):
                 kept = str(self._store(directories, name))
@@ -88,6 +90,7 @@ class Workspace:
 
     def discard(self, directories: CaseDirectories) -> None:
         """Remove the directories of a case without keeping anything. Can be called from any thread."""
+        unmount_below(directories.work.parent)
         shutil.rmtree(directories.work.parent, ignore_errors=True)
 
     @property
@@ -126,6 +129,7 @@ class Workspace:
 
         :raise SetupError: if it cannot be removed.
         """
+        unmount_below(self._root)
         shutil.rmtree(self._root, ignore_errors=True)
         if self._root.exists():
             raise SetupError(f"cannot remove {self._root}: find the process that uses it, and remove it manually")
