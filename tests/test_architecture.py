@@ -13,6 +13,7 @@ import run_scenarios
 ROOT = Path(run_scenarios.__file__).parent
 PACKAGES = (
     "core",
+    "content",
     "syntax",
     "qemu",
     "report",
@@ -23,23 +24,26 @@ PACKAGES = (
     "collection",
     "execution",
     "audit",
+    "sweep",
     "authoring",
     "cli",
 )
 """From the bottom up."""
 MAY_IMPORT = {
     "core": (),
+    "content": ("core",),
     "syntax": ("core",),
     "qemu": ("core",),
     "report": ("core",),
-    "steps": ("core", "syntax", "qemu"),
-    "scenario": ("core", "syntax", "qemu", "steps"),
-    "qmp": ("core", "syntax", "qemu", "steps", "scenario"),
-    "lint": ("core", "syntax", "qemu", "steps", "scenario"),
-    "collection": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
-    "execution": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "collection"),
-    "audit": ("core", "syntax", "qemu", "steps", "scenario", "collection", "execution"),
-    "authoring": ("core", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
+    "steps": ("core", "content", "syntax", "qemu"),
+    "scenario": ("core", "content", "syntax", "qemu", "steps"),
+    "qmp": ("core", "content", "syntax", "qemu", "steps", "scenario"),
+    "lint": ("core", "content", "syntax", "qemu", "steps", "scenario"),
+    "collection": ("core", "content", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
+    "execution": ("core", "content", "syntax", "qemu", "steps", "scenario", "qmp", "collection"),
+    "audit": ("core", "content", "syntax", "qemu", "steps", "scenario", "collection", "execution"),
+    "sweep": ("core", "content", "syntax", "qemu", "steps", "scenario", "collection", "execution"),
+    "authoring": ("core", "content", "syntax", "qemu", "steps", "scenario", "qmp", "lint"),
     "cli": PACKAGES,
 }
 FOR_TYPES_ONLY = {("steps.scope", "steps.verb")}

@@ -120,10 +120,14 @@ class CaseRunner:
         return Outcome.PASSED, None
 
     async def _run_steps_and_shutdown(self, steps: StepRunner) -> None:
-        scenario = self._task.case.load()
+        scenario, instrument = self._task.case.load(), self._task.instrument
+        if instrument:
+            instrument.begin(steps.directories.work)
         await steps.run_block(Block(scenario.steps, self._task.case.make_scope(scenario.procedures)))
         await steps.check_programs()
         await steps.shut_down()
+        if instrument:
+            instrument.after_case(steps.disks)
 
     async def _look_closer(self, steps: StepRunner, outcome: Outcome, failure: Failure) -> tuple[Outcome, Failure]:
         """Look for crashed VMs, collect a postmortem, and pause if that is asked for."""

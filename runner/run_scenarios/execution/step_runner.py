@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from signal import SIGKILL
 from typing import Any
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import CommandFailed, EvaluationError, MachineDied, ScenarioError, StepFailed
 from run_scenarios.core.events import Emit, StepFinished, StepStarted
 from run_scenarios.core.exit_status import STATUSES_AFTER_SIGTERM
-from run_scenarios.core.nodes import JsonValue, to_json
+from run_scenarios.core.nodes import JsonValue, Node, to_json
 from run_scenarios.core.source import Span
 from run_scenarios.execution.deadlines import Deadlines
 from run_scenarios.execution.debugger import Debugger
@@ -33,7 +34,7 @@ from run_scenarios.scenario.case import Task
 from run_scenarios.scenario.confinement import find_outside_link
 from run_scenarios.steps.argument_types import parse_seconds
 from run_scenarios.steps.scope import Block, Scope
-from run_scenarios.steps.verb import DEFAULT_VM, Context, ControlFlowVerb, Step
+from run_scenarios.steps.verb import DEFAULT_VM, Context, ControlFlowVerb, Step, Verb
 from run_scenarios.syntax.matchers import require_match
 
 STEP_TIMEOUT_S = 60.0
@@ -63,6 +64,7 @@ class StepRunner:
         self.deadlines = Deadlines()
         self.machines: dict[str, Machine] = {}
         self.servers: dict[str, NbdServer] = {}
+        self.disks = Disks()
         self.running: RunningStep | None = None
         """The innermost step that is running."""
         self.failed: RunningStep | None = None
@@ -233,17 +235,44 @@ class StepRunner:
         running.argument = bound.argument
         vm = bind_modifier(step, "vm", scope)
         running.vm = str(to_json(vm)) if vm else DEFAULT_VM
+        verb = self._instrument_verb(bound.verb, bound.argument)
         error, expect = bind_modifier(step, "error", scope), bind_modifier(step, "expect", scope)
         self._refuse_links(step)
         try:
             with self._as_caller(step):
-                result = await bound.verb.run(self._make_context(step, scope, running.vm))
+                result = await self._run_recorded(verb, step, self._make_context(step, scope, running.vm))
         except CommandFailed as failed:
             return check_expected_error(failed, error)
         if error is not None:
             raise unexpected_success_error(running.verb, result, error)
         if expect is not None:
             require_match(expect, result, f"the result of '{running.verb}'")
+        return result
+
+    def _instrument_verb(self, verb: Verb, argument: Node) -> Verb:
+        instrument = self.task.instrument
+        if instrument is None:
+            return verb
+        adapted = instrument.adapt_argument(type(verb), argument)
+        return verb if adapted is argument else verb.parse(adapted)
+
+    async def _run_recorded(self, verb: Verb, step: Step, context: Context) -> JsonValue:
+        """Run a verb, and record what it has changed on the disks, whether it succeeds or fails."""
+        if isinstance(verb, ControlFlowVerb):
+            return await verb.run(context)
+        instrument = self.task.instrument
+        if instrument:
+            instrument.before_step(verb, self.disks)
+        succeeded = False
+        try:
+            result = await verb.run(context)
+            succeeded = True
+        finally:
+            name = literal_text(step.name)
+            self.disks.step = f"{step.span} ({verb.NAME}{name and ': '}{name})"
+            verb.record(self.disks, context.vm_name, succeeded=succeeded)
+            if instrument:
+                instrument.after_step(verb, self.disks, succeeded=succeeded)
         return result
 
     def _refuse_links(self, step: Step) -> None:
@@ -279,6 +308,7 @@ class StepRunner:
             programs=self.task.programs,
             processes=self.processes,
             trace=self.trace,
+            disks=self.disks,
             vm_name=vm,
             pauses=self.debugger is not None,
             runner=self,

@@ -11,6 +11,7 @@ from run_scenarios.core.nodes import JsonObject
 from run_scenarios.qemu.programs import Programs
 from run_scenarios.scenario.model import Scenario, ScenarioFile
 from run_scenarios.scenario.parser import parse_again
+from run_scenarios.steps.instrument import Instrument
 from run_scenarios.steps.scope import Procedure, Scope
 
 
@@ -71,9 +72,11 @@ class Task:
     """One case to run on one build of QEMU.
 
     :param index: its position in the run, from 0; its events carry it.
+    :param instrument: what a sweep adds to the run, None for an ordinary run.
     """
 
     index: int
     case: Case
     programs: Programs
     point: TestPoint
+    instrument: Instrument | None = None

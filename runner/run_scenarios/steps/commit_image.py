@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
@@ -62,3 +63,6 @@ class CommitImage(Verb):
         keep = ["-d"] if self.keep else []
         await run_qemu_img(context, "commit", "-q", "-f", self.image.format, *keep, *base, self.image.file)
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        disks.commit_file(self.image.file, self.base or None, succeeded=succeeded)

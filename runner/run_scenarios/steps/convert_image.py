@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
@@ -64,3 +65,9 @@ class ConvertImage(Verb):
             context, "convert", "-q", *self.flags, *formats, *self.options, self.source.file, self.target.file
         )
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        if succeeded:
+            disks.convert_file((self.source.file, self.source.format), (self.target.file, self.target.format))
+        else:
+            disks.images.forget(self.target.file)

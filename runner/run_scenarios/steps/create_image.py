@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     FILE,
@@ -13,6 +14,7 @@ from run_scenarios.steps.argument_types import (
     IMAGE_OPTIONS,
     SIZE,
     Image,
+    Size,
     document,
     object_schema,
     parse_image,
@@ -48,7 +50,7 @@ class CreateImage(Verb):
     )
 
     image: Image
-    size: str
+    size: Size | None
     backing: Image | None
     options: tuple[str, ...]
 
@@ -58,15 +60,22 @@ class CreateImage(Verb):
         size, backing = argument.get("size"), argument.get("backing")
         return cls(
             image,
-            parse_size(size).text if size else "",
+            parse_size(size) if size else None,
             parse_image(backing) if backing else None,
             tuple(parse_image_options(argument.get("options"))),
         )
 
     async def run(self, context: Context) -> JsonValue:
-        size = [self.size] if self.size else []
+        size = [self.size.text] if self.size else []
         backing = ["-b", self.backing.file, "-F", self.backing.format] if self.backing else []
         await run_qemu_img(
             context, "create", "-q", "-f", self.image.format, *self.options, *backing, self.image.file, *size
         )
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        if succeeded and not any("backing" in option for option in self.options):
+            backing = self.backing.file if self.backing else None
+            disks.images.create(self.image.file, self.image.format, self.size.bytes if self.size else None, backing)
+        else:
+            disks.images.forget(self.image.file)

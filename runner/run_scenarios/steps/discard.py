@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import document, list_schema, object_schema
 from run_scenarios.steps.qemu_io_commands import (
@@ -50,6 +51,12 @@ class Discard(Verb):
     async def run(self, context: Context) -> JsonValue:
         await run_io_commands(context, self.target, [_make_command(each) for each in self.ranges])
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        for each in self.ranges:
+            self.target.record_discard(disks, vm, each)
+        if succeeded and self.target.image:
+            self.target.record_flush(disks, vm)
 
 
 def _make_command(each: Range) -> IoCommand:

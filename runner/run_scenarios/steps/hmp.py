@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import CommandFailed
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import TEXT, document, parse_text
@@ -51,3 +52,8 @@ class Hmp(Verb):
         if FAILURE.search(output):
             raise CommandFailed(f"'{self.line}' failed: {output.strip()}", {"output": output.strip()})
         return output
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        command = self.line.split()[:1]
+        if command not in (["info"], ["savevm"], ["delvm"], ["help"]):
+            disks.forget_vm(vm)

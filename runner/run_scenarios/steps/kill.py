@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.verb import Context, VerbWithoutArgument, require_vm
 
@@ -27,3 +28,6 @@ class Kill(VerbWithoutArgument):
             raise await machine.exit_error()
         await machine.kill()
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        disks.end(vm, cleanly=False)

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import StepFailed, scenario_error
-from run_scenarios.core.nodes import JsonValue, to_json
+from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.qemu.programs import BARE_MACHINE
 from run_scenarios.steps.argument_types import (
     ARGUMENTS,
@@ -92,6 +93,10 @@ class Launch(Verb):
     program: str
     machine: str
     options: tuple[str, ...]
+    drives: tuple[JsonObject, ...] = ()
+    blockdev: tuple[JsonObject, ...] = ()
+    other: tuple[str, ...] = ()
+    """The arguments in which the content model does not look for nodes."""
 
     @classmethod
     def parse(cls, argument: Any) -> Self:
@@ -108,7 +113,14 @@ class Launch(Verb):
         # The daemon processes its options in order, and an export needs the server that only `arguments` can start.
         options += parse_argv(argument.get("arguments"))
         options += _format_json_options("--export", argument.get("export"))
-        return cls(program, parse_text(argument.get("machine")), tuple(options))
+        return cls(
+            program,
+            parse_text(argument.get("machine")),
+            tuple(options),
+            tuple(map(parse_object, argument.get("drives") or ())),
+            tuple(map(parse_object, argument.get("blockdev") or ())),
+            tuple(map(str, (*parse_argv(argument.get("arguments")), *map(to_json, argument.get("export") or ())))),
+        )
 
     async def run(self, context: Context) -> JsonValue:
         from run_scenarios.qemu.machine import Machine
@@ -135,6 +147,10 @@ class Launch(Verb):
             allow_shell=context.pauses,
         )
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        if succeeded:
+            disks.launch(vm, self.drives, self.blockdev, self.other)
 
     def _machine_options(self, context: Context) -> list[str]:
         if not self.machine:

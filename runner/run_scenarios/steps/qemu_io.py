@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import TEXT, document, list_schema, object_schema, parse_argv
 from run_scenarios.steps.qemu_io_commands import (
@@ -16,6 +17,8 @@ from run_scenarios.steps.qemu_io_commands import (
     run_io_commands,
 )
 from run_scenarios.steps.verb import Context, Verb
+
+READ_ONLY_COMMANDS = {"aio_read", "alloc", "help", "info", "length", "map", "read", "readv", "sleep"}
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,8 @@ class QemuIo(Verb):
 
     async def run(self, context: Context) -> JsonValue:
         return await run_io_commands(context, self.target, [IoCommand(command) for command in self.commands])
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        names = {command.split()[0] for command in self.commands if command.split()}
+        if not names <= READ_ONLY_COMMANDS:
+            self.target.forget(disks, vm)

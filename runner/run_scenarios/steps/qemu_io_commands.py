@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import CommandFailed, scenario_error
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.frozen import unchecked_frozen
@@ -64,6 +65,47 @@ class IoTarget:
 
     image: Image | None
     device: str
+
+    @property
+    def is_guest_device(self) -> bool:
+        """Whether it is a guest device, whose drive the content model does not know."""
+        return self.device.startswith("-d ")
+
+    def record_write(self, disks: Disks, vm: str, written: Range, byte: int, *, succeeded: bool) -> None:
+        """Record a write of one byte to a range."""
+        start, size = written.at.bytes, written.size.bytes
+        if self.image:
+            disks.write_file(self.image.file, self.image.format, start, size, byte, succeeded=succeeded)
+        elif self.is_guest_device:
+            disks.forget_vm(vm)
+        else:
+            disks.write(vm, self.device, start, size, byte, succeeded=succeeded)
+
+    def record_discard(self, disks: Disks, vm: str, discarded: Range) -> None:
+        """Record a discard of a range, successful or not."""
+        start, size = discarded.at.bytes, discarded.size.bytes
+        if self.image:
+            disks.discard_file(self.image.file, self.image.format, start, size)
+        elif self.is_guest_device:
+            disks.forget_vm(vm)
+        else:
+            disks.discard(vm, self.device, start, size)
+
+    def record_flush(self, disks: Disks, vm: str) -> None:
+        """Record a flush that was acknowledged; qemu-io also flushes a file when it closes it."""
+        if self.image:
+            disks.flush_file(self.image.file)
+        elif not self.is_guest_device:
+            disks.flush(vm, self.device)
+
+    def forget(self, disks: Disks, vm: str) -> None:
+        """Record that the content may have changed in unknown ways."""
+        if self.image:
+            disks.images.forget(self.image.file)
+        elif self.is_guest_device:
+            disks.forget_vm(vm)
+        else:
+            disks.forget_device(vm, self.device)
 
 
 @unchecked_frozen

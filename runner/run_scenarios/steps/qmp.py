@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.commands import apply_command
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.steps.argument_types import JSON_OBJECT, TEXT, document, object_schema
@@ -70,3 +72,9 @@ class Qmp(Verb):
         if self.message.get("execute") == "quit":
             machine.quit_issued = True
         return result
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        name = self.message.get("execute", self.message.get("exec-oob"))
+        arguments = self.message.get("arguments", {})
+        if isinstance(arguments, dict):
+            apply_command(disks, vm, str(name), arguments, succeeded=succeeded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue, to_json
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
@@ -65,3 +66,12 @@ class RebaseImage(Verb):
         backing = ["-b", self.backing.file, "-F", self.backing.format] if self.backing else ["-b", ""]
         await run_qemu_img(context, "rebase", "-q", "-f", self.image.format, *unsafe, *backing, self.image.file)
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        backing = self.backing.file if self.backing else None
+        if not succeeded:
+            disks.images.forget(self.image.file)
+        elif self.unsafe:
+            disks.images.set_backing(self.image.file, backing)
+        else:
+            disks.images.rebase(self.image.file, backing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.nodes import JsonValue
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
@@ -12,6 +13,7 @@ from run_scenarios.steps.argument_types import (
     IMAGE_FORMAT,
     SIZE,
     Image,
+    Size,
     document,
     enum_schema,
     object_schema,
@@ -49,7 +51,7 @@ class ResizeImage(Verb):
     )
 
     image: Image
-    size: str
+    size: Size
     shrink: bool
     preallocation: str
 
@@ -57,7 +59,7 @@ class ResizeImage(Verb):
     def parse(cls, argument: Any) -> Self:
         return cls(
             parse_image(argument),
-            parse_size(argument.get("size")).text,
+            parse_size(argument.get("size")),
             parse_flag(argument.get("shrink")),
             parse_text(argument.get("preallocation")),
         )
@@ -66,6 +68,10 @@ class ResizeImage(Verb):
         shrink = ["--shrink"] if self.shrink else []
         preallocation = [f"--preallocation={self.preallocation}"] if self.preallocation else []
         await run_qemu_img(
-            context, "resize", "-q", "-f", self.image.format, *shrink, *preallocation, self.image.file, self.size
+            context, "resize", "-q", "-f", self.image.format, *shrink, *preallocation, self.image.file, self.size.text
         )
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        disks.images.resize(self.image.file, self.size.bytes, succeeded=succeeded)
+        disks.flush_file(self.image.file)

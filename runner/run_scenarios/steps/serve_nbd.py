@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.nodes import JsonValue, MappingNode
 from run_scenarios.steps.argument_types import (
@@ -77,6 +78,10 @@ class ServeNbd(Verb):
         argv = [context.programs["qemu-nbd"], *options, self.image.file]
         context.servers[self.socket] = await NbdServer.launch(path, argv, context.processes, context.logs / path.name)
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        if not {"-r", "--read-only"} & set(self.options):
+            disks.images.forget(self.image.file, forever=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue
@@ -38,3 +39,6 @@ class Shutdown(VerbWithoutArgument):
                 hint=machine.stderr_tail(),
             )
         return None
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        disks.end(vm, cleanly=succeeded)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.frozen import unchecked_frozen_by_identity
@@ -85,6 +86,7 @@ class Context:
     programs: Programs
     processes: ChildProcesses
     trace: Trace
+    disks: Disks
     vm_name: str
     pauses: bool
 
@@ -148,6 +150,12 @@ class Verb:
         :raise StepFailed: if the step does not do what it says.
         """
         raise NotImplementedError
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        """Record what the step has changed on the case's disks; most verbs change nothing.
+
+        :param succeeded: False if it failed, so that anything it does may have been done or not.
+        """
 
 
 class VerbWithoutArgument(Verb):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import ExpressionNode, JsonValue, MappingNode, Node, ScalarNode, make_mapping, to_json
@@ -72,3 +73,6 @@ class WaitExit(Verb):
                 hint=machine.stderr_tail(),
             )
         return status
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        disks.end(vm, cleanly=succeeded and self.expected == 0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import StepFailed, scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, Node, ScalarNode, make_mapping
 from run_scenarios.steps.argument_types import (
@@ -114,6 +115,10 @@ class WaitJob(Verb):
         await self._determine_outcome(machine, run)
         self._check_outcome(run)
         return _make_result(run, seen or run.statuses)
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        if succeeded and self.until in ("concluded", "null"):
+            disks.end_job(vm, self.id, completed=self.outcome == "completed")
 
     def _was_seen_before(self, machine: Machine, run: JobRun) -> bool:
         """Return whether an earlier step has consumed the awaited end; its outcome must be the same again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from run_scenarios.content.disks import DEFAULT_BYTE, Disks
 from run_scenarios.steps.argument_types import document, object_schema
 from run_scenarios.steps.qemu_io_commands import IO_FAILURE, IO_TARGET, PATTERNS, PatternVerb
 
@@ -33,3 +34,10 @@ class Write(PatternVerb):
     SCHEMA: ClassVar[dict[str, Any]] = object_schema(
         ["patterns"], **IO_TARGET, patterns=document(PATTERNS, "ranges to write and their content, in this order")
     )
+
+    def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
+        for pattern in self.patterns:
+            byte = DEFAULT_BYTE if pattern.byte is None else pattern.byte
+            self.target.record_write(disks, vm, pattern.range, byte, succeeded=succeeded)
+        if succeeded and self.target.image:
+            self.target.record_flush(disks, vm)
