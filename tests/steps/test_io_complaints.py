@@ -49,7 +49,8 @@ def test_a_failure_on_a_device_fails_the_step(run_steps: RunSteps, command: str)
     run = run_steps(f"""
         - create-image: {{file: a.qcow2, size: 1M}}
         - launch: {{drives: [{{id: drive0, file: a.qcow2, format: qcow2}}]}}
-        - qemu-io: {{device: drive0, commands: ["{command}"]}}
+        - qemu-io: {{device: drive0, commands: ["{command}", aio_flush]}}
+        - shutdown
     """)
     assert run.status == 1, run.stdout
     assert any(part in run.message for part in EVERYWHERE[command].split("|")), run.message
@@ -117,3 +118,16 @@ def test_a_monitor_command_that_fails_fails_its_step(run_steps: RunSteps, line: 
         - hmp: {line}
     """)
     assert run.status == 1, run.stdout
+
+
+def test_an_asynchronous_request_that_fails_later_fails_the_case(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - create-image: {file: a.qcow2, size: 1M}
+        - launch: {drives: [{id: drive0, file: a.qcow2, format: qcow2}]}
+        - qemu-io: {device: drive0, commands: [aio_read -P 9 0 512]}
+        - qmp: query-block
+        - qmp: query-block
+        - shutdown
+    """)
+    assert run.status == 1, run.stdout
+    assert "Pattern verification failed" in run.message

@@ -215,11 +215,17 @@ async def run_io_commands(context: Context, target: IoTarget, commands: list[IoC
     """
     if target.image:
         return await _run_on_file(context, target.image, commands)
-    output = "".join([await _run_on_device(context, target.device, command) for command in commands])
-    if any(command.text.startswith("aio_") for command in commands):
-        # The monitor returns before an asynchronous request has ended.
-        output += await _run_on_device(context, target.device, IoCommand("aio_flush"))
-    return output
+    return "".join([await _run_on_device(context, target.device, command) for command in commands])
+
+
+def check_earlier_requests(machine: Machine) -> None:
+    """Check what has been printed since the last command: an asynchronous request may have ended meanwhile.
+
+    :raise CommandFailed: if it failed.
+    """
+    printed, _ = machine.take_output()
+    if ERROR_OUTPUT.search(printed):
+        raise _io_error(IoCommand("an earlier asynchronous request"), f"VM '{machine.name}'", printed)
 
 
 async def run_monitor_line(machine: Machine, line: str, execute: Awaitable[JsonValue]) -> JsonValue:
@@ -231,7 +237,7 @@ async def run_monitor_line(machine: Machine, line: str, execute: Awaitable[JsonV
     """
     if not IN_MONITOR.match(line):
         return await execute
-    machine.take_output()
+    check_earlier_requests(machine)
     reply = str(await execute)
     printed, errors = machine.take_output()
     if errors or ERROR_OUTPUT.search(reply + printed):
@@ -264,7 +270,7 @@ def _has_errors(stderr: str) -> bool:
 
 async def _run_on_device(context: Context, device: str, command: IoCommand) -> str:
     machine = require_vm(context)
-    machine.take_output()
+    check_earlier_requests(machine)
     text = command.text.replace("\\", r"\\").replace('"', r"\"")
     reply = await machine.hmp(f'qemu-io {device} "{text}"')
     printed, errors = machine.take_output()
