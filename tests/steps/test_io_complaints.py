@@ -120,14 +120,15 @@ def test_a_monitor_command_that_fails_fails_its_step(run_steps: RunSteps, line: 
     assert run.status == 1, run.stdout
 
 
-def test_an_asynchronous_request_that_fails_later_fails_the_case(run_steps: RunSteps) -> None:
-    run = run_steps("""
-        - create-image: {file: a.qcow2, size: 1M}
-        - launch: {drives: [{id: drive0, file: a.qcow2, format: qcow2}]}
-        - qemu-io: {device: drive0, commands: [aio_read -P 9 0 512]}
+@pytest.mark.parametrize("end", ["- shutdown", ""])
+def test_an_asynchronous_request_that_fails_later_fails_the_case(run_steps: RunSteps, end: str) -> None:
+    run = run_steps(f"""
+        - create-image: {{file: a.qcow2, size: 1M}}
+        - launch: {{drives: [{{id: drive0, file: a.qcow2, format: qcow2}}]}}
+        - qemu-io: {{device: drive0, commands: [aio_read -P 9 0 512]}}
         - qmp: query-block
         - qmp: query-block
-        - shutdown
+        {end}
     """)
     assert run.status == 1, run.stdout
     assert "Pattern verification failed" in run.message
