@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,7 @@ class Broken:
     :param step: the number of the step that fails.
     :param fixed: the variable of the tool, and a sed script that changes its input or output.
     :param reads: whether the sed script changes the input.
+    :param other: the same as `fixed`, but with a third outcome, which the script cannot judge.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Broken:
     step: int
     fixed: tuple[str, str]
     reads: bool = False
+    other: tuple[str, str] | None = None
 
 
 BROKEN = [
@@ -130,6 +132,19 @@ BROKEN = [
         ("QEMU_PROG", 's/"event": "STOP"/"event": "RESUME"/'),
     ),
     Broken(
+        "an event with another number",
+        DRIVE
+        + """
+- create-image: {file: t.qcow2, size: 1M}
+- qmp: {execute: blockdev-add, arguments: {driver: qcow2, node-name: t, file: {driver: file, filename: t.qcow2}}}
+- qmp: {execute: blockdev-backup, arguments: {job-id: job0, device: drive0, target: t, sync: full}}
+- wait-event: {name: BLOCK_JOB_COMPLETED, match: {data: {device: job0, len: 104857}}}
+  timeout: 1s
+""",
+        6,
+        ("QEMU_PROG", 's/"len": 1048576/"len": 104857/'),
+    ),
+    Broken(
         "an event too many",
         """
 - launch
@@ -155,17 +170,6 @@ BROKEN = [
 """,
         2,
         ("QEMU_IO_PROG", ""),
-    ),
-    Broken(
-        "an assertion about a result that was saved",
-        """
-- launch
-- qmp: query-status
-  save: status
-- assert: "{{ not status.running }}"
-""",
-        3,
-        ("QEMU_PROG", 's/"running": true/"running": false/'),
     ),
     Broken(
         "a state that is never reached",
@@ -194,6 +198,128 @@ BROKEN = [
 """,
         2,
         ("QEMU_IMG_PROG", 's/"virtual-size": 1048576/"virtual-size": 12/'),
+    ),
+    Broken(
+        "the length of a job",
+        DRIVE
+        + """
+- create-image: {file: t.qcow2, size: 1M}
+- qmp: {execute: blockdev-add, arguments: {driver: qcow2, node-name: t, file: {driver: file, filename: t.qcow2}}}
+- qmp: {execute: blockdev-backup, arguments: {job-id: job0, device: drive0, target: t, sync: full}}
+- wait-job: job0
+  expect: {outcome: completed, len: 4096}
+""",
+        6,
+        ("QEMU_PROG", "/BLOCK_JOB_COMPLETED/s/1048576/4096/g"),
+        other=("QEMU_PROG", "/BLOCK_JOB_COMPLETED/s/1048576/8192/g"),
+    ),
+    Broken(
+        "a job that completes instead of failing",
+        DRIVE
+        + """
+- create-image: {file: t.qcow2, size: 1M}
+- qmp: {execute: blockdev-add, arguments: {driver: qcow2, node-name: t, file: {driver: file, filename: t.qcow2}}}
+- qmp: {execute: blockdev-backup, arguments: {job-id: job0, device: drive0, target: t, sync: full}}
+- wait-job: {id: job0, outcome: failed, error: {$contains: No space}}
+""",
+        6,
+        ("QEMU_PROG", '/BLOCK_JOB_COMPLETED/s/"type"/"error": "No space left", "type"/'),
+        other=("QEMU_PROG", "s/BLOCK_JOB_COMPLETED/BLOCK_JOB_CANCELLED/"),
+    ),
+    Broken(
+        "a job without an end event that fails",
+        """
+- launch: {blockdev: [{driver: null-co, node-name: n, read-zeroes: true, size: 1048576}]}
+- qmp:
+    execute: blockdev-create
+    arguments: {job-id: job0, options: {driver: qcow2, file: n, size: 1000000000000000000}}
+- wait-job: {id: job0, until: concluded}
+""",
+        3,
+        ("QEMU_PROG", 's/"aborting"/"pending"/'),
+    ),
+    Broken(
+        "one of several extents of an image",
+        """
+- create-image: {file: d.raw, format: raw, size: 1M}
+- write: {file: d.raw, format: raw, patterns: [{byte: 1, at: 0, size: 64k}, {byte: 1, at: 512k, size: 64k}]}
+- map-image: {file: d.raw, format: raw}
+  expect: [{start: 0}, {start: 65536}, {start: 524288, length: 131072}, {start: 589824}]
+""",
+        3,
+        (
+            "QEMU_IMG_PROG",
+            '/"start": 524288/s/"length": 65536/"length": 131072/',
+        ),
+        other=("QEMU_IMG_PROG", '/"start": 65536/d'),
+    ),
+    Broken(
+        "the text of a tool's error",
+        """
+- create-image: {file: a.qcow2, size: 1M}
+- qemu-img: [bitmap, --remove, a.qcow2, nosuch]
+  error: {status: 1, stderr: {$contains: no such bitmap}}
+""",
+        2,
+        ("QEMU_IMG_PROG", "s/not found/no such bitmap/"),
+        other=("QEMU_IMG_PROG", "s/not found/otherwise/"),
+    ),
+    Broken(
+        "a tool that does not fail",
+        """
+- create-image: {file: a.qcow2, size: 1M}
+- qemu-img: [resize, a.qcow2, 2M]
+  error: {status: 1, stderr: {$contains: cannot grow}}
+""",
+        2,
+        ("QEMU_IMG_PROG", "cannot grow"),
+        other=("QEMU_IMG_PROG", "cannot shrink"),
+    ),
+    Broken(
+        "the text of QEMU's error",
+        """
+- launch
+- qmp: {execute: block-dirty-bitmap-add, arguments: {node: nosuch, name: bitmap0}}
+  error: {class: GenericError, desc: {$contains: no such node}}
+""",
+        2,
+        ("QEMU_PROG", "s/Cannot find device=/no such node/"),
+        other=("QEMU_PROG", "s/Cannot find device=/otherwise/"),
+    ),
+    Broken(
+        "a key that is missing",
+        """
+- create-image: {file: d.qcow2, size: 1M}
+- launch: {drives: [{id: drive0, file: d.qcow2, format: qcow2}]}
+- qmp: query-block
+  expect: [{device: drive0, io-status: failed}]
+""",
+        3,
+        ("QEMU_PROG", 's/"device": "drive0"/"io-status": "failed", &/'),
+        other=("QEMU_PROG", 's/"device": "drive0"/"io-status": "nospace", &/'),
+    ),
+    Broken(
+        "a job that is left",
+        DRIVE
+        + """
+- create-image: {file: t.qcow2, size: 1M}
+- qmp: {execute: blockdev-add, arguments: {driver: qcow2, node-name: t, file: {driver: file, filename: t.qcow2}}}
+- qmp:
+    execute: blockdev-backup
+    arguments: {job-id: job0, device: drive0, target: t, sync: full, auto-dismiss: false}
+- wait-job: {id: job0, until: concluded}
+- assert-no-jobs
+""",
+        7,
+        ("QEMU_PROG", 's/"return": \\[{.*"job0".*/"return": []}/'),
+        other=("QEMU_PROG", '/"return": /s/"job0"/"job1"/'),
+    ),
+    Broken(
+        "a number below a limit",
+        DRIVE + "- image-info: d.qcow2\n  expect: {virtual-size: {$gt: 1048576}}\n",
+        3,
+        ("QEMU_IMG_PROG", 's/"virtual-size": 1048576/"virtual-size": 2000000/'),
+        other=("QEMU_IMG_PROG", 's/"virtual-size": 1048576/"virtual-size": 5/'),
     ),
     Broken(
         "an exit status",
@@ -248,6 +374,10 @@ def write_fixed_tool(broken: Broken, place: Path) -> dict[str, str]:
         piped = f'{real} "$@"; exit 3'
     elif broken.name == "a QEMU that does not start":
         piped = f'while [ "$1" != -drive ]; do shift; done; {real} -machine none -nodefaults -display none -qmp stdio'
+    elif broken.name == "a tool that does not fail":
+        piped = f'[ "$1" = resize ] || exec {real} "$@"; echo {shlex.quote(script)} >&2; exit 1'
+    elif variable in ("QEMU_IMG_PROG", "QEMU_IO_PROG") and script:
+        piped = f'{real} "$@" >"$0.out" 2>"$0.err"; status=$?; {sed} "$0.out"; {sed} "$0.err" >&2; exit $status'
     elif not script:
         piped = f'{real} "$@"; exit 0'
     file = place / "fixed"
@@ -269,7 +399,30 @@ def test_it_fails_as_the_case_did_until_the_defect_is_fixed(
     assert (status, STEP.findall(printed)[-1]) == (1, str(step)), printed
     status, printed = replay(script, write_fixed_tool(broken, tmp_path))
     assert (status, STEP.findall(printed)[-1]) == (0, str(step)), printed
+    if broken.other:
+        status, printed = replay(script, write_fixed_tool(replace(broken, fixed=broken.other), tmp_path))
+        assert (status, STEP.findall(printed)[-1]) == (125, str(step)), printed
     subprocess.run(["shellcheck", script], check=True)
+
+
+def test_a_result_that_was_saved_is_judged_only_if_it_is_the_same(run_steps: RunSteps, tmp_path: Path) -> None:
+    steps = '- launch\n- qmp: query-status\n  save: status\n- assert: "{{ not status.running }}"\n'
+    run_steps(steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    assert replay(script)[0] == 1
+    sed = Broken("", "", 0, ("QEMU_PROG", 's/"running": true/"running": false/'))
+    assert replay(script, write_fixed_tool(sed, tmp_path))[0] == 125
+
+
+def test_an_event_is_not_judged_by_an_operator(run_steps: RunSteps, tmp_path: Path) -> None:
+    steps = (
+        "- launch\n- qmp: stop\n- wait-event: {name: STOP, match: {timestamp: {seconds: {$lt: 5}}}}\n  timeout: 1s\n"
+    )
+    run_steps(steps, "--artifacts", str(tmp_path / "kept"))
+    (script,) = (tmp_path / "kept").glob("*/reproduce.sh")
+    status, printed = replay(script)
+    assert status == 125
+    assert "an event came that may be the awaited one" in printed
 
 
 def test_a_deviation_or_a_missing_program_exits_with_125(run_steps: RunSteps, tmp_path: Path) -> None:

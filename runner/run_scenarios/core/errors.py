@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Span
 
@@ -50,6 +52,8 @@ class StepFailed(RunnerError):
     :param found: the actual value.
     :param path: the path of `found` within the whole value, "" for the whole value.
     :param details: further differences, one line each.
+    :param difference: `{"expected": matcher, "found": value}` at that path, without `found` for a missing key;
+        `{"error": matcher}` if the step had to fail and did not; None if neither says what is wrong.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class StepFailed(RunnerError):
         found: str = "",
         path: str = "",
         details: tuple[str, ...] = (),
+        difference: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -71,6 +76,7 @@ class StepFailed(RunnerError):
         self.found = found
         self.path = path
         self.details = details
+        self.difference = difference
 
 
 class CommandFailed(StepFailed):

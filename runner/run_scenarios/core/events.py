@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.frozen import unchecked_frozen
@@ -49,6 +49,7 @@ class Failure:
     """Why a case did not pass.
 
     :param path: the path of `found` within the examined value, "" for the whole value.
+    :param difference: as in `StepFailed`.
     :param step: the number of the failed step in the order of execution, from 1; 0 before the first step.
     :param verb: the failed step's verb.
     :param name: the name of the step in the scenario, "" if it has none.
@@ -66,6 +67,7 @@ class Failure:
     found: str = ""
     path: str = ""
     details: tuple[str, ...] = ()
+    difference: dict[str, Any] | None = None
     step: int = 0
     verb: str = ""
     name: str = ""

@@ -25,6 +25,9 @@ from run_scenarios.scenario.model import Scenario
 from run_scenarios.steps.verb import Step
 from run_scenarios.syntax.matchers import describe_value, require_match
 
+MAX_DIFFERENCE = 20_000
+"""Characters of a difference in the trace."""
+
 
 @dataclass
 class RunningStep:
@@ -65,6 +68,7 @@ def describe_failure(error: BaseException, running: RunningStep | None, scenario
         found=getattr(error, "found", ""),
         path=getattr(error, "path", ""),
         details=getattr(error, "details", ()),
+        difference=getattr(error, "difference", None),
         signal=signal_name(_exit_status(error) or 0),
         timeout_ms=int(error.limit_s * 1000) if isinstance(error, TimeLimitExceeded) else None,
     )
@@ -149,6 +153,7 @@ def unexpected_success_error(verb: str, result: JsonValue, error: Node) -> StepF
         span=error.span,
         wanted=json.dumps(to_json(error)),
         found=describe_value(result),
+        difference={"error": to_json(error)},
     )
 
 
@@ -197,7 +202,9 @@ def make_fail_record(outcome: Outcome, failure: Failure) -> JsonObject:
         "rendered": failure.rendered,
         "path": failure.path,
         "found": failure.found,
+        "difference": failure.difference if len(json.dumps(failure.difference)) <= MAX_DIFFERENCE else None,
         "timeout_ms": failure.timeout_ms,
+        "stderr": failure.diagnostic.hint if failure.verb == "launch" else "",
         "crashed_program": failure.crashed_program,
     }
     return {key: value for key, value in record.items() if value not in ("", None)}

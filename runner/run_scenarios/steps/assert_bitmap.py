@@ -183,6 +183,7 @@ class AssertBitmap(Verb):
                 wanted=f"{wanted} ({ranges} at a granularity of {granularity})",
                 found=describe_value(bitmap["count"]),
                 path="count",
+                difference={"expected": wanted, "found": bitmap["count"]},
                 details=(f"bitmap: {describe_value(bitmap)}",),
             )
 

@@ -28,5 +28,10 @@ class AssertNoJobs(VerbWithoutArgument):
         jobs = await require_vm(context).query("query-jobs")
         if jobs:
             names = ", ".join(f"{job['id']} ({job['status']})" for job in jobs)
-            raise StepFailed(f"there are jobs: {names}", wanted="[]", found=describe_value(jobs))
+            raise StepFailed(
+                f"there are jobs: {names}",
+                wanted="[]",
+                found=describe_value(jobs),
+                difference={"expected": [], "found": jobs},
+            )
         return None

@@ -94,5 +94,7 @@ class Compare(Verb):
                 f"'{self.first.file}' and '{self.second.file}' are not {self.outcome}",
                 wanted=self.outcome,
                 found=done.stdout.strip(),
+                path="status",
+                difference={"expected": STATUSES[self.outcome], "found": done.exitcode},
             )
         return None

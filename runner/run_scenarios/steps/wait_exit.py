@@ -70,6 +70,8 @@ class WaitExit(Verb):
                 f"VM '{machine.name}' {describe_status(status)}",
                 wanted=str(self.expected),
                 found=str(status),
+                path="status",
+                difference={"expected": self.expected, "found": status},
                 hint=machine.stderr_tail(),
             )
         return status

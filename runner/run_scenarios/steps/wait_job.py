@@ -172,7 +172,11 @@ class WaitJob(Verb):
             await self._check_not_awaiting_dismissal(machine, run)
         elif status in ("concluded", "null"):
             raise StepFailed(
-                f"job '{self.id}' ended without being {self.until}", wanted=self.until, found=", ".join(seen)
+                f"job '{self.id}' ended without being {self.until}",
+                wanted=self.until,
+                found=", ".join(seen),
+                path="status",
+                difference={"expected": self.until, "found": status},
             )
 
     def _check_not_stopped(self, machine: Machine) -> None:
@@ -206,6 +210,8 @@ class WaitJob(Verb):
                 f"job '{self.id}' {_describe_outcome(run.outcome)}{reason}; expected it to {EXPECTED[self.outcome]}",
                 wanted=self.outcome,
                 found=f"{run.outcome}{reason}",
+                path="outcome",
+                difference={"expected": self.outcome, "found": run.outcome},
                 details=(describe_value(_make_result(run, run.statuses)),),
             )
         if self.error is not None:
@@ -215,6 +221,8 @@ class WaitJob(Verb):
                 f"job '{self.id}' completed with offset {run.figures['offset']} of len {run.figures['len']}",
                 wanted=str(run.figures["len"]),
                 found=str(run.figures["offset"]),
+                path="offset",
+                difference={"expected": run.figures["len"], "found": run.figures["offset"]},
             )
 
 

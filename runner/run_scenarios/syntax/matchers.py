@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from run_scenarios.core.diagnostics import did_you_mean
 from run_scenarios.core.errors import StepFailed, scenario_error
@@ -92,7 +93,26 @@ def require_match(expected: Node, actual: JsonValue, what: str) -> None:
             found=first.found,
             path=first.path,
             details=(*map(str, differences), f"{what}: {describe_value(actual)}"),
+            difference=_find_difference(expected, actual, first.path),
         )
+
+
+def _find_difference(expected: Node, actual: Actual, path: str) -> dict[str, Any] | None:
+    """Return the expected and the actual value at the path of a mismatch, None if an operator changed the value."""
+    if not path:
+        found = {} if isinstance(actual, MissingKey) else {"found": actual}
+        return {"expected": to_json(expected), **found}
+    children: list[tuple[str, Node, Actual]] = []
+    if isinstance(expected, SequenceNode) and isinstance(actual, list):
+        items = enumerate(zip(expected, actual, strict=False))
+        children = [(f"[{index}]", node, value) for index, (node, value) in items]
+    elif isinstance(expected, MappingNode) and isinstance(actual, dict):
+        children = [(entry.key, entry.value, actual.get(entry.key, MISSING)) for entry in expected]
+    for step, node, value in children:
+        rest = path.removeprefix(step)
+        if path.startswith(step) and (not rest or rest[0] in ".["):
+            return _find_difference(node, value, rest.removeprefix("."))
+    return None
 
 
 def check_matcher(expected: Node) -> None:

@@ -57,7 +57,7 @@ def make_script(records: Iterable[JsonObject], header: ScriptHeader, crashed_pro
         return _assemble(header, lines, failed=False)
     writer = ScriptWriter(header.programs, compares_saved=_judges_saved_results(recording, failure))
     point = find_failure_point(recording, failure, crashed_program)
-    before = recording.steps_without([action for action in (point.action, point.crash) if action])
+    before = recording.steps_without(point.repeated)
     lines = [*writer.write_steps(before), *write_failure_check(writer, point, failure)]
     return _assemble(header, lines, failed=True)
 
