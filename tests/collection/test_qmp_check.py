@@ -175,17 +175,10 @@ def test_a_step_that_expects_to_be_refused_for_its_form_may_be_wrong(
 
 
 def test_a_scenario_that_is_skipped_here_is_not_checked(run_steps: RunSteps) -> None:
-    for requires in ("commands: [query-future]", "qemu: '>= 99'", "accelerators: [future]", "features: [a/b]"):
+    for requires in ("commands: [get-win32-socket]", "qemu: '>= 99'", "accelerators: [hax]"):
         run = run_steps("- qmp: query-future", "--check", head=f"requires: {{{requires}}}")
         assert (run.status, findings(run)) == (0, [])
     assert run_steps("- qmp: query-future", "--check", head="requires: {qemu: '>= 1.0'}").status == 2
-
-
-def test_a_requirement_that_is_a_command_of_its_own_misspelt_would_skip_it_for_ever(run_steps: RunSteps) -> None:
-    run = run_steps("- qmp: query-block", "--check", head="requires: {commands: [query-blok]}")
-    assert run.status == 2
-    assert "case.yaml:2:23: error: there is no command 'query-blok', and no step executes it" in run.stderr
-    assert "did you mean 'query-block'?" in run.stderr
 
 
 def test_what_is_deprecated_is_said_once_and_fails_nothing(run_steps: RunSteps) -> None:

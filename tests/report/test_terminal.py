@@ -108,7 +108,7 @@ def test_on_a_terminal_the_report_is_coloured_tap_and_a_summary_ends_it() -> Non
         title, failed, skipped, reason, last = terminal.text.split("\n")[-5:]
         assert (title, skipped) == ("failed:", "skipped:")
         assert failed.startswith("  fails: assertion: ")
-        assert re.fullmatch(r"  QEMU [0-9.]+ has no QMP command 'no-such-command'", reason)
+        assert re.fullmatch(r"  QEMU [0-9.]+ has no QMP command 'get-win32-socket'", reason)
         assert re.fullmatch(r"3 cases: 1 passed, 1 skipped, 1 failed \(QEMU [0-9.]+, [0-9.]+ s\)", last)
 
 

@@ -20,7 +20,8 @@ PROGRAM = (sys.executable, "-W", "error", "-m", "run_scenarios")
 PASSES = 'scenario: passes\nsteps:\n  - launch\n  - qmp: query-status\n  - assert: "{{ 1 == 1 }}"\n'
 FAILS = 'scenario: fails\nsteps:\n  - assert: "{{ 1 == 2 }}"\n'
 WAITS = "scenario: waits\nsteps:\n  - launch\n  - wait-event: {name: STOP}\n"
-SKIPS = "scenario: skips\nrequires: {commands: [no-such-command]}\nsteps:\n  - launch\n"
+# Only a QEMU for Windows has the command.
+SKIPS = "scenario: skips\nrequires: {commands: [get-win32-socket]}\nsteps:\n  - launch\n"
 WRONG = "scenario: wrong\nstpes: []\n"
 CRASHES = """\
 scenario: crashes

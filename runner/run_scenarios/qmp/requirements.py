@@ -40,11 +40,16 @@ def _list_offered(kind: str, programs: Programs | None, schema: QmpSchema) -> tu
             return "accelerator", programs.accelerators if programs else None
 
 
-def _is_in_range(wanted: str, version: tuple[int, int, int]) -> bool:
-    found = re.fullmatch(r"\s*(>=|<)\s*([0-9.]+)\s*", wanted)
+def parse_version_range(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the operator and the version of a range such as `>= 8.0`."""
+    found = re.fullmatch(r"\s*(>=|<)\s*([0-9.]+)\s*", text)
     assert found, "the schema checks this"
-    limit = tuple(int(part) for part in found[2].split("."))
-    return (version >= limit) if found[1] == ">=" else (version < limit)
+    return found[1], tuple(int(part) for part in found[2].split("."))
+
+
+def _is_in_range(wanted: str, version: tuple[int, int, int]) -> bool:
+    operator, limit = parse_version_range(wanted)
+    return (version >= limit) if operator == ">=" else (version < limit)
 
 
 def _format_version(version: tuple[int, int, int]) -> str:

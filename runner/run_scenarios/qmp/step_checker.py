@@ -25,14 +25,13 @@ from run_scenarios.qmp.message_checker import (
     check_message,
     find_command,
 )
+from run_scenarios.qmp.requirement_checker import find_unknown_requirements
 from run_scenarios.qmp.result_types import ARGUMENTS, ERRORS, RESULTS, describe_results
 from run_scenarios.qmp.schema import QMP_PROGRAMS, QmpSchema
 from run_scenarios.qmp.types import Version
 from run_scenarios.scenario.confinement import check_offered_command
 from run_scenarios.scenario.dry_run import VisitedStep, VisitedSteps
 from run_scenarios.scenario.model import Requirements, Scenario
-from run_scenarios.steps.scope import Procedure
-from run_scenarios.steps.verb import Step
 
 FindUnmetRequirement = Callable[[Requirements, QmpSchema], str]
 # Source: qapi/qobject-input-visitor.c, qapi/qapi-visit-core.c, qapi/qmp-dispatch.c.
@@ -41,13 +40,12 @@ REFUSAL = re.compile(
 )
 LAUNCHED = {"blockdev": "blockdev-add", "objects": "object-add", "export": "block-export-add"}
 """The keys of `launch` whose items are arguments of a QMP command, and that command."""
-SIMILARITY = 0.85
 
 
 class QmpChecker:
     """Checks the QMP of all scenarios of a run against one build of QEMU.
 
-    :param schemas: provides the schema of each program; without that of QEMU, nothing is checked.
+    :param schemas: provides the schema of each program; without that of QEMU, its messages and events are not checked.
     :param find_unmet_requirement: returns the requirement that a schema does not meet, "" if it meets all; the steps
         of a scenario that is skipped are not checked.
     """
@@ -65,7 +63,7 @@ class QmpChecker:
         """
         found = self._schemas.find("qemu", is_run=is_run)
         schema = found if isinstance(found, QmpSchema) else None
-        errors = dict.fromkeys(_find_misspelt_requirements(scenario, schema) if schema else ())
+        errors = dict.fromkeys(find_unknown_requirements(scenario, schema))
         if schema is None or not self._find_unmet_requirement(scenario.requires, schema):
             for visits in cases:
                 errors |= dict.fromkeys(self._check_case(visits, schema, is_run))
@@ -201,41 +199,3 @@ CHECKS: dict[str, Callable[[VisitedStep, QmpSchema], Iterator[Diagnostic]]] = {
     "forget-events": _check_event_step,
     "launch": _check_launch,
 }
-
-
-def _find_misspelt_requirements(scenario: Scenario, schema: QmpSchema) -> Iterator[Diagnostic]:
-    """Report required commands that look like a misspelt command of a step: the scenario would always be skipped."""
-    import difflib
-
-    missing = [name for name in scenario.requires.lists.get("commands", ()) if name not in schema.commands]
-    written = set(_find_commands(scenario.steps, scenario.procedures.values())) if missing else set()
-    known = [name for name in written if name in schema.commands]
-    for name in missing:
-        meant = difflib.get_close_matches(name, known, n=1, cutoff=SIMILARITY)
-        if name not in written and meant:
-            span = scenario.requires.places.get(name, scenario.span)
-            text = f"there is no command '{name}', and no step executes it: the scenario would always be skipped"
-            yield Diagnostic(span, text, f"did you mean '{meant[0]}'? ({schema})")
-
-
-def _find_commands(steps: Iterable[Step], procedures: Iterable[Procedure]) -> Iterator[str]:
-    """Yield the names of commands and of actions of transactions in steps and procedures."""
-    for step in steps:
-        if step.verb.NAME == "qmp":
-            yield from _find_command_names(step.argument)
-        yield from _find_commands(step.body, ())
-    for procedure in procedures:
-        yield from _find_commands(procedure.steps, ())
-
-
-def _find_command_names(node: Node) -> Iterator[str]:
-    match node:
-        case ScalarNode(value=str() as text):
-            yield text
-        case SequenceNode():
-            for item in node:
-                yield from _find_command_names(item)
-        case MappingNode():
-            for entry in node:
-                if entry.key in ("execute", "exec-oob", "type", "arguments", "actions"):
-                    yield from _find_command_names(entry.value)

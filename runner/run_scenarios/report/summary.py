@@ -25,7 +25,7 @@ MAX_LISTED = 20
 class Summary:
     """Writes the failures, the reasons for skipping, and the totals.
 
-    On a terminal always; elsewhere only after a failure, or if cases ran in several rounds.
+    On a terminal always; elsewhere only after a failure, if cases ran in several rounds, or if every case was skipped.
     """
 
     def __init__(self, stream: LineStream) -> None:
@@ -63,7 +63,8 @@ class Summary:
 
     def _write(self, seconds: float | None) -> None:
         failed = self._counts["failed"]
-        if self._stream.is_terminal or failed or self._rounds or seconds is None:
+        all_skipped = 0 < self._counts.total() == self._counts["skipped"] == len(self._points)
+        if self._stream.is_terminal or failed or self._rounds or all_skipped or seconds is None:
             # A single failure has just been reported in full.
             listed = self._failures if failed > 1 or self._stream.is_terminal else []
             self._stream.write(
@@ -71,6 +72,7 @@ class Summary:
                 *self._list_skip_reasons(),
                 *self._list_flaky(),
                 self._format_totals(seconds),
+                *(["warning: every case was skipped, so nothing was tested"] if all_skipped else []),
             )
         self._points = ()
 

@@ -1,0 +1,1 @@
+"""Generate the list of QMP names that any known QEMU offers."""
