@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from run_scenarios.collection.git_changes import list_changed_files
+from run_scenarios.collection.git_changes import find_changed_files
 from run_scenarios.core.errors import UsageError
 
 from tests.support.scenarios import RunSteps
@@ -35,14 +35,30 @@ def repository(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_changed_and_new_files_are_found(repository: Path) -> None:
-    assert list_changed_files("HEAD") == frozenset()
+    files = [str(repository / name) for name in ("alone.yaml", "user.yaml", "new é.yaml")]
+    assert find_changed_files(files, "HEAD") == set()
     (repository / "alone.yaml").write_text("x")
     (repository / "new é.yaml").write_text("x")
-    assert list_changed_files("HEAD") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
+    assert find_changed_files(files, "HEAD") == {files[0], files[2]}
     git("add", ".")
     git("commit", "-q", "-m", "second")
-    assert list_changed_files("HEAD") == frozenset()
-    assert list_changed_files("HEAD~1") == {str(repository / "alone.yaml"), str(repository / "new é.yaml")}
+    assert find_changed_files(files, "HEAD") == set()
+    assert find_changed_files(files, "HEAD~1") == {files[0], files[2]}
+
+
+def test_symbolic_links_are_followed(repository: Path, tmp_path: Path) -> None:
+    (repository / "link.yaml").symlink_to("alone.yaml")
+    git("add", ".")
+    git("commit", "-q", "-m", "link")
+    (tmp_path / "elsewhere").symlink_to(repository)
+    files = [str(tmp_path / "elsewhere" / name) for name in ("alone.yaml", "link.yaml", "user.yaml")]
+    assert find_changed_files(files, "HEAD") == set()
+    (repository / "alone.yaml").write_text("x")
+    assert find_changed_files(files, "HEAD") == {*files[:2]}
+    git("commit", "-q", "-a", "-m", "changed")
+    (repository / "link.yaml").unlink()
+    (repository / "link.yaml").symlink_to("user.yaml")
+    assert find_changed_files(files, "HEAD") == {files[1]}
 
 
 def test_a_case_is_chosen_if_what_it_imports_has_changed(run_command: RunSteps, repository: Path) -> None:
@@ -75,10 +91,10 @@ def test_outside_a_repository_it_is_wrong_usage(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UsageError, match="not a git repository"):
-        list_changed_files("HEAD")
+        find_changed_files([], "HEAD")
 
 
 def test_without_git_it_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="--changed needs git"):
-        list_changed_files("HEAD")
+        find_changed_files([], "HEAD")

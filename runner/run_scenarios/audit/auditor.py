@@ -13,7 +13,7 @@ from run_scenarios.audit.baseline import Baseline
 from run_scenarios.audit.mutant_runs import MutantRuns, Verdict
 from run_scenarios.audit.mutants import generate_mutants
 from run_scenarios.audit.suppressions import Suppressions
-from run_scenarios.collection.git_changes import list_changed_files
+from run_scenarios.collection.git_changes import find_changed_files
 from run_scenarios.collection.select import Selection
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.events import (
@@ -48,12 +48,12 @@ def run_audit(
 
     :param revision: audit only the files that differ from this git revision.
     :param whole_paths: files and directories whose cases are all selected.
-    :raise UsageError: as `list_changed_files` does.
+    :raise UsageError: as `find_changed_files` does.
     :raise SetupError: as `run_selection` does.
     """
     audited = {at for task in selection.tasks for at in task.case.file.texts}
     if revision is not None:
-        audited &= list_changed_files(revision)
+        audited = find_changed_files(audited, revision)
     named = [os.path.normpath(Path(each).absolute()) for each in whole_paths]
     entire = {at for at in audited - selection.left_out if any(map(Path(at).is_relative_to, named))}
     scenarios = {task.case.file.absolute_path for task in selection.tasks}

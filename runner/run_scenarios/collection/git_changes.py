@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from collections.abc import Iterable
 
 from run_scenarios.core.errors import UsageError
 
 
-def list_changed_files(revision: str) -> frozenset[str]:
-    """Return the absolute paths of files in this repository that differ from a revision or are untracked.
+def find_changed_files(files: Iterable[str], revision: str) -> set[str]:
+    """Return those of the files that differ from a revision of this repository, or are untracked.
+
+    A symbolic link differs if it leads elsewhere, or to a file that differs.
+
+    :param files: absolute paths.
 
     :raise UsageError: if git is not installed, or the current repository or the revision does not exist.
     """
@@ -18,7 +22,14 @@ def list_changed_files(revision: str) -> frozenset[str]:
     commit = _run_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")[0]
     known = _run_git("-C", top, "diff", "--name-only", "--no-renames", "-z", commit, "--")
     new = _run_git("-C", top, "ls-files", "--others", "--exclude-standard", "-z")
-    return frozenset(str(Path(top, name)) for name in (*known, *new))
+    changed = {os.path.realpath(top) + "/" + name for name in (*known, *new)}
+    return {file for file in files if not changed.isdisjoint(_real_names(file))}
+
+
+def _real_names(file: str) -> tuple[str, str]:
+    """Return the path of a file without symbolic links, and that of the file that it leads to."""
+    directory, name = os.path.split(file)
+    return f"{os.path.realpath(directory)}/{name}", os.path.realpath(file)
 
 
 def _run_git(*arguments: str) -> list[str]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from run_scenarios.core.cache import locate_cache_file, write_json_atomically
+from run_scenarios.core.cache import locate_cache_file, read_json, write_json_atomically
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.events import (
     CaseFinished,
@@ -45,9 +46,10 @@ class History:
 def load_history(directory: Path) -> History:
     """Return the history of a working directory; it is empty if there is none or it cannot be read."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
-        kept = json.loads(locate_cache_file("runs", str(directory)).read_text(encoding="utf-8"))
+        kept = read_json(locate_cache_file("runs", str(directory)), must_be_regular=True)
         durations = {str(name): float(seconds) for name, seconds in kept["durations"].items()}
-        return History(frozenset(map(str, kept["failed"])), durations)
+        if all(0 <= seconds < math.inf for seconds in durations.values()):
+            return History(frozenset(map(str, kept["failed"])), durations)
     return History()
 
 

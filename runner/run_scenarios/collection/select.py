@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from run_scenarios.collection.collector import Collection
 from run_scenarios.collection.discover import describe_no_scenarios
-from run_scenarios.collection.git_changes import list_changed_files
+from run_scenarios.collection.git_changes import find_changed_files
 from run_scenarios.collection.history import History
 from run_scenarios.collection.keyword_expression import parse_keyword_expression
 from run_scenarios.collection.options import SelectionOptions, Shard
@@ -155,7 +155,7 @@ class _Filters:
             self._keep(lambda each: set(excluded).isdisjoint(each.tags), f"--not-tag {' --not-tag '.join(excluded)}")
 
     def by_change(self, revision: str) -> None:
-        changed = list_changed_files(revision)
+        changed = find_changed_files({at for each in self.left for at in each.case.file.texts}, revision)
         self._keep(lambda each: not changed.isdisjoint(each.case.file.texts), f"--changed={revision}")
 
     def by_failure(self, history: History) -> None:

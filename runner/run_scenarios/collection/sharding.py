@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from run_scenarios.collection.options import Shard
+from run_scenarios.core.cache import read_json
 from run_scenarios.core.errors import UsageError
 from run_scenarios.scenario.model import Scenario
 from run_scenarios.scenario.parser import find_calls
@@ -85,7 +86,7 @@ def load_durations(files: Iterable[Path]) -> dict[str, float]:
     durations: dict[str, float] = {}
     for file in files:
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = read_json(file)
         except OSError as error:
             raise UsageError(f"--durations: cannot read {file}: {error.strerror}") from None
         except (ValueError, RecursionError):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import Any
+
+MAX_JSON_BYTES = 64 << 20
 
 
 def locate_cache_file(kind: str, path: str) -> Path:
@@ -36,6 +41,24 @@ def is_script(path: str) -> bool:
     """
     with Path(path).open("rb") as program:
         return program.read(2) == b"#!"
+
+
+def read_json(file: Path, *, must_be_regular: bool = False) -> Any:
+    """Read a JSON file of at most `MAX_JSON_BYTES`.
+
+    :param must_be_regular: refuse anything else, such as a FIFO, instead of waiting for it.
+    :raise OSError: if it cannot be read.
+    :raise ValueError: if it is not JSON.
+    :raise RecursionError: if it is nested too deeply.
+    """
+    flags = os.O_RDONLY | (os.O_NONBLOCK if must_be_regular else 0)
+    with os.fdopen(os.open(file, flags), "rb") as stream:
+        if must_be_regular and not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(file))
+        content = stream.read(MAX_JSON_BYTES + 1)
+    if len(content) > MAX_JSON_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
+    return json.loads(content)
 
 
 def write_json_atomically(file: Path, content: object) -> None:

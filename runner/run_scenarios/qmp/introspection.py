@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from run_scenarios.core.cache import fingerprint_file, is_script, locate_cache_file, write_json_atomically
+from run_scenarios.core.cache import fingerprint_file, is_script, locate_cache_file, read_json, write_json_atomically
 from run_scenarios.core.errors import SetupError
 from run_scenarios.core.nodes import JsonObject, JsonValue
 from run_scenarios.qemu.programs import Programs
@@ -129,7 +129,7 @@ def _load_cache_file(
     program: str, file: Path, version: tuple[str | int, ...], identity: tuple[str | int, ...]
 ) -> QmpSchema:
     """Return the schema in one version of a cache file; any exception means that there is none of this program."""
-    stored = json.loads(file.read_text(encoding="utf-8"))
+    stored = read_json(file, must_be_regular=True)
     if stored["identity"] != [*identity]:
         raise LookupError(program)
     return parse_schema(program, stored["version"], stored["schema"])
@@ -166,7 +166,7 @@ def load_schemas(file: Path) -> dict[str, QmpSchema]:
     :raise SetupError: if it cannot be read, or holds something else.
     """
     try:
-        answers = json.loads(file.read_text(encoding="utf-8"))
+        answers = read_json(file)
     except OSError as error:
         raise SetupError(f"cannot read {file}: {error.strerror}") from None
     except ValueError as error:
