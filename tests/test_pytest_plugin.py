@@ -137,6 +137,14 @@ def test_what_failed_is_run_again_and_the_first_failure_ends_the_run(place: Path
     assert outcomes(run_pytest("scenarios", "--lf", "-rA")) == {"b.yaml::b": "passed"}
 
 
+def test_a_failed_case_with_colons_in_a_value_is_run_again(place: Path) -> None:
+    write(place, m="scenario: m\nmatrix: {n: ['a::b', c]}\nsteps: [{assert: \"{{ n == 'c' }}\"}]\n")
+    names = {"m.yaml::n=a%3A%3Ab": "failed", "m.yaml::n=c": "passed"}
+    assert outcomes(run_pytest("scenarios", "-rA")) == names
+    assert outcomes(run_pytest("scenarios", "--lf", "-rA")) == {"m.yaml::n=a%3A%3Ab": "failed"}
+    assert outcomes(run_pytest("scenarios/m.yaml::n=a%3A%3Ab", "-rA")) == {"m.yaml::n=a%3A%3Ab": "failed"}
+
+
 def test_a_flake_is_run_again_at_once(place: Path, tmp_path: Path) -> None:
     program = tmp_path / "qemu-img"
     program.write_text(

@@ -65,7 +65,8 @@ def test_infrastructure_outranks_a_wrong_file(run_command: RunSteps, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--no-such-option"], ["-j", "0", "x"], ["-j", "many", "x"], ["--cluster", "scheduler", "x"]]
+    "arguments",
+    [[], ["--no-such-option"], ["-j", "0", "x"], ["-j", "many", "x"], ["a\0b"], ["--cluster", "scheduler", "x"]],
 )
 def test_wrong_usage_is_2_and_prints_no_report(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -87,6 +87,7 @@ def test_a_report_does_not_share_standard_output_with_tap(place: Path) -> None:
     assert (run.status, run.stdout, run.stderr) == (2, "", f"run-scenarios: error: {message}\n")
 
 
+@pytest.mark.slow
 def test_runs_with_the_same_reports_and_artifacts_do_not_break_each_other(place: Path) -> None:
     options = ["--tap", "t", "--junit", "x", "--json", "j", "--artifacts", "kept"]
     runs = [command.start("a.yaml", "b.yaml", *options) for _ in range(3)]

@@ -45,6 +45,7 @@ def written(steps: tuple[Step, ...]) -> list[object]:
     return [(str(step.span), step.verb, to_partial(step.argument), written(step.body)) for step in steps]
 
 
+@pytest.mark.slow
 def test_a_case_needs_no_file_once_it_was_read(files: Path) -> None:
     cases = collect(["scenarios"]).cases
     before = [written(case.load().steps) for case in cases]

@@ -36,6 +36,7 @@ def test_the_shards_are_the_whole_and_share_nothing(weights: dict[str, float], c
     assert sum(map(len, parts)) == len(weights)
 
 
+@pytest.mark.slow
 @given(WEIGHTS, COUNTS, st.randoms())
 def test_the_order_in_which_cases_are_found_does_not_matter(
     weights: dict[str, float], count: int, random: object

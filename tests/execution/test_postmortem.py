@@ -90,6 +90,7 @@ def test_the_state_of_a_storage_daemon_is_kept(left: Any) -> None:
     assert "node0" in [each["node-name"] for each in content(kept / "daemon.nodes.json")["nodes"]]
 
 
+@pytest.mark.slow
 def test_a_stopped_qemu_is_given_up(left: Any) -> None:
     kept = left(BITMAP + '- hmp: qemu-io node0 "sigraise 19"\n  timeout: 1s\n')
     assert (kept / "qemu-img/base.qcow2.info.json").exists()

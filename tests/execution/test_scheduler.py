@@ -14,6 +14,8 @@ from tests.support.command import CRASHES, WAITS
 from tests.support.programs import install_program
 from tests.support.scenarios import RunSteps
 
+pytestmark = pytest.mark.slow
+
 
 def wrapper(file: Path, script: str) -> Path:
     """Write a script that stands in for QEMU or a tool, except when that is asked for its version."""

@@ -104,6 +104,7 @@ def test_only_events_after_the_last_examined_one_are_examined() -> None:
     assert log.last_number == 3
 
 
+@pytest.mark.slow
 def test_a_job_that_repeats_its_error_forever_is_reported_with_counts(run_steps: RunSteps, tmp_path: Path) -> None:
     run = run_steps(ENDLESS_ERRORS, "--artifacts", str(tmp_path / "kept"))
     assert run.status == 1

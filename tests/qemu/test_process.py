@@ -17,6 +17,7 @@ from run_scenarios.qemu.process import Child, ChildProcesses
 from run_scenarios.qemu.trace import Trace
 
 from tests.support import command
+from tests.support.scenarios import RunSteps
 
 Work = Callable[[ChildProcesses], Awaitable[None]]
 
@@ -154,3 +155,18 @@ def test_the_trace_has_the_exit_of_every_child(run_in: Callable[[Work], None], t
         (None, "exit", 0),
         ("vm", "exit", -signal.SIGKILL),
     ]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        '- create-image: {file: "a\\0b.raw", size: 1M}',
+        '- launch: {arguments: [-name, "a\\0b"]}',
+        '- set: {name: "a\\0b"}\n- create-image: {file: "{{ name }}.raw", size: 1M}',
+    ],
+)
+def test_an_argument_with_a_nul_character_fails_the_step(steps: str, run_steps: RunSteps) -> None:
+    run = run_steps(steps)
+    assert run.status in (1, 2)
+    assert "internal error" not in run.stdout
+    assert "NUL character" in run.message or "control character" in run.message

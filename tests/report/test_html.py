@@ -35,6 +35,8 @@ from tests.support.browser import browser, complaints_of
 from tests.support.command import FAILS, SKIPS, WRONG
 from tests.support.scenarios import RunSteps
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 30
 MIB = 1 << 20
 COUNTS = """\
@@ -107,7 +109,6 @@ def page_of(*events: RunEvent) -> str:
     return fed(lambda stream: HtmlReport(stream, "1.0"), *events)
 
 
-@pytest.mark.slow
 def test_a_failure_of_a_real_run_can_be_found_and_opened(opened: Open, run_command: RunSteps, tmp_path: Path) -> None:
     for name, text in {"counts": COUNTS, "fails": FAILS, "skips": SKIPS, "wrong": WRONG}.items():
         (tmp_path / f"{name}.yaml").write_text(text)
@@ -270,7 +271,6 @@ def test_cases_not_run_and_unfinished_steps_are_shown(opened: Open) -> None:
     assert page.texts(".steps .time") == ["not ended"]
 
 
-@pytest.mark.slow
 def test_a_thousand_cases_with_traffic_fit(opened: Open) -> None:
     """Traffic that compresses badly is omitted, but not that of a failure."""
     random = Random(7)

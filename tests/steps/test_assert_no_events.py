@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from run_scenarios.qemu.event_log import MAX_COPIES
 from run_scenarios.steps.assert_no_events import MAX_SHOWN
 
@@ -83,6 +84,7 @@ def test_an_event_that_qemu_holds_back_is_seen(run_steps: RunSteps) -> None:
     assert "unconsumed event(s), the first is QUORUM_REPORT_BAD" in run.message
 
 
+@pytest.mark.slow
 def test_of_a_flood_of_events_the_number_and_the_first_are_shown(run_steps: RunSteps) -> None:
     steps = ENDLESS_ERRORS.replace("- {wait-job: j, timeout: 2}", "- for-each: {n: %s}" % [*range(40)])
     steps += "      steps: [{image-info: {file: d.raw}}]\n    - assert-no-events: BLOCK_JOB_ERROR\n"

@@ -155,6 +155,7 @@ DIES_SOON = 'echo about to die >&2; (sleep 0.5; kill -SEGV $$) & exec REAL "$@"'
 WAIT = "- qemu-io: {file: b.raw, commands: [sleep 1500]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", ["", "- stop-nbd", "- read: {file: b.raw, patterns: [{byte: 1, at: 0, size: 512}]}"])
 @pytest.mark.parametrize("format_option", ["--json", "--junit"])
 def test_a_server_that_dies_fails_the_case_whatever_the_steps_do(
@@ -183,6 +184,7 @@ while true; do wait; done
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", ["", "- stop-nbd"])
 def test_a_server_that_crashes_when_it_is_stopped_fails_the_case(
     run_steps: RunSteps, tmp_path: Path, last: str

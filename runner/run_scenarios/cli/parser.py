@@ -51,6 +51,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """
     parser = make_parser()
     given = sys.argv[1:] if arguments is None else arguments
+    if any("\0" in each for each in given):
+        parser.error("an argument contains a NUL character")
     options = parser.parse_args(_disambiguate(given))
     options.command = shlex.join([parser.prog, *given])
     options.mode = find_mode(options)

@@ -106,7 +106,11 @@ class Machine:
             shell = [f"socket,id=shell,path=../{name}.qmp,server=on,wait=off"] if allow_shell else []
             chardevs = [*shell, f"socket,id=qmp,fd={theirs.fileno()}"]
             monitors = _monitor_arguments(chardevs, daemon=daemon, as_objects=monitor_objects)
-            child = processes.start([*argv, *monitors], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
+            try:
+                child = processes.start([*argv, *monitors], vm=name, log=logs / name, pass_fds=[theirs.fileno()])
+            except BaseException:
+                ours.close()
+                raise
         session = _QmpSession(name, lambda kind, message: machine._on_message(kind, message))
         machine = cls(name, child, session, trace)
         try:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from run_scenarios.core.errors import SetupError, describe_os_error
+from run_scenarios.core.diagnostics import escape_unprintable
+from run_scenarios.core.errors import SetupError, StepFailed, describe_os_error
 from run_scenarios.qemu.guardian import CASE_VARIABLE, Guardian, kill_processes_of
 from run_scenarios.qemu.output_capture import OutputCapture
 from run_scenarios.qemu.trace import Trace
@@ -135,7 +136,11 @@ class ChildProcesses:
         :param vm: the VM that the trace records it under.
         :param log: path prefix of the files `LOG.stdout` and `LOG.stderr` for its output.
         :raise SetupError: if the program cannot be started.
+        :raise StepFailed: for an argument with a NUL character, which no program can be given.
         """
+        for each in argv:
+            if "\0" in each:
+                raise StepFailed(f"{argv[0]}: an argument contains a NUL character: {escape_unprintable(each)}")
         self._trace.record_traffic("exec", vm, list(argv))
         stdout, stderr = (OutputCapture(Path(f"{log}.{name}") if log else None) for name in ("stdout", "stderr"))
         try:
