@@ -534,3 +534,24 @@ def test_no_control_character_of_a_scenario_reaches_the_terminal(run_command: Ru
     assert "  rerun: run-scenarios 'evil.yaml::a=\\x1b[2J\\x07'\n" in run.stderr
     assert not {"\x1b", "\x07"} & {*run.stdout, *run.stderr}
     assert run_command("--list", "evil.yaml::a=\\x1b[2J\\x07").stdout == listed.stdout
+
+
+def test_names_are_utf_8_whatever_the_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.yaml").write_text(
+        """\
+scenario: a name in UTF-8
+steps:
+  - create-image: {file: "\u00e4.qcow2", size: 1M}
+  - launch
+  - qmp:
+      execute: blockdev-add
+      arguments: {driver: qcow2, node-name: n, file: {driver: file, filename: "\u00e4.qcow2"}}
+  - qmp: query-named-block-nodes
+    expect: {$contains: {node-name: n, file: "\u00e4.qcow2"}}
+""",
+        encoding="utf-8",
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = command.run("names.yaml", env=ascii_only)
+    assert run.status == 0, run.stdout + run.stderr

@@ -42,6 +42,8 @@ class Mode(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; see `run_scenarios.cli.exit_codes`."""
+    if arguments is None:
+        _require_utf8_mode()
     if "_ARGCOMPLETE" in os.environ:
         from run_scenarios.cli.completion import complete
 
@@ -66,6 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.exit_status
     except Exception as error:
         return _report_error(error, stderr)
+
+
+def _require_utf8_mode() -> None:
+    """Start again in Python's UTF-8 mode where the locale has another encoding.
+
+    QMP is UTF-8 and file names are bytes: names that were encoded as the locale says would be others for QEMU.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _is_current_directory_deleted() -> bool:
