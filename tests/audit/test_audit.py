@@ -64,6 +64,7 @@ EVERYTHING = """
 - check-image: d.qcow2
 - image-info: d.qcow2
   expect: {virtual-size: 1048576}
+- assert-content: {file: d.qcow2, is: now}
 """
 """A scenario with every verb that asserts something."""
 

@@ -71,6 +71,12 @@ class Disks:
             return RangeMap.filled(UNKNOWN), None
         return self.read_node(graph, node), self.images.get(node.file).size
 
+    def read_disk(self, vm: str, name: str) -> tuple[Layer, int | None]:
+        """Return the content and the size of a drive, a node, or, if a VM has neither of this name, a file."""
+        if self.graph(vm).find_key(name) is not None:
+            return self.read_device(vm, name)
+        return self.read(name), self.images.get(name).size
+
     def read_node(self, graph: BlockGraph, node: BlockNode) -> Layer:
         """Return the content of a node with the backing nodes that it has in this VM."""
         if node.file is None or not self._matches_format(node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from run_scenarios.steps.assert_ import Assert
 from run_scenarios.steps.assert_bitmap import AssertBitmap
+from run_scenarios.steps.assert_content import AssertContent
 from run_scenarios.steps.assert_no_events import AssertNoEvents
 from run_scenarios.steps.assert_no_jobs import AssertNoJobs
 from run_scenarios.steps.call import Call
@@ -27,6 +28,7 @@ from run_scenarios.steps.qemu_io import QemuIo
 from run_scenarios.steps.qmp import Qmp
 from run_scenarios.steps.read import Read
 from run_scenarios.steps.rebase_image import RebaseImage
+from run_scenarios.steps.remember import Remember
 from run_scenarios.steps.resize_image import ResizeImage
 from run_scenarios.steps.serve_nbd import ServeNbd, StopNbd
 from run_scenarios.steps.set_ import Set
@@ -42,6 +44,7 @@ VERBS: dict[str, type[Verb]] = {
     for verb in (
         Assert,
         AssertBitmap,
+        AssertContent,
         AssertNoEvents,
         AssertNoJobs,
         Call,
@@ -65,6 +68,7 @@ VERBS: dict[str, type[Verb]] = {
         Qmp,
         Read,
         RebaseImage,
+        Remember,
         ResizeImage,
         ServeNbd,
         Set,
