@@ -159,8 +159,8 @@ def test_a_rule_or_verb_is_explained(word: str, run_command: RunSteps) -> None:
         ("rs07", "did you mean 'RS017'?"),
         ("wait-jobs", "did you mean 'wait-job'?"),
         ("job-never-awaitet", "did you mean 'job-never-awaited'?"),
-        ("x", "rules: RS001 to RS017; verbs: assert, "),
-        ("", "rules: RS001 to RS017; verbs: assert, "),
+        ("x", "rules: RS001 to RS018; verbs: assert, "),
+        ("", "rules: RS001 to RS018; verbs: assert, "),
     ],
 )
 def test_another_word_is_not_explained(word: str, hint: str, run_command: RunSteps) -> None:

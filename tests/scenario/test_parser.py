@@ -52,7 +52,7 @@ def test_the_parts_of_a_scenario_are_parsed(tmp_path: Path) -> None:
     assert isinstance(scenario, Scenario)
     assert (scenario.file.title, scenario.file.tags) == ("a", ("x",))
     assert (scenario.summary, scenario.timeout_s) == ("two lines", 120)
-    assert scenario.expected_failure == "known"
+    assert [each.because for each in scenario.expected_failures] == ["known"]
     assert scenario.requires.lists == {"commands": ("quit",)}
     assert scenario.requires
 

@@ -101,7 +101,7 @@ class CaseRunner:
             if failure:
                 # A VM may have crashed since, before it was killed.
                 outcome, failure = add_crashes(outcome, failure, await steps.find_crashes(), steps.choose_stderr())
-            result = conclude(self._task.case.load(), outcome, failure, duration_s)
+            result = conclude(self._task, outcome, failure, duration_s)
             if not self._should_keep(result):
                 trace.discard()
         if trace.problem and not result.failure:
@@ -136,7 +136,7 @@ class CaseRunner:
             return outcome, failure
         steps.trace.record("fail", None, make_fail_record(outcome, failure))
         with suppress(Exception):
-            await self._collect_postmortem(steps, conclude(self._task.case.load(), outcome, failure))
+            await self._collect_postmortem(steps, conclude(self._task, outcome, failure))
         debugger = self._settings.debugger
         if not (debugger and debugger.on_failure):
             return outcome, failure

@@ -21,9 +21,11 @@ from run_scenarios.core.events import Failure, Outcome, Result
 from run_scenarios.core.exit_status import signal_name
 from run_scenarios.core.nodes import JsonObject, JsonValue, MappingNode, Node, ScalarNode, to_json, to_partial
 from run_scenarios.core.source import Span
-from run_scenarios.scenario.model import Scenario
+from run_scenarios.qmp.requirements import is_in_range
+from run_scenarios.scenario.case import Task
+from run_scenarios.scenario.expected_failures import OUTCOMES, ExpectedFailure
 from run_scenarios.steps.verb import Step
-from run_scenarios.syntax.matchers import describe_value, require_match
+from run_scenarios.syntax.matchers import describe_value, find_mismatches, require_match
 
 MAX_DIFFERENCE = 20_000
 """Characters of a difference in the trace."""
@@ -106,15 +108,44 @@ def add_crashes(
     )
 
 
-def conclude(scenario: Scenario, outcome: Outcome, failure: Failure | None, duration_s: float = 0.0) -> Result:
-    """Return the result of a case, with regard to its `expected-failure`."""
-    reason = scenario.expected_failure
-    if reason and outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED):
-        return Result(Outcome.KNOWN_FAILURE, duration_s, failure, note=reason)
-    if reason and outcome is Outcome.PASSED:
-        diagnostic = Diagnostic(scenario.span, "passed, but is expected to fail", "remove 'expected-failure'")
-        return Result(Outcome.UNEXPECTED_PASS, duration_s, Failure(diagnostic))
-    return Result(outcome, duration_s, failure)
+def conclude(task: Task, outcome: Outcome, failure: Failure | None, duration_s: float = 0.0) -> Result:
+    """Return the result of a case, with regard to the `expected-failure` of its scenario."""
+    scenario = task.case.load()
+    expected = [each for each in scenario.expected_failures if _applies(each, task)]
+    if not expected or outcome not in (*OUTCOMES.values(), Outcome.PASSED):
+        return Result(outcome, duration_s, failure)
+    if not failure:
+        text, hint = "passed, but is expected to fail", "remove 'expected-failure'"
+        return Result(Outcome.UNEXPECTED_PASS, duration_s, Failure(Diagnostic(expected[0].span, text, hint)))
+    differences = [_compare_failure(each, outcome, failure) for each in expected]
+    for each, difference in zip(expected, differences, strict=True):
+        if not difference:
+            return Result(Outcome.KNOWN_FAILURE, duration_s, failure, note=each.because)
+    return Result(outcome, duration_s, replace(failure, details=(*failure.details, *differences)))
+
+
+def _applies(expected: ExpectedFailure, task: Task) -> bool:
+    """Tell whether a failure is expected in this case, on this build of QEMU."""
+    version = tuple(int(part) for part in task.programs.version.split(".") if part) if expected.qemu else ()
+    if version and not is_in_range(expected.qemu, version):
+        return False
+    return expected.matrix is None or not find_mismatches(expected.matrix, task.case.dimensions)
+
+
+def _compare_failure(expected: ExpectedFailure, outcome: Outcome, failure: Failure) -> str:
+    """Return how a failure differs from an expected one, "" if it is that one."""
+    is_step = expected.step in (None, failure.step if isinstance(expected.step, int) else failure.name)
+    mismatches = find_mismatches(expected.message, failure.diagnostic.message) if expected.message else []
+    if expected.outcome not in (None, outcome):
+        difference = f"outcome: expected {expected.outcome.reason if expected.outcome else ''}, found {outcome.reason}"
+    elif not is_step:
+        found = failure.step if isinstance(expected.step, int) else f"'{failure.name}'"
+        difference = f"step: expected {expected.step!r}, found {found}"
+    elif mismatches:
+        difference = f"message: {mismatches[0]}"
+    else:
+        return ""
+    return f"this is not the expected failure ({expected.because}): {difference}"
 
 
 def check_expected_error(failed: CommandFailed, error: Node | None) -> JsonValue:

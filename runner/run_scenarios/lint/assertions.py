@@ -32,6 +32,14 @@ def nothing_asserted(context: LintContext) -> Iterator[Finding]:
                 yield Finding(step.span, "the last step asserts nothing", "add an assertion after it, or remove it")
 
 
+def any_failure_expected(context: LintContext) -> Iterator[Finding]:
+    """Yield each expected failure that any failure meets."""
+    for expected in context.scenario.expected_failures if context.scenario else ():
+        if not expected.is_specific:
+            hint = "write {because: …, message: …}, or 'step' instead of 'message'"
+            yield Finding(expected.span, "any failure of any step counts as the expected one", hint)
+
+
 def _asserts(visit: VisitedStep) -> bool:
     step, verb = visit.step, visit.step.verb
     asserts_by_itself = bool(verb.MUTATORS) or verb.NAME in ASSERTING_WITHOUT_MUTATORS

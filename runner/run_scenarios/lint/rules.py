@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Span
-from run_scenarios.lint.assertions import compared_with_itself, nothing_asserted
+from run_scenarios.lint.assertions import any_failure_expected, compared_with_itself, nothing_asserted
 from run_scenarios.lint.conditions import condition_never_true
 from run_scenarios.lint.context import Finding, LintContext
 from run_scenarios.lint.errors import matches_any_error
@@ -415,6 +415,29 @@ fail. Name the byte, or the error that the read must fail with.
 - read: {file: a.raw, patterns: [{byte: 0, at: 0, size: 512}]}
 """,
         read_unchecked,
+    ),
+    Rule(
+        "RS018",
+        "any-failure-expected",
+        """
+An `expected-failure` does not say which step fails or with which message, so every failure counts as the expected one:
+a new bug, a crash, a mistake in the scenario. Give the message, or the name or number of the step.
+""",
+        """
+expected-failure: "https://gitlab.com/qemu-project/qemu/-/issues/1234"
+steps:
+  - create-image: {file: a.raw, size: 1M}
+  - check-image: {file: a.raw, format: raw}
+""",
+        """
+expected-failure:
+  because: https://gitlab.com/qemu-project/qemu/-/issues/1234
+  message: {$contains: does not support checks}
+steps:
+  - create-image: {file: a.raw, size: 1M}
+  - check-image: {file: a.raw, format: raw}
+""",
+        any_failure_expected,
     ),
 )
 BY_CODE = {rule.code: rule for rule in RULES}

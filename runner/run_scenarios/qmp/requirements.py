@@ -15,7 +15,7 @@ def find_unmet_requirement(requires: Requirements, programs: Programs | None, sc
 
     :param programs: None if there is only a schema; requirements that a schema cannot answer count as met then.
     """
-    if requires.qemu and not _is_in_range(requires.qemu, schema.version):
+    if requires.qemu and not is_in_range(requires.qemu, schema.version):
         return f"needs QEMU {requires.qemu.strip()}, this is {_format_version(schema.version)}"
     for kind, needed in requires.lists.items():
         what, offered = _list_offered(kind, programs, schema)
@@ -47,7 +47,8 @@ def parse_version_range(text: str) -> tuple[str, tuple[int, ...]]:
     return found[1], tuple(int(part) for part in found[2].split("."))
 
 
-def _is_in_range(wanted: str, version: tuple[int, int, int]) -> bool:
+def is_in_range(wanted: str, version: tuple[int, ...]) -> bool:
+    """Tell whether a version is in a range such as `>= 8.0`."""
     operator, limit = parse_version_range(wanted)
     return (version >= limit) if operator == ">=" else (version < limit)
 

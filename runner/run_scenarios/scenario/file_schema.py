@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from run_scenarios.qemu.programs import TOOLS
+from run_scenarios.scenario import expected_failures
 from run_scenarios.steps.argument_types import (
     BOOLEAN,
     DURATION_SCHEMA,
     FORMAT,
     TEXT,
     VARIABLE,
+    VERSION_RANGE,
     document,
     enum_schema,
     list_schema,
@@ -50,10 +52,7 @@ VARIABLES: dict[str, Any] = {
 FEATURE: dict[str, Any] = {"type": "string", "pattern": "^[^/]+/[^/]+$", "title": "a `command/feature`"}
 REQUIRES: dict[str, Any] = object_schema(
     [],
-    qemu=document(
-        {"type": "string", "pattern": r"^\s*(>=|<)\s*[0-9]+(\.[0-9]+){0,2}\s*$", "title": "a version such as '>= 8.0'"},
-        "a range of versions of QEMU, such as `>= 8.0` or `< 9.0`",
-    ),
+    qemu=document(VERSION_RANGE, "a range of versions of QEMU, such as `>= 8.0` or `< 9.0`"),
     commands=document(NAMES, "QMP commands that QEMU must have"),
     features=document(
         list_schema(FEATURE), "features of QMP commands or events that QEMU must have, as `command/feature`"
@@ -103,9 +102,7 @@ SCENARIO: dict[str, Any] = object_schema(
     variables=VARIABLES,
     matrix=MATRIX,
     timeout=document(DURATION_SCHEMA, "the time limit of a case; 180 s by default"),
-    expected_failure=document(
-        TEXT, "why the scenario is known to fail; a failure is then reported as TODO, and a pass as a failure"
-    ),
+    expected_failure=expected_failures.SCHEMA,
     steps=document({"type": "array", "minItems": 1}, "the steps"),
     **SHARED,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.nodes import Entry, MappingNode, Node
 from run_scenarios.core.source import Source, Span
+from run_scenarios.scenario.expected_failures import ExpectedFailure
 from run_scenarios.steps.scope import Procedure
 from run_scenarios.steps.verb import Step
 
@@ -87,7 +88,7 @@ class Scenario:
     variables: tuple[Entry, ...]
     matrix: MappingNode | None
     timeout_s: float | None
-    expected_failure: str
+    expected_failures: tuple[ExpectedFailure, ...]
     steps: tuple[Step, ...]
     procedures: dict[str, Procedure]
 

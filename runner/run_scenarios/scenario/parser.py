@@ -26,6 +26,7 @@ from run_scenarios.core.nodes import (
 )
 from run_scenarios.core.source import Span
 from run_scenarios.scenario.diagnostic_collector import DiagnosticCollector
+from run_scenarios.scenario.expected_failures import ExpectedFailure, parse_expected_failures
 from run_scenarios.scenario.file_schema import LIBRARY, SCENARIO
 from run_scenarios.scenario.model import Change, FileText, InvalidFile, Library, Requirements, Scenario, ScenarioFile
 from run_scenarios.scenario.step_parser import StepParser, find_variables, refuse_reserved_name
@@ -185,8 +186,12 @@ class Reader:
         steps = parser.parse_steps(file.root.get("steps"))
         with collector:
             _refuse_recursion(library.own.values())
+        matrix = file.root.get("matrix")
+        dimensions = _list_dimensions(matrix) if isinstance(matrix, MappingNode) else ()
+        expected = file.root.get("expected-failure")
+        failures = parse_expected_failures(expected, dimensions, steps, library.visible.values(), collector)
         collector.raise_any()
-        return _make_scenario(file, steps, library)
+        return _make_scenario(file, steps, library, failures)
 
     def _read_library(self, path: Path, shown_as: str) -> Library | InvalidFile:
         key = self._files.find_real_path(path)
@@ -349,7 +354,9 @@ def _list_dimensions(matrix: MappingNode) -> set[str]:
     return names - {"include", "exclude", "because"}
 
 
-def _make_scenario(file: _LoadedFile, steps: tuple[Step, ...], library: Library) -> Scenario:
+def _make_scenario(
+    file: _LoadedFile, steps: tuple[Step, ...], library: Library, failures: tuple[ExpectedFailure, ...]
+) -> Scenario:
     root = file.root
     title, timeout, matrix, requires = map(root.get, ("scenario", "timeout", "matrix", "requires"))
     entry = root.entry("scenario")
@@ -364,7 +371,7 @@ def _make_scenario(file: _LoadedFile, steps: tuple[Step, ...], library: Library)
         variables=tuple(_list_variables(root)),
         matrix=matrix if isinstance(matrix, MappingNode) else None,
         timeout_s=parse_seconds(timeout) if timeout else None,
-        expected_failure=_read_text(root.get("expected-failure")),
+        expected_failures=failures,
         steps=steps,
         procedures=library.visible,
     )

@@ -79,6 +79,11 @@ DURATION_SCHEMA: dict[str, Any] = {
 FORMAT = enum_schema(*FORMATS)
 FILE = document({**TEXT, "x-case-file": True}, "name of a file in the case's directory")
 IMAGE_FORMAT = document(FORMAT, "image format; by default the suffix of the file name determines it")
+VERSION_RANGE: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^\s*(>=|<)\s*[0-9]+(\.[0-9]+){0,2}\s*$",
+    "title": "a version such as '>= 8.0'",
+}
 MATCHER: dict[str, Any] = {"title": "an expected value"}
 NODE_OR_DRIVE = document(TEXT, "id of the drive, or name of the block node")
 ARGUMENTS = list_schema({"type": ["string", "integer"]})
