@@ -68,3 +68,56 @@ def test_an_error_whose_prefix_depends_on_the_version_fails_it(run_steps: RunSte
     prefix, _, rest = run.message.partition("Device ")
     assert prefix in (f"step 2 (hmp): 'drive_del nosuch' failed: {error}" for error in ("", "Error: "))
     assert rest == "'nosuch' not found"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("read -P 1 0 512", "Pattern verification failed at offset 0, 512 bytes"),
+        ("write 1M 512", "write failed: Input/output error"),
+        ("length 1", "bad argument count 1 to length, expected 0 arguments"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["hmp", "qmp"])
+def test_a_qemu_io_command_that_fails_fails_it(run_steps: RunSteps, verb: str, command: str, message: str) -> None:
+    line = f'qemu-io drive0 "{command}"'
+    step = {
+        "hmp": f"hmp: '{line}'",
+        "qmp": f"qmp: {{execute: human-monitor-command, arguments: {{command-line: '{line}'}}}}",
+    }[verb]
+    run = run_steps(f"""
+        - create-image: {{file: a.qcow2, size: 1M}}
+        - launch: {{drives: [{{id: drive0, file: a.qcow2, format: qcow2}}]}}
+        - {step}
+    """)
+    assert run.status == 1
+    assert run.message == f"step 3 ({verb}): '{line}' failed: {message}"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("commit drive0", "'commit' error for 'drive0': Operation not supported"),
+        ("info registers", "No CPU available"),
+    ],
+)
+def test_an_error_without_a_prefix_fails_it(run_steps: RunSteps, line: str, message: str) -> None:
+    run = run_steps(f"""
+        - create-image: {{file: a.raw, size: 1M}}
+        - launch: {{drives: [{{id: drive0, file: a.raw, format: raw}}]}}
+        - hmp: {line}
+    """)
+    assert run.status == 1
+    assert run.message == f"step 3 (hmp): '{line}' failed: {message}"
+
+
+def test_what_qemu_io_prints_is_the_result(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - create-image: {file: a.qcow2, size: 1M}
+        - launch: {drives: [{id: drive0, file: a.qcow2, format: qcow2}]}
+        - hmp: 'qemu-io drive0 "write -P 7 0 512"'
+          expect: {$contains: wrote 512/512 bytes at offset 0}
+        - qmp: {execute: human-monitor-command, arguments: {command-line: 'qemu-io drive0 "read -P 7 0 512"'}}
+          expect: {$contains: read 512/512 bytes at offset 0}
+    """)
+    assert run.status == 0, run.stderr

@@ -34,7 +34,8 @@ def test_the_output_of_one_step_is_not_in_the_next(run_steps: RunSteps) -> None:
         """
         - call: launch-with-drive
         - qemu-io: {device: drive0, commands: [read 0 512]}
-        - hmp: qemu-io drive0 "read 0 512"
+        - hmp: qemu-io drive0 "read 2M 512"
+          error: {output: "read failed: Input/output error"}
         - qemu-io: {device: drive0, commands: [length]}
           expect: "1 MiB\\n"
         """,
@@ -102,3 +103,66 @@ def test_a_device_that_is_not_there_fails_it(run_steps: RunSteps) -> None:
     assert run.message == (
         "step 2 (qemu-io): 'length' on nosuch failed: Error: Cannot find device='' nor node-name='nosuch'"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("aio_read -P 9 0 512", "Pattern verification failed at offset 0, 512 bytes"),
+        ("aio_read 1M 512", "readv failed: Input/output error"),
+        ("aio_write 1M 512", "aio_write failed: Input/output error"),
+    ],
+)
+def test_an_asynchronous_request_that_fails_on_a_file_fails_it(run_steps: RunSteps, command: str, message: str) -> None:
+    run = run_steps(f"""
+        - create-image: {{file: a.raw, size: 1M}}
+        - qemu-io: {{file: a.raw, commands: [{command}, length]}}
+    """)
+    assert run.status == 1
+    assert run.message == f"step 2 (qemu-io): '{command}; length' on a.raw failed: {message}"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("break read_aio here", "Could not set breakpoint: Operation not supported"),
+        ("resume here", "Could not resume request: Operation not supported"),
+        ("remove_break here", "Could not remove breakpoint here: Operation not supported"),
+        ("reopen -o nosuch=1", "Cannot change the option 'nosuch'"),
+    ],
+)
+def test_what_a_device_does_not_support_fails_it(run_steps: RunSteps, command: str, message: str) -> None:
+    run = run_steps(
+        f"""
+        - call: launch-with-drive
+        - qemu-io: {{device: drive0, commands: ["{command}"]}}
+        """,
+        head=DRIVE,
+    )
+    assert run.status == 1
+    assert run.message == f"step 4 (qemu-io): '{command}' on drive0 failed: {message}"
+
+
+@pytest.mark.parametrize("last", ["", "- shutdown", "- qemu-io: {device: drive0, commands: [length]}"])
+def test_a_request_that_fails_after_its_step_fails_the_case(run_steps: RunSteps, last: str) -> None:
+    run = run_steps(f"""
+- create-image: {{file: a.raw, size: 1M}}
+- launch:
+    arguments: [-drive, "if=none,id=drive0,format=raw,file.driver=blkdebug,file.image.filename=a.raw"]
+- qemu-io: {{device: drive0, commands: [break read_aio here, aio_read -P 9 0 512, resume here]}}
+{last}
+""")
+    assert run.status == 1
+    assert "Pattern verification failed at offset 0, 512 bytes" in run.message
+
+
+def test_the_details_of_the_format_are_not_an_error(run_steps: RunSteps) -> None:
+    run = run_steps(
+        """
+        - call: launch-with-drive
+        - qemu-io: {device: drive0, commands: [info]}
+          expect: {$contains: "compat: 1.1"}
+        """,
+        head=DRIVE,
+    )
+    assert run.status == 0, run.stderr

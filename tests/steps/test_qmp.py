@@ -134,3 +134,21 @@ def test_after_quit_the_vm_has_ended_and_not_crashed(run_steps: RunSteps) -> Non
     assert run.status == 1
     assert run.message == "step 4 (qmp): VM 'vm' has ended (status 0)"
     assert run.only.block["reason"] == "assertion"
+
+
+def test_an_unknown_command_of_the_human_monitor_fails_it(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: {execute: human-monitor-command, arguments: {command-line: info nosuch}}
+    """)
+    assert run.status == 1
+    assert run.message == "step 2 (qmp): 'info nosuch' failed: unknown command: 'info nosuch'"
+
+
+def test_an_error_of_the_human_monitor_is_the_result(run_steps: RunSteps) -> None:
+    run = run_steps("""
+        - launch
+        - qmp: {execute: human-monitor-command, arguments: {command-line: nbd_server_stop}}
+          expect: {$contains: NBD server not running}
+    """)
+    assert run.status == 0, run.stderr

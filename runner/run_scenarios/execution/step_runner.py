@@ -33,7 +33,7 @@ from run_scenarios.scenario.binding import bind_modifier, bind_step
 from run_scenarios.scenario.case import Task
 from run_scenarios.scenario.confinement import find_outside_link
 from run_scenarios.steps.argument_types import parse_seconds
-from run_scenarios.steps.qemu_io_commands import check_earlier_requests
+from run_scenarios.steps.qemu_io_output import check_asynchronous_output
 from run_scenarios.steps.scope import Block, Scope
 from run_scenarios.steps.verb import DEFAULT_VM, Context, ControlFlowVerb, Step, Verb
 from run_scenarios.syntax.matchers import require_match
@@ -95,7 +95,7 @@ class StepRunner:
         for error in await self.find_crashes():
             raise error
         for machine in self.machines.values():
-            check_earlier_requests(machine)
+            check_asynchronous_output(machine)
 
     async def shut_down(self) -> None:
         """End every process with SIGTERM and wait until it has ended.

@@ -74,6 +74,7 @@ class Machine:
         self.events = EventLog(name)
         self.exit_expected = False
         self.quit_issued = False
+        self.runs_asynchronous_io = False
         self._child = child
         self._session = session
         self._trace = trace

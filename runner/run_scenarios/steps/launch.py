@@ -24,6 +24,7 @@ from run_scenarios.steps.argument_types import (
     parse_object,
     parse_text,
 )
+from run_scenarios.steps.qemu_io_output import check_asynchronous_output
 from run_scenarios.steps.verb import Context, Verb
 
 PROGRAMS = ("qemu", "qemu-storage-daemon")
@@ -132,6 +133,7 @@ class Launch(Verb):
         if previous:
             if previous.has_crashed:
                 raise await previous.exit_error()
+            check_asynchronous_output(previous)
             await context.machines.pop(name).disconnect()
         context.describe_wait("QEMU's QMP greeting")
         daemon = self.program == "qemu-storage-daemon"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import CommandFailed, scenario_error
@@ -28,23 +26,10 @@ from run_scenarios.steps.argument_types import (
     parse_text,
 )
 from run_scenarios.steps.qemu_img_runner import lock_hint
+from run_scenarios.steps.qemu_io_output import find_error_line, send_qemu_io
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
-if TYPE_CHECKING:
-    from run_scenarios.qemu.machine import Machine
-
 IO_FAILURE = "`{output}`: the output of qemu-io"
-# Source: the messages before each error return in qemu-io-cmds.c. Usage errors do not contain "failed".
-ERROR_OUTPUT = re.compile(
-    r"""failed|^Parsing error: |^bad argument count |^command ".*" not found$|: invalid option |is not a valid """
-    r"""|can(?:not)? be specified|requires .* to be specified|not (?:a )?sector.aligned|cannot exceed|^Could not """
-    r"""|^getlength: |exceeds? (?:the )?maximum|exceeds end of read data|^cannot combine |must be less than """
-    r"""|supports only a single|is not supported when|^no file open""",
-    re.MULTILINE,
-)
-IN_MONITOR = re.compile(r"\s*qemu-io\s")
-"""A line of the human monitor whose errors are printed by QEMU itself, and are not in the reply."""
-PATTERN_MISMATCH = "Pattern verification failed"
 IO_TARGET: dict[str, dict[str, Any]] = {
     "file": document(FILE, "name of the image file, which no VM may have open"),
     "format": IMAGE_FORMAT,
@@ -218,49 +203,22 @@ async def run_io_commands(context: Context, target: IoTarget, commands: list[IoC
     return "".join([await _run_on_device(context, target.device, command) for command in commands])
 
 
-def check_earlier_requests(machine: Machine) -> None:
-    """Check what has been printed since the last command: an asynchronous request may have ended meanwhile.
-
-    :raise CommandFailed: if it failed.
-    """
-    printed, _ = machine.take_output()
-    if ERROR_OUTPUT.search(printed):
-        raise _io_error(IoCommand("an earlier asynchronous request"), f"VM '{machine.name}'", printed)
-
-
-async def run_monitor_line(machine: Machine, line: str, execute: Awaitable[JsonValue]) -> JsonValue:
-    """Run a line of the human monitor, and check what `qemu-io` in it prints outside of its reply.
-
-    :param execute: sends the line, and returns the reply.
-    :return: the reply, with what `qemu-io` printed.
-    :raise CommandFailed: if `qemu-io` printed an error.
-    """
-    if not IN_MONITOR.match(line):
-        return await execute
-    check_earlier_requests(machine)
-    reply = str(await execute)
-    printed, errors = machine.take_output()
-    if errors or ERROR_OUTPUT.search(reply + printed):
-        raise _io_error(IoCommand(line), "the human monitor", reply + printed + errors)
-    return reply + printed
-
-
 async def _run_on_file(context: Context, image: Image, commands: list[IoCommand]) -> str:
     words = [word for command in commands for word in ("-c", command.text)]
     done = await context.run_tool("qemu-io", "-f", image.format, *words, image.file)
+    output = done.stdout + done.stderr
     if done.exitcode < 0:
-        reply: dict[str, object] = {"status": done.exitcode, "output": (done.stdout + done.stderr).strip()}
+        reply: dict[str, object] = {"status": done.exitcode, "output": output.strip()}
         raise CommandFailed(f"qemu-io {describe_status(done.exitcode)}", reply, hint=f"ran: {done.command}")
     rest = done.stdout
     for command in filter(lambda command: command.success, commands):
         before, found, rest = rest.partition(command.success)
-        if not found or PATTERN_MISMATCH in before:
-            raise _io_error(command, image.file, done.stdout + done.stderr)
-    unreported = next((command for command in commands if not command.success), None)
-    if unreported and (ERROR_OUTPUT.search(done.stdout) or _has_errors(done.stderr)):
-        raise _io_error(unreported, image.file, done.stdout + done.stderr)
-    if done.exitcode != 0:
-        raise _io_error(commands[-1], image.file, done.stdout + done.stderr)
+        if not found or find_error_line(before):
+            raise _io_error(command.text, image.file, output)
+    # Asynchronous requests do not change the exit status.
+    is_judged_by_output = not all(command.success for command in commands)
+    if done.exitcode != 0 or (is_judged_by_output and (find_error_line(output) or _has_errors(done.stderr))):
+        raise _io_error("; ".join(command.text for command in commands), image.file, output)
     return done.stdout
 
 
@@ -270,18 +228,19 @@ def _has_errors(stderr: str) -> bool:
 
 async def _run_on_device(context: Context, device: str, command: IoCommand) -> str:
     machine = require_vm(context)
-    check_earlier_requests(machine)
-    text = command.text.replace("\\", r"\\").replace('"', r"\"")
-    reply = await machine.hmp(f'qemu-io {device} "{text}"')
-    printed, errors = machine.take_output()
-    failed = ERROR_OUTPUT.search(printed) or (errors and not command.success)
-    if reply or failed or command.success not in printed:
-        raise _io_error(command, device.removeprefix("-d "), reply + printed + errors)
-    return printed
+    quoted = command.text.replace("\\", r"\\").replace('"', r"\"")
+    line = f'qemu-io {device} "{quoted}"'
+    output = await send_qemu_io(machine, line, lambda: machine.hmp(line))
+    # QEMU itself may write to standard error meanwhile; the report of success outweighs that.
+    failed = output.replies_error or find_error_line(output.stdout) if command.success else output.reports_error
+    if failed or command.success not in output.stdout:
+        raise _io_error(command.text, device.removeprefix("-d "), output.text)
+    return output.stdout + output.reply
 
 
-def _io_error(command: IoCommand, target: str, output: str) -> CommandFailed:
-    complaints = [line for line in output.split("\n") if ERROR_OUTPUT.search(line) or "rror" in line or "not " in line]
-    first = (complaints or output.strip().split("\n") or [""])[0].strip() or "no output"
-    message = f"'{command.text}' on {target} failed: {first}"
+def _io_error(command: str, target: str, output: str) -> CommandFailed:
+    lines = output.strip().splitlines() or ["no output"]
+    unspecific = (line for line in lines if "rror" in line or "not " in line)
+    reason = find_error_line(output) or next(unspecific, lines[0]).strip()
+    message = f"'{command}' on {target} failed: {reason}"
     return CommandFailed(message, {"output": output.strip()}, hint=lock_hint(output))

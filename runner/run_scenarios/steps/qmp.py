@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Self
 
 from run_scenarios.content.commands import apply_command
 from run_scenarios.content.disks import Disks
-from run_scenarios.core.errors import scenario_error
+from run_scenarios.core.errors import CommandFailed, scenario_error
 from run_scenarios.core.nodes import JsonObject, JsonValue, to_json
 from run_scenarios.steps.argument_types import JSON_OBJECT, TEXT, document, object_schema
-from run_scenarios.steps.qemu_io_commands import run_monitor_line
+from run_scenarios.steps.monitor_commands import UNKNOWN_COMMAND, run_qemu_io_line
+from run_scenarios.steps.qemu_io_output import is_qemu_io
 from run_scenarios.steps.verb import Context, Verb, require_vm
 
 
@@ -20,6 +21,9 @@ class Qmp(Verb):
 
     A string is a command without arguments. The arguments are sent to QEMU as written. `expect` checks the returned
     value, `save` stores it in a variable.
+
+    `human-monitor-command` returns errors of the monitor as text; only an unknown command and a failed `qemu-io` fail
+    the step. The verb `hmp` detects other errors too.
 
     .. code-block:: yaml
 
@@ -33,7 +37,7 @@ class Qmp(Verb):
     NAME = "qmp"
     MUTATORS = ()
     RESULT = "the value that the command returns"
-    FAILS_WITH = "`{class, desc}` of the error; `{output}` if `qemu-io` in `human-monitor-command` fails"
+    FAILS_WITH = "`{class, desc}` of the error; `{output}` if `human-monitor-command` fails"
     SCHEMA: ClassVar[dict[str, Any]] = {
         "anyOf": [
             TEXT,
@@ -68,7 +72,12 @@ class Qmp(Verb):
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
         context.describe_wait(f"the reply to '{self.message.get('execute', self.message.get('exec-oob'))}'")
-        result = await run_monitor_line(machine, self._monitor_line(), machine.execute(self.message))
+        line = self._monitor_line()
+        if is_qemu_io(line):
+            return await run_qemu_io_line(machine, line, lambda: machine.execute(self.message))
+        result = await machine.execute(self.message)
+        if line and UNKNOWN_COMMAND.match(str(result)):
+            raise CommandFailed(f"'{line}' failed: {str(result).strip()}", {"output": str(result).strip()})
         if self.message.get("execute") == "quit":
             machine.quit_issued = True
         return result

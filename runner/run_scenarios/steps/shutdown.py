@@ -8,7 +8,7 @@ from run_scenarios.content.disks import Disks
 from run_scenarios.core.errors import StepFailed
 from run_scenarios.core.exit_status import describe_status
 from run_scenarios.core.nodes import JsonValue
-from run_scenarios.steps.qemu_io_commands import check_earlier_requests
+from run_scenarios.steps.qemu_io_output import check_asynchronous_output
 from run_scenarios.steps.verb import Context, VerbWithoutArgument, require_vm
 
 
@@ -29,7 +29,6 @@ class Shutdown(VerbWithoutArgument):
 
     async def run(self, context: Context) -> JsonValue:
         machine = require_vm(context)
-        check_earlier_requests(machine)
         context.describe_wait("QEMU to exit after 'quit'")
         await machine.execute({"execute": "quit"})
         status = await machine.wait_exit()
@@ -40,6 +39,7 @@ class Shutdown(VerbWithoutArgument):
                 found=str(status),
                 hint=machine.stderr_tail(),
             )
+        check_asynchronous_output(machine)
         return None
 
     def record(self, disks: Disks, vm: str, *, succeeded: bool) -> None:
