@@ -15,12 +15,12 @@ from run_scenarios.steps.argument_types import TEXT, document, object_schema, pa
 from run_scenarios.steps.mutations import replace_with_failure
 from run_scenarios.steps.qemu_io_commands import (
     IO_TARGET,
-    PATTERN_MISMATCH,
     IoCommand,
     IoTarget,
     parse_target,
     run_io_commands,
 )
+from run_scenarios.steps.qemu_io_output import PATTERN_MISMATCH
 from run_scenarios.steps.verb import Context, Verb
 
 NOW = "now"

@@ -13,6 +13,7 @@ from run_scenarios.core.nodes import JsonValue
 if TYPE_CHECKING:
     from run_scenarios.qemu.machine import Machine
 
+PATTERN_MISMATCH = "Pattern verification failed"
 # Source: the messages before each error return in qemu-io-cmds.c.
 # Lines of `read -v`, which begin with an offset, may contain any text.
 ERROR_OUTPUT = re.compile(
