@@ -1,4 +1,4 @@
-"""Fixtures: a run of steps on the real QEMU, and a check that nothing is left behind."""
+"""Fixtures to run steps on the real QEMU, and a check that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ collect_ignore_glob = ["*.yaml"]
 
 @pytest.fixture(scope="session", autouse=True)
 def default_signals() -> None:
-    """Let no child inherit an ignored signal: SIGINT is ignored in a shell's background, SIGHUP under nohup."""
+    """Reset ignored signals, which children inherit: SIGINT in the background of a shell, SIGHUP under nohup."""
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
@@ -30,7 +30,7 @@ def default_signals() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of the tests' own, so that they neither use nor leave anything in the user's."""
+    """A cache for the tests, so that they do not use that of the user."""
     directory = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(directory))
@@ -39,7 +39,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def test_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A TEST_DIR of the test's own."""
+    """A TEST_DIR for the test."""
     directory = tmp_path / "test-dir"
     directory.mkdir()
     monkeypatch.setenv("TEST_DIR", str(directory))
@@ -74,7 +74,7 @@ def run_steps(run_command: RunSteps, tmp_path: Path) -> RunSteps:
 
 @pytest.fixture(scope="session", autouse=True)
 def not_on_github() -> Iterator[None]:
-    """Standard error without annotations, wherever the tests run."""
+    """No GitHub annotations on standard error, even if the tests run there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GITHUB_ACTIONS", raising=False)
         yield
@@ -82,7 +82,7 @@ def not_on_github() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """Fail a test that leaves a process behind with its directory open, or a case's directory that no failure kept."""
+    """Fail a test that leaves a process in its directory, or the directory of a case that did not fail."""
     yield
     left = [name for name in _working_directories() if name.startswith(str(tmp_path))]
     assert not left, f"processes were left in {left}"

@@ -1,4 +1,4 @@
-"""Scenarios as tests of pytest's: in pytest itself, started as its users start it."""
+"""The pytest plugin, in pytest processes of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.scenarios import Run
 
 pytestmark = pytest.mark.slow
 
-# Hypothesis takes a second of each run, and has no part in it.
+# Loading Hypothesis takes a second, and it is not needed.
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:hypothesispytest")
 DEADLINE_S = 60.0
 MATRIX = 'scenario: m\ntags: [grid, "two words"]\nvariables: {v: 1}\nmatrix: {n: [1, 22]}\n'
@@ -43,7 +43,7 @@ ALL = {
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Work in a project that has scenarios, and end what a failed test has left running."""
+    """Work in a project with scenarios, and kill what a failed test leaves running."""
     if "run-scenarios" not in importlib.metadata.entry_points(group="pytest11").names:
         pytest.fail("the plugin is not installed; run: pip install --editable '.[dev]'")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -66,12 +66,12 @@ def run_pytest(*arguments: str, env: dict[str, str] | None = None) -> Run:
 
 
 def outcomes(run: Run) -> dict[str, str]:
-    """Return what became of each test, by its id without the directory, as `-rA` tells it."""
+    """Return the outcome of each test, by its ID without the directory, as `-rA` prints it."""
     told = re.findall(r"^([A-Z]+) (?:\[1\] )?scenarios/(\S+)", run.stdout, re.M)
     return {name: outcome.lower() for outcome, name in told}
 
 
-def test_each_outcome_is_pytests_own(place: Path) -> None:
+def test_each_outcome_becomes_an_outcome_of_pytest(place: Path) -> None:
     write(place, **ALL)
     run = run_pytest("scenarios", "-n", "2", "-rA", "--junitxml", "junit.xml", "--durations", "1")
     assert run.status == 1, run.stdout + run.stderr
@@ -98,7 +98,7 @@ def test_each_outcome_is_pytests_own(place: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["-n", "1"]], ids=["alone", "xdist"])
 @pytest.mark.parametrize("ci", ["", "true"])
-def test_a_failure_is_told_once_in_the_words_of_the_command(ci: str, arguments: list[str], place: Path) -> None:
+def test_a_failure_is_shown_once_as_the_command_prints_it(ci: str, arguments: list[str], place: Path) -> None:
     write(place, fails=command.FAILS)
     told = command.run("scenarios/fails.yaml").stderr
     shown = run_pytest("scenarios", *arguments, env={"CI": ci}).stdout
@@ -130,7 +130,7 @@ def test_cases_are_selected(place: Path, arguments: list[str], chosen: list[str]
     assert run.status == (0 if chosen else 5), run.stdout + run.stderr
 
 
-def test_what_failed_is_run_again_and_the_first_failure_ends_the_run(place: Path) -> None:
+def test_pytest_can_stop_at_and_rerun_failures(place: Path) -> None:
     write(place, a=command.PASSES, b=command.FAILS, c=command.PASSES)
     assert outcomes(run_pytest("scenarios", "-x", "-rA")) == {"a.yaml::a": "passed", "b.yaml::b": "failed"}
     write(place, b=command.PASSES)
@@ -145,7 +145,7 @@ def test_a_failed_case_with_colons_in_a_value_is_run_again(place: Path) -> None:
     assert outcomes(run_pytest("scenarios/m.yaml::n=a%3A%3Ab", "-rA")) == {"m.yaml::n=a%3A%3Ab": "failed"}
 
 
-def test_a_flake_is_run_again_at_once(place: Path, tmp_path: Path) -> None:
+def test_a_flaky_case_is_rerun_immediately(place: Path, tmp_path: Path) -> None:
     program = tmp_path / "qemu-img"
     program.write_text(
         f'#!/bin/sh\n[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; exit 1; }}\nexec qemu-img "$@"\n'
@@ -157,7 +157,7 @@ def test_a_flake_is_run_again_at_once(place: Path, tmp_path: Path) -> None:
     assert "1 passed, 1 rerun" in run.stdout
 
 
-def test_a_wrong_file_is_an_error_of_collection(place: Path) -> None:
+def test_an_invalid_file_is_a_collection_error(place: Path) -> None:
     write(place, misspelt=MISSPELT, wrong=command.WRONG, passes=command.PASSES)
     run = run_pytest("scenarios", "-n", "1")
     assert run.status != 0
@@ -188,7 +188,7 @@ def test_a_project_without_scenarios_imports_little(tmp_path: Path) -> None:
     assert run.status == 0, run.stdout
 
 
-def test_doubts_are_warnings(place: Path) -> None:
+def test_lint_findings_are_warnings(place: Path) -> None:
     write(place, doubtful=DOUBTFUL)
     run = run_pytest("scenarios")
     assert run.status == 0, run.stdout
@@ -199,7 +199,7 @@ def test_doubts_are_warnings(place: Path) -> None:
     assert "run_scenarios/pytest_plugin.py" not in strict.stdout
 
 
-def test_what_qemu_has_deprecated_is_a_warning_of_another_kind(place: Path) -> None:
+def test_deprecations_are_another_kind_of_warning(place: Path) -> None:
     write(place, deprecated=DEPRECATED, likewise=DEPRECATED)
     run = run_pytest("scenarios", "--collect-only", "-W", "error::run_scenarios.pytest_plugin.ScenarioWarning")
     assert run.status == 0, run.stdout
@@ -220,7 +220,7 @@ def test_variables_are_set(place: Path) -> None:
     assert "argument -D: 'v' is not NAME=VALUE" in malformed.stdout
 
 
-def test_without_qemu_each_case_says_so(place: Path) -> None:
+def test_without_qemu_each_case_fails_with_the_reason(place: Path) -> None:
     write(place, a=command.PASSES, matrix=MATRIX)
     run = run_pytest("scenarios", "-rA", env={"QEMU_PROG": "/no-such-qemu"})
     assert set(outcomes(run).values()) == {"failed"}
@@ -228,13 +228,13 @@ def test_without_qemu_each_case_says_so(place: Path) -> None:
     assert "Traceback" not in run.stdout
 
 
-def test_known_failures_are_as_any_other_where_pytest_is_told_so(place: Path) -> None:
+def test_runxfail_treats_known_failures_as_failures(place: Path) -> None:
     write(place, known=ALL["known"], surprise=ALL["surprise"])
     run = run_pytest("scenarios", "--runxfail", "-rA")
     assert outcomes(run) == {"known.yaml::known": "failed", "surprise.yaml::surprise": "passed"}
 
 
-def test_artifacts_and_images_are_kept_where_asked(place: Path) -> None:
+def test_artifacts_and_images_are_kept_on_request(place: Path) -> None:
     write(place, passes="scenario: p\nsteps:\n  - create-image: {file: d.qcow2, size: 1M}\n  - check-image: d.qcow2\n")
     run = run_pytest("scenarios", "--scenario-artifacts", "kept", "--scenario-keep", "--scenario-timeout", "30")
     assert run.status == 0, run.stdout
@@ -265,7 +265,7 @@ def test_nothing_is_left_of_a_run_that_ends_early(
     command.eventually(lambda: not command.processes_in(test_dir), "QEMU to go")
 
 
-def test_nothing_is_left_of_a_worker_that_is_killed_and_the_rest_goes_on(place: Path, test_dir: Path) -> None:
+def test_a_killed_worker_leaves_nothing_and_the_rest_continues(place: Path, test_dir: Path) -> None:
     write(place, passes=command.PASSES, waits=command.WAITS)
     running = command.start("scenarios", "-n", "1", "-v", "-rA", program=PYTEST)
     running.read_until("[gw0] [ 50%] PASSED")

@@ -1,7 +1,8 @@
-"""Completion in the shells themselves: keys are pressed, and the line is looked at."""
+"""Press keys in real shells and check the completed line."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from run_scenarios.cli.completion import COMPLETERS, complete_path, complete_word
 from run_scenarios.cli.parser import make_parser
 
-from tests.support.command import PASSES, PYTHON_PATH
+from tests.support.command import PASSES, PYTHON_PATH, eventually, processes_in
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.slow
@@ -44,12 +45,12 @@ WORDS = {
     "--tap scenarios/no": "--tap scenarios/notes.txt",
     "--json scenarios/no": "--json scenarios/notes.txt",
 }
-"""What is typed, and what the shell makes of it."""
+"""What is typed, and the completed line."""
 
 
 @pytest.fixture
 def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work beside a few scenarios, with the command on PATH and its completions at hand."""
+    """Work next to a few scenarios, with the command on PATH and its completion scripts."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/run-scenarios"
     program.write_text(f'#!/bin/sh\nPYTHONPATH={PYTHON_PATH} exec {sys.executable} -m run_scenarios "$@"\n')
@@ -72,7 +73,7 @@ def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest, place: Path) -> Iterator[Terminal]:
-    """An interactive shell that is ready."""
+    """An interactive shell at its prompt."""
     name = str(request.param)
     assert shutil.which(name), f"install {name}: .ci/setup tests"
     with Terminal(columns=120, lines=30) as terminal:
@@ -80,6 +81,8 @@ def shell(request: pytest.FixtureRequest, place: Path) -> Iterator[Terminal]:
         terminal.press(PREPARES[name] + "\r")
         terminal.read_until(lambda: "\nready>" in terminal.shown, "the shell is ready")
         yield terminal
+    # The shell may have started the command once more for a key that was pressed twice.
+    eventually(lambda: processes_in(place) == [os.getpid()], "the completing command to end")
 
 
 def test_words_are_completed(shell: Terminal) -> None:

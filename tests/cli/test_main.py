@@ -1,4 +1,4 @@
-"""The command: its options, its exit statuses, and that nothing is left behind however it ends."""
+"""The command: options, exit statuses, and that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def place(tmp_path: Path, test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> It
     command.end_all()
 
 
-# What is given, and what it leads to.
+# Arguments and exit statuses.
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ def test_exit_status_is_that_of_the_worst_result(run_command: RunSteps, files: l
     assert lint(run.stdout) == []
 
 
-def test_infrastructure_outranks_a_wrong_file(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_infrastructure_failure_outranks_an_invalid_file(
+    run_command: RunSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise SetupError("no space")
 
@@ -68,7 +70,9 @@ def test_infrastructure_outranks_a_wrong_file(run_command: RunSteps, monkeypatch
     "arguments",
     [[], ["--no-such-option"], ["-j", "0", "x"], ["-j", "many", "x"], ["a\0b"], ["--cluster", "scheduler", "x"]],
 )
-def test_wrong_usage_is_2_and_prints_no_report(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_exits_with_2_and_prints_no_report(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     printed = capsys.readouterr()
@@ -91,7 +95,7 @@ def test_help_is_as_wide_as_the_terminal(columns: str, widest: int) -> None:
     )
 
 
-def test_the_right_files_run_beside_the_wrong_ones(run_command: RunSteps) -> None:
+def test_valid_files_run_despite_invalid_ones(run_command: RunSteps) -> None:
     run = run_command("no-such-file.yaml", "wrong.yaml", "passes.yaml")
     assert run.status == 2
     assert [(each.ok, each.name) for each in run.points] == [
@@ -105,7 +109,7 @@ def test_the_right_files_run_beside_the_wrong_ones(run_command: RunSteps) -> Non
 
 @pytest.fixture
 def library(place: Path) -> str:
-    """Return the name of a directory with a file of procedures in it, and no scenario."""
+    """Return the name of a directory that has a file of procedures but no scenario."""
     (place / "library").mkdir()
     (place / "library/procedures.yaml").write_text("procedures:\n  p:\n    steps: [launch]\n")
     return "library"
@@ -113,18 +117,18 @@ def library(place: Path) -> str:
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("arguments", [["empty"], ["--list", "empty"], ["library"], ["--check", "library"]])
-def test_nothing_to_run_is_5_unless_allowed(run_command: RunSteps, place: Path, arguments: list[str]) -> None:
+def test_nothing_to_run_exits_with_5_unless_allowed(run_command: RunSteps, place: Path, arguments: list[str]) -> None:
     (place / "empty").mkdir()
     assert run_command(*arguments).status == 5
     assert run_command("--allow-empty", *arguments).status == 0
 
 
-def test_nothing_to_check_is_said(run_command: RunSteps, library: str) -> None:
+def test_nothing_to_check_is_reported(run_command: RunSteps, library: str) -> None:
     run = run_command("--check", library)
     assert run.stderr.splitlines()[-1] == "run-scenarios: nothing to check: no scenarios in library"
 
 
-def test_procedures_named_beside_a_scenario_are_there_for_it(run_command: RunSteps, library: str) -> None:
+def test_procedures_can_be_named_together_with_scenarios(run_command: RunSteps, library: str) -> None:
     file = f"{library}/procedures.yaml"
     run = run_command("passes.yaml", file)
     assert (run.status, run.only.name) == (0, "passes")
@@ -133,13 +137,13 @@ def test_procedures_named_beside_a_scenario_are_there_for_it(run_command: RunSte
 
 
 @pytest.mark.parametrize("arguments", [["{}"], ["{}::n=1", "passes.yaml"]])
-def test_procedures_are_no_scenario_to_run(run_command: RunSteps, library: str, arguments: list[str]) -> None:
+def test_procedures_alone_cannot_run(run_command: RunSteps, library: str, arguments: list[str]) -> None:
     run = run_command(*(each.format(f"{library}/procedures.yaml") for each in arguments))
     assert run.status == 2
     assert "this file has procedures but no scenario" in run.stderr
 
 
-def test_nothing_to_run_is_a_failed_point(run_command: RunSteps, place: Path) -> None:
+def test_nothing_to_run_is_a_failed_test_point(run_command: RunSteps, place: Path) -> None:
     (place / "empty").mkdir()
     run = run_command("empty")
     assert (run.only.ok, run.only.name) == (False, "scenario discovery")
@@ -148,7 +152,7 @@ def test_nothing_to_run_is_a_failed_point(run_command: RunSteps, place: Path) ->
     assert allowed.stdout == "TAP version 13\n1..0 # SKIP no scenarios in empty\n"
 
 
-def test_an_empty_directory_beside_scenarios_is_a_mistake(run_command: RunSteps, place: Path) -> None:
+def test_an_empty_directory_among_others_is_an_error(run_command: RunSteps, place: Path) -> None:
     (place / "empty").mkdir()
     assert run_command("empty", "passes.yaml").status == 2
 
@@ -160,7 +164,7 @@ def test_hidden_files_are_ignored(run_command: RunSteps, place: Path) -> None:
     assert run_command("--list", "d").stdout == "d/a\n"
 
 
-def test_list_prints_the_cases_and_runs_none(run_command: RunSteps) -> None:
+def test_list_prints_the_cases_without_running_them(run_command: RunSteps) -> None:
     run = run_command("--list", "passes.yaml", "matrix.yaml", "--qemu", "no-such-qemu")
     assert (run.status, run.stdout) == (0, "passes\nmatrix[n=1]\nmatrix[n=2]\nmatrix[n=3]\n")
     assert run_command("--list", "wrong.yaml", "passes.yaml").status == 2
@@ -171,16 +175,16 @@ def test_one_case_is_selected_by_its_label(run_command: RunSteps) -> None:
     assert (run.status, run.only.name) == (0, "matrix[n=2]")
 
 
-def test_a_wrong_case_is_told_the_right_ones(run_command: RunSteps) -> None:
+def test_an_unknown_case_gets_a_list_of_cases(run_command: RunSteps) -> None:
     assert "there is no case 'n=22'" in run_command("matrix.yaml::n=22").stderr
     assert "did you mean 'n=2'?" in run_command("matrix.yaml::n=22").stderr
     assert "cases: n=1, n=2, n=3" in run_command("matrix.yaml::other").stderr
 
 
-# Where things go.
+# Output files.
 
 
-def test_artifacts_are_a_directory_per_case(run_command: RunSteps, place: Path) -> None:
+def test_artifacts_has_a_directory_per_case(run_command: RunSteps, place: Path) -> None:
     run = run_command("--artifacts", "kept", "passes.yaml", "matrix.yaml")
     assert run.status == 0
     names = ["matrix@n=1", "matrix@n=2", "matrix@n=3", "passes"]
@@ -203,8 +207,8 @@ def test_the_trace_has_every_process_and_message(run_command: RunSteps, place: P
     assert [(each["kind"], each["vm"]) for each in records[:2]] == [("step", None), ("exec", "vm")]
     assert "query-status" in [each["data"].get("execute") for each in records if each["kind"] == "send"]
     assert any("return" in each["data"] for each in records if each["kind"] == "recv")
-    # Its end and its last words may be noticed in either order.
-    assert [each["data"] for each in records[-2:] if each["kind"] == "exit"] == [0]
+    # Its last event and its output are recorded before or after its exit.
+    assert [each["data"] for each in records[-3:] if each["kind"] == "exit"] == [0]
 
 
 def test_qemus_stderr_is_kept(run_command: RunSteps, place: Path) -> None:
@@ -224,7 +228,7 @@ def test_keep_keeps_the_images(run_command: RunSteps, place: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "kept"), [("fails", True), ("unexpected", True), ("passes", False), ("known", False)])
-def test_a_failure_keeps_its_artifacts_and_names_them(
+def test_a_failure_keeps_its_artifacts_and_reports_where(
     run_command: RunSteps, place: Path, test_dir: Path, name: str, kept: bool
 ) -> None:
     (place / "unexpected.yaml").write_text(PASSES + "expected-failure: bug 7\n")
@@ -248,14 +252,14 @@ def test_tap_writes_the_report_to_a_file_once_it_is_complete(place: Path) -> Non
     assert lint(file.read_text()) == []
 
 
-def test_tap_may_be_no_regular_file(place: Path) -> None:
+def test_tap_can_be_written_to_a_fifo(place: Path) -> None:
     os.mkfifo(place / "pipe")
     running = command.start("--tap", "pipe", "passes.yaml")
     assert "ok 1 - passes" in (place / "pipe").read_text()
     assert running.finish().status == 0
 
 
-def test_a_report_that_cannot_be_written_is_3(run_command: RunSteps) -> None:
+def test_a_report_that_cannot_be_written_exits_with_3(run_command: RunSteps) -> None:
     run = run_command("--tap", "no-such-directory/report.tap", "passes.yaml")
     assert run.status == 3
     assert run.stdout.split("\n")[-2].startswith("Bail out! ")
@@ -264,14 +268,14 @@ def test_a_report_that_cannot_be_written_is_3(run_command: RunSteps) -> None:
     assert run.stderr == f"run-scenarios: error: {said}\n"
 
 
-def test_a_full_disk_is_3(place: Path) -> None:
+def test_a_full_disk_exits_with_3(place: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*command.PROGRAM, "passes.yaml"], env=_environment(), stdout=full, stderr=-1, text=True)
     assert done.returncode == 3
     assert done.stderr == "run-scenarios: error: No space left on device: <stdout>\n"
 
 
-def test_a_report_for_which_there_is_no_space_is_named(run_command: RunSteps) -> None:
+def test_the_report_that_does_not_fit_on_the_disk_is_named(run_command: RunSteps) -> None:
     run = run_command("--json", "/dev/full", "passes.yaml")
     assert run.status == 3
     assert run.stderr.splitlines()[-1] == "run-scenarios: error: No space left on device: /dev/full"
@@ -293,18 +297,18 @@ def test_the_report_is_in_the_order_of_the_plan_under_j(place: Path) -> None:
     assert run.status == 1
 
 
-def test_standard_output_carries_nothing_but_the_report(place: Path) -> None:
+def test_standard_output_has_only_the_report(place: Path) -> None:
     run = command.run("fails.yaml", "wrong.yaml", "matrix.yaml")
     assert lint(run.stdout) == []
     assert "wrong.yaml:2:1: error:" in run.stderr
     assert "fails.yaml:3:" in run.stderr
 
 
-# Which QEMU, and where.
+# Programs and directories.
 
 
 @pytest.mark.parametrize("tool", ["qemu", "qemu-img", "qemu-io", "qemu-nbd", "qemu-storage-daemon"])
-def test_a_program_that_is_not_there_is_3(run_command: RunSteps, tool: str) -> None:
+def test_a_missing_program_exits_with_3(run_command: RunSteps, tool: str) -> None:
     run = run_command(f"--{tool}", "/no/such/program", "passes.yaml")
     assert run.status == 3
     assert (run.only.name, run.only.ok) == ("runner setup", False)
@@ -335,7 +339,7 @@ def test_cases_work_in_test_dir(place: Path, test_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["TEST_DIR", "--artifacts"])
-def test_a_directory_that_cannot_be_made_is_3(
+def test_a_directory_that_cannot_be_created_exits_with_3(
     run_command: RunSteps, place: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     file = place / "passes.yaml"
@@ -347,7 +351,7 @@ def test_a_directory_that_cannot_be_made_is_3(
     assert run.stdout.endswith(f"\nBail out! cannot create {file}/x: Not a directory\n")
 
 
-# Time.
+# Timeouts.
 
 
 def test_a_step_that_takes_too_long_says_what_it_waited_for(run_steps: RunSteps) -> None:
@@ -368,30 +372,30 @@ def test_a_case_that_takes_too_long_says_what_it_waited_for(run_steps: RunSteps)
 # Known failures.
 
 
-def test_a_known_failure_is_no_failure(run_steps: RunSteps) -> None:
+def test_a_known_failure_does_not_fail_the_run(run_steps: RunSteps) -> None:
     run = run_steps('- assert: "{{ 1 == 2 }}"\n', head="expected-failure: bug 7")
     assert run.status == 0
     assert (run.only.ok, run.only.directive, run.only.reason) == (False, "TODO", "bug 7")
 
 
-def test_a_known_crash_is_no_failure(run_command: RunSteps, place: Path) -> None:
+def test_a_known_crash_does_not_fail_the_run(run_command: RunSteps, place: Path) -> None:
     (place / "crashes.yaml").write_text(CRASHES + "expected-failure: bug 7\n")
     run = run_command("crashes.yaml")
     assert (run.status, run.only.directive) == (0, "TODO")
 
 
-def test_an_unexpected_pass_is_a_failure(run_steps: RunSteps) -> None:
+def test_an_unexpected_pass_fails_the_run(run_steps: RunSteps) -> None:
     run = run_steps("- launch\n", head="expected-failure: bug 7")
     assert (run.status, run.only.ok, run.only.directive) == (1, False, "")
     assert run.message == "passed, but is expected to fail"
     assert run.only.block["hint"] == "remove 'expected-failure'"
 
 
-# Ends that nobody asked for.
+# Signals, crashes and internal errors.
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_reported_before_the_cleaning_up(place: Path, test_dir: Path, number: signal.Signals) -> None:
+def test_a_signal_is_reported_before_cleanup(place: Path, test_dir: Path, number: signal.Signals) -> None:
     running = command.start("-j1", "waits.yaml", "passes.yaml")
     command.eventually(lambda: command.qemus_in(test_dir), "QEMU to run")
     for pid in command.qemus_in(test_dir):
@@ -446,13 +450,13 @@ def test_a_signal_that_was_ignored_stays_ignored(place: Path, test_dir: Path) ->
     assert "timed out" in running.finish().message
 
 
-def test_the_handlers_of_the_caller_come_back(run_command: RunSteps) -> None:
+def test_the_signal_handlers_of_the_caller_are_restored(run_command: RunSteps) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     run_command("passes.yaml")
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
-def test_a_runner_that_is_killed_leaves_nothing(place: Path, test_dir: Path) -> None:
+def test_a_killed_runner_leaves_nothing_behind(place: Path, test_dir: Path) -> None:
     running = command.start("-j1", "passes.yaml", "waits.yaml", "passes.yaml")
     begun = running.read_until("ok 1")
     command.eventually(lambda: command.qemus_in(test_dir), "QEMU to run")
@@ -464,7 +468,7 @@ def test_a_runner_that_is_killed_leaves_nothing(place: Path, test_dir: Path) -> 
     command.eventually(lambda: not list(test_dir.iterdir()), "the directory to go")
 
 
-def test_a_reader_that_goes_away_stops_nothing(place: Path, test_dir: Path) -> None:
+def test_a_closed_pipe_on_stdout_does_not_stop_the_run(place: Path, test_dir: Path) -> None:
     shell = f"{' '.join(command.PROGRAM)} passes.yaml matrix.yaml --artifacts kept 2>err; echo $? >status"
     done = subprocess.run(["sh", "-c", f"({shell}) | head -1"], env=_environment(), capture_output=True, text=True)
     assert done.stdout == "TAP version 13\n"
@@ -473,7 +477,7 @@ def test_a_reader_that_goes_away_stops_nothing(place: Path, test_dir: Path) -> N
     assert len(list((place / "kept").iterdir())) == 4
 
 
-def test_a_reader_of_the_errors_that_goes_away_stops_nothing(place: Path) -> None:
+def test_a_closed_pipe_on_stderr_does_not_stop_the_run(place: Path) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     done = subprocess.run(
@@ -488,7 +492,9 @@ def test_a_reader_of_the_errors_that_goes_away_stops_nothing(place: Path) -> Non
     assert lint(done.stdout) == []
 
 
-def test_a_bug_of_ours_is_3_and_fit_for_an_issue(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_exits_with_3_and_prints_a_bug_report(
+    run_command: RunSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("oops")
 
@@ -502,7 +508,9 @@ def test_a_bug_of_ours_is_3_and_fit_for_an_issue(run_command: RunSteps, monkeypa
     assert run_command("--list", "passes.yaml").status == 3
 
 
-def test_a_bug_of_ours_in_the_middle_ends_the_report(run_command: RunSteps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_during_a_run_completes_the_report(
+    run_command: RunSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("oops")
 

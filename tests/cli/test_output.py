@@ -49,7 +49,7 @@ def test_a_slow_reader_of_a_non_blocking_pipe_gets_everything(buffering: dict[st
 
 @pytest.mark.parametrize("buffering", BUFFERING, ids=str)
 @pytest.mark.parametrize("arguments", [["--list", "many.yaml"], ["--print-schema"]], ids=str)
-def test_a_file_that_cannot_grow_is_3(place: Path, buffering: dict[str, str], arguments: list[str]) -> None:
+def test_a_file_that_cannot_grow_exits_with_3(place: Path, buffering: dict[str, str], arguments: list[str]) -> None:
     with (place / "out").open("wb") as out:
         done = subprocess.run(
             [*command.PROGRAM, *arguments],
@@ -69,7 +69,7 @@ def run_in_shell(text: str, directory: Path) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("arguments", ["passes.yaml", "--list passes.yaml", "--print-rules"])
-def test_a_closed_standard_output_is_3(place: Path, arguments: str) -> None:
+def test_a_closed_standard_output_exits_with_3(place: Path, arguments: str) -> None:
     done = run_in_shell(f'"$@" {arguments} >&-', place)
     assert (done.returncode, done.stderr) == (3, "run-scenarios: error: the stream is closed: <stdout>\n")
 
@@ -87,7 +87,7 @@ def test_a_closed_standard_error_changes_nothing(place: Path, file: str, status:
     assert "1..1" in done.stdout
 
 
-def test_a_deleted_current_directory_is_3(place: Path) -> None:
+def test_a_deleted_current_directory_exits_with_3(place: Path) -> None:
     (place / "gone").mkdir()
     done = run_in_shell('rmdir ../gone; "$@" ../passes.yaml', place / "gone")
     message = "run-scenarios: error: the current directory has been deleted\n"

@@ -1,4 +1,4 @@
-"""Several reports of one run, each in its file."""
+"""One run writes several reports."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parts(place: Path) -> list[str]:
-    """Return the names of the reports that are in the making, or made."""
+    """Return the names of finished and unfinished reports."""
     return sorted(each.name for each in place.glob("r.*"))
 
 
-def test_all_reports_at_once(run_command: RunSteps, place: Path) -> None:
+def test_one_run_writes_all_reports(run_command: RunSteps, place: Path) -> None:
     run = run_command("passes.yaml", "fails.yaml", *OPTIONS)
     assert (run.status, run.stdout) == (1, "")
     assert parts(place) == sorted(FILES.values())
@@ -41,7 +41,7 @@ def test_all_reports_at_once(run_command: RunSteps, place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_report_has_its_name_once_it_is_complete_but_json_at_once(place: Path) -> None:
+def test_only_the_json_report_has_its_name_before_it_is_complete(place: Path) -> None:
     assert command.run("passes.yaml", *OPTIONS).status == 0
     running = command.start("waits.yaml", *OPTIONS)
     command.eventually(lambda: "wait-event" in (place / "r.jsonl").read_text(), "the step to begin")
@@ -59,7 +59,7 @@ def test_a_report_has_its_name_once_it_is_complete_but_json_at_once(place: Path)
 
 
 @pytest.mark.parametrize("option", FILES)
-def test_a_report_that_cannot_be_written_is_known_before_anything_runs(
+def test_a_report_that_cannot_be_written_is_found_before_anything_runs(
     run_command: RunSteps, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("run_scenarios.cli.run_cases.collect_and_check_qmp", None)

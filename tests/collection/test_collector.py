@@ -1,4 +1,4 @@
-"""Many files: the same findings and cases, whoever reads them."""
+"""Collecting many files gives the same result in one process and in several."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOP = Path(__file__).parents[2]
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every shipped scenario and every bad one, in a directory to work in."""
+    """A directory with every shipped scenario and every invalid one."""
     shutil.copytree(TOP / "scenarios", tmp_path / "scenarios")
     shutil.copytree(TOP / "tests" / "bad", tmp_path / "bad")
     monkeypatch.chdir(tmp_path)
@@ -26,13 +26,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shown(collection: Collection) -> tuple[list[str], list[str], list[str]]:
-    """Return all that can be seen of a collection."""
+    """Return the findings, invalid files and cases of a collection."""
     findings = [each.render() for each in collection.findings]
     return findings, [each.path for each in collection.invalid_files], [case.name() for case in collection.cases]
 
 
 @pytest.mark.slow
-def test_several_processes_find_what_one_finds(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_find_the_same_as_one(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = shown(collect(["."]))
     monkeypatch.setattr(module, "MIN_FILES_PER_PROCESS", 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
@@ -41,12 +41,12 @@ def test_several_processes_find_what_one_finds(files: Path, monkeypatch: pytest.
 
 
 def written(steps: tuple[Step, ...]) -> list[object]:
-    """Return steps as they were written, with their places."""
+    """Return steps as written, with their places."""
     return [(str(step.span), step.verb, to_partial(step.argument), written(step.body)) for step in steps]
 
 
 @pytest.mark.slow
-def test_a_case_needs_no_file_once_it_was_read(files: Path) -> None:
+def test_a_collected_case_does_not_need_its_file(files: Path) -> None:
     cases = collect(["scenarios"]).cases
     before = [written(case.load().steps) for case in cases]
     travelled: list[Case] = pickle.loads(pickle.dumps(cases))

@@ -1,4 +1,4 @@
-"""Paths on the command line to files."""
+"""Find the files that paths on the command line mean."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def names(*arguments: str) -> list[str]:
     return [each.shown_as for each in discover(arguments)[0]]
 
 
-def test_a_directory_is_its_scenarios_by_name() -> None:
+def test_a_directory_means_its_scenarios_sorted_by_name() -> None:
     assert names(".") == ["a.yml", "b.yaml", "sub/c.yaml"]
 
 
-def test_each_file_comes_once_in_the_order_of_arguments() -> None:
+def test_files_are_unique_and_in_the_order_of_arguments() -> None:
     assert names("sub", ".", "b.yaml", "./b.yaml") == ["sub/c.yaml", "a.yml", "b.yaml"]
 
 
@@ -52,13 +52,13 @@ def test_a_file_is_alone_if_nothing_else_is_named(arguments: list[str], alone: b
         ("bb.yaml", "did you mean 'b.yaml'?"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_missing(argument: str, said: str) -> None:
+def test_a_path_without_scenarios_is_missing(argument: str, said: str) -> None:
     found, (missing,) = discover([argument])
     assert not found
     assert said in missing.diagnostic.render()
 
 
-def test_a_file_elsewhere_is_shown_in_full(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_outside_the_current_directory_is_shown_in_full(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree / "sub")
     assert display_path(Path("../b.yaml")) == str(tree / "b.yaml")
     assert display_path(tree / "sub" / "c.yaml") == "c.yaml"

@@ -1,4 +1,4 @@
-"""Files that are not as in a revision of git, and the cases that are concerned."""
+"""Files that differ from a git revision, and the cases that use them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_symbolic_links_are_followed(repository: Path, tmp_path: Path) -> None:
     assert find_changed_files(files, "HEAD") == {files[1]}
 
 
-def test_a_case_is_chosen_if_what_it_imports_has_changed(run_command: RunSteps, repository: Path) -> None:
+def test_a_case_is_selected_if_an_import_has_changed(run_command: RunSteps, repository: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(repository)
         (repository / "library.yaml").write_text("# changed\n" + (repository / "library.yaml").read_text())
@@ -69,19 +69,19 @@ def test_a_case_is_chosen_if_what_it_imports_has_changed(run_command: RunSteps, 
         assert run_command("--list", "--changed=HEAD", ".").stdout == "user\n"
 
 
-def test_only_what_has_changed_is_audited(run_command: RunSteps, repository: Path) -> None:
+def test_only_changed_files_are_audited(run_command: RunSteps, repository: Path) -> None:
     (repository / "library.yaml").write_text("# changed\n" + (repository / "library.yaml").read_text())
     run = run_command("--audit", "--changed", ".")
     assert [each.name for each in run.points] == ["user", "library.yaml (audit)"]
 
 
-def test_nothing_changed_is_nothing_to_run(run_command: RunSteps, repository: Path) -> None:
+def test_no_changed_file_is_nothing_to_run(run_command: RunSteps, repository: Path) -> None:
     run = run_command("--changed", ".")
     assert run.status == 5
     assert "--changed=HEAD deselects all 2 cases" in run.stdout
 
 
-def test_a_revision_that_is_not_there_is_wrong_usage(run_command: RunSteps, repository: Path) -> None:
+def test_an_unknown_revision_is_wrong_usage(run_command: RunSteps, repository: Path) -> None:
     run = run_command("--changed=nowhere", ".")
     assert run.status == 2
     assert "--changed: unknown revision 'nowhere'" in run.stderr

@@ -1,4 +1,4 @@
-"""`-k`: what an expression selects, and where a wrong one is wrong."""
+"""`-k`: what an expression selects, and where an invalid one is wrong."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_words_are_found_in_the_name_and_the_tags(expression: str, fits: bool) -
         ("(" * 51 + "a", "the expression is nested too deeply\n    " + "(" * 51 + "a\n    " + " " * 50 + "^"),
     ],
 )
-def test_a_wrong_expression_is_shown_where_it_is_wrong(expression: str, message: str) -> None:
+def test_the_message_shows_where_an_expression_is_invalid(expression: str, message: str) -> None:
     with pytest.raises(KeywordSyntaxError) as caught:
         parse_keyword_expression(expression)
     assert str(caught.value) == message
@@ -73,7 +73,7 @@ def test_an_expression_means_what_it_means_in_python(expression: str) -> None:
 
 
 @given(st.text(alphabet='ab ()"not or', max_size=20))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         parse_keyword_expression(text)(TEXTS)
     except KeywordSyntaxError as error:

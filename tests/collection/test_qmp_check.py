@@ -1,4 +1,4 @@
-"""The QMP check as the command offers it: what is checked, against which QEMU, and where that is known from."""
+"""The QMP check of the command: what is checked, and against which schema."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ADD = "qmp: {execute: block-dirty-bitmap-add, arguments: {node: a, name: b%s}}"
 
 
 def findings(run: Run) -> list[str]:
-    """Return the findings of the check, a line each: `line:column: severity: message`. Rules have a code besides."""
+    """Return the findings that are not of lint rules, as `line:column: severity: message`."""
     return re.findall(r"^case\.yaml:([0-9:]+ (?:error|warning): .*)$", run.stderr, re.M)
 
 
 @pytest.fixture
 def saved(run_command: RunSteps, tmp_path: Path) -> Path:
-    """A schema that was saved."""
+    """A saved schema."""
     file = tmp_path / "qmp.json"
     assert run_command("--save-qmp-schema", file).status == 0
     return file
@@ -35,7 +35,7 @@ def saved(run_command: RunSteps, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment in which no program of QEMU's is found."""
+    """An environment without QEMU and its tools."""
     monkeypatch.setenv("PATH", "/nowhere")
     for variable in TOOLS.values():
         monkeypatch.delenv(variable, raising=False)
@@ -43,7 +43,7 @@ def without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of QEMU behind a script that notes each start in this file."""
+    """A file in which a script notes each start of QEMU."""
     starts, program = tmp_path / "starts", tmp_path / "qemu"
     program.write_text(f"#!/bin/sh\necho $$ >>'{starts}'\nexec '{QEMU}' \"$@\"\n")
     program.chmod(0o755)
@@ -52,12 +52,12 @@ def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return starts
 
 
-def test_what_is_right_leaves_nothing_to_say(run_steps: RunSteps) -> None:
+def test_a_valid_scenario_has_no_findings(run_steps: RunSteps) -> None:
     run = run_steps("- " + ADD % ", granularity: 65536", "--check")
     assert (run.status, run.stdout, findings(run)) == (0, "", [])
 
 
-def test_a_mistake_is_shown_where_it_is_and_nothing_runs(run_steps: RunSteps) -> None:
+def test_a_mistake_is_shown_at_its_place_and_nothing_runs(run_steps: RunSteps) -> None:
     for option in ("--check", "--keep"):
         run = run_steps("- " + ADD % ", granularty: 65536", option)
         assert run.status == 2
@@ -66,7 +66,7 @@ def test_a_mistake_is_shown_where_it_is_and_nothing_runs(run_steps: RunSteps) ->
         assert "not ok 1 - case.yaml (invalid scenario file)" in run.stdout if option == "--keep" else not run.stdout
 
 
-def test_findings_of_all_kinds_are_sorted_by_their_place(run_steps: RunSteps) -> None:
+def test_all_findings_are_sorted_by_place(run_steps: RunSteps) -> None:
     run = run_steps(
         """
         - qmp: query-blok
@@ -81,7 +81,7 @@ def test_findings_of_all_kinds_are_sorted_by_their_place(run_steps: RunSteps) ->
     assert [each.split(": ")[0] for each in findings(run)] == ["4:10", "5:18", "6:17", "7:11", "8:10"]
 
 
-def test_an_empty_directory_is_nothing_to_check(run_command: RunSteps, tmp_path: Path) -> None:
+def test_an_empty_directory_has_nothing_to_check(run_command: RunSteps, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert run_command("--check", tmp_path / "empty").status == 5
     assert run_command("--check", "--allow-empty", tmp_path / "empty").status == 0
@@ -103,7 +103,7 @@ def test_an_empty_directory_is_nothing_to_check(run_command: RunSteps, tmp_path:
         ("launch: {program: qemu-storage-daemon, export: [{type: nbd, id: e, node-name: a, writabl: true}]}", "86"),
     ],
 )
-def test_whatever_speaks_qmp_is_checked(run_steps: RunSteps, step: str, place: str) -> None:
+def test_every_step_with_qmp_is_checked(run_steps: RunSteps, step: str, place: str) -> None:
     run = run_steps(f"- {step}", "--check")
     assert run.status == 2
     (finding,) = findings(run)
@@ -129,7 +129,7 @@ def test_a_procedure_is_checked_with_the_values_of_each_call(run_steps: RunSteps
     assert findings(run) == ["6:81: error: argument 'sync' of 'blockdev-backup' cannot be 'ful'"]
 
 
-def test_what_only_the_run_knows_is_not_wrong(run_steps: RunSteps) -> None:
+def test_a_value_known_only_at_run_time_is_not_checked(run_steps: RunSteps) -> None:
     run = run_steps(
         """
         - {qmp: query-block, save: blocks}
@@ -143,7 +143,7 @@ def test_what_only_the_run_knows_is_not_wrong(run_steps: RunSteps) -> None:
     assert (run.status, findings(run)) == (0, [])
 
 
-def test_behind_a_condition_of_the_run_a_mistake_is_a_warning(run_steps: RunSteps) -> None:
+def test_a_mistake_in_a_conditional_step_is_a_warning(run_steps: RunSteps) -> None:
     run = run_steps(
         """
         - {qmp: query-version, save: version}
@@ -167,9 +167,7 @@ def test_behind_a_condition_of_the_run_a_mistake_is_a_warning(run_steps: RunStep
         ("{class: GenericError}", 2),
     ],
 )
-def test_a_step_that_expects_to_be_refused_for_its_form_may_be_wrong(
-    run_steps: RunSteps, error: str, status: int
-) -> None:
+def test_a_step_that_expects_a_refusal_may_be_invalid(run_steps: RunSteps, error: str, status: int) -> None:
     run = run_steps(f"- {{{ADD % ', x: 1'}, error: {error}}}", "--check")
     assert (run.status, len(findings(run))) == (status, status // 2)
 
@@ -181,14 +179,14 @@ def test_a_scenario_that_is_skipped_here_is_not_checked(run_steps: RunSteps) -> 
     assert run_steps("- qmp: query-future", "--check", head="requires: {qemu: '>= 1.0'}").status == 2
 
 
-def test_what_is_deprecated_is_said_once_and_fails_nothing(run_steps: RunSteps) -> None:
+def test_a_deprecation_is_reported_once_and_is_not_an_error(run_steps: RunSteps) -> None:
     backup = "- qmp: {execute: drive-backup, arguments: {device: a, sync: full, target: b}}"
     run = run_steps(f"{backup}\n{backup}", "--check")
     assert run.status == 0
     assert findings(run) == ["3:20: warning: 'drive-backup' is deprecated"]
 
 
-def test_a_storage_daemon_has_a_schema_of_its_own(run_steps: RunSteps) -> None:
+def test_the_storage_daemon_has_its_own_schema(run_steps: RunSteps) -> None:
     steps = """
         - {launch: {program: qemu-storage-daemon}, vm: daemon}
         - launch
@@ -201,7 +199,7 @@ def test_a_storage_daemon_has_a_schema_of_its_own(run_steps: RunSteps) -> None:
     assert "(qemu-storage-daemon " in run.stderr
 
 
-def test_a_daemon_that_is_not_there_is_not_checked(run_steps: RunSteps, saved: Path) -> None:
+def test_a_missing_storage_daemon_is_not_checked(run_steps: RunSteps, saved: Path) -> None:
     content = json.loads(saved.read_text())
     del content["qemu-storage-daemon"]
     saved.write_text(json.dumps(content))
@@ -210,7 +208,7 @@ def test_a_daemon_that_is_not_there_is_not_checked(run_steps: RunSteps, saved: P
 
 
 @pytest.mark.usefixtures("without_qemu")
-def test_without_qemu_the_rest_is_checked(run_steps: RunSteps) -> None:
+def test_without_qemu_everything_but_qmp_is_checked(run_steps: RunSteps) -> None:
     run = run_steps("- qmp: query-blok", "--check")
     assert run.status == 0
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("run-scenarios: ")]
@@ -219,7 +217,7 @@ def test_without_qemu_the_rest_is_checked(run_steps: RunSteps) -> None:
     assert run_steps("- qmp: query-blok").status == 3
 
 
-def test_a_laptop_checks_against_a_saved_schema(
+def test_qmp_can_be_checked_against_a_saved_schema(
     run_steps: RunSteps, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -230,7 +228,7 @@ def test_a_laptop_checks_against_a_saved_schema(
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"qemu": []}', '{"qemu": {"version": [1, 2, 3], "schema": 1}}'])
-def test_a_saved_schema_that_is_none_is_refused(run_steps: RunSteps, tmp_path: Path, content: str) -> None:
+def test_an_invalid_saved_schema_is_refused(run_steps: RunSteps, tmp_path: Path, content: str) -> None:
     file = tmp_path / "qmp.json"
     file.write_text(content)
     run = run_steps("- qmp: query-block", "--check", "--qmp-schema", str(file))
@@ -246,7 +244,7 @@ def test_a_schema_is_saved_with_the_version(saved: Path) -> None:
     assert "query-block" in schema.commands
 
 
-def test_a_binary_is_asked_once(run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binary_is_queried_once(run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert run_steps("- qmp: query-blok", "--check").status == 2
     (file,) = (tmp_path / "cache" / "run-scenarios").glob("qmp-*")
@@ -260,7 +258,7 @@ def test_a_binary_is_asked_once(run_steps: RunSteps, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 1}', "\udcff"])
-def test_a_corrupt_cache_is_none(
+def test_a_corrupt_cache_is_ignored(
     run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -272,7 +270,7 @@ def test_a_corrupt_cache_is_none(
     assert file.read_text() == kept
 
 
-def test_a_cache_that_cannot_be_written_is_none(
+def test_a_cache_that_cannot_be_written_is_ignored(
     run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cache").write_text("a file where a directory should be")
@@ -282,14 +280,14 @@ def test_a_cache_that_cannot_be_written_is_none(
     assert "did you mean 'query-block'?" in run.stderr
 
 
-def test_what_a_script_starts_is_asked_each_time(run_steps: RunSteps, counted: Path) -> None:
+def test_a_script_is_queried_each_time(run_steps: RunSteps, counted: Path) -> None:
     for times in (1, 2):
         assert run_steps("- qmp: query-blok", "--check").status == 2
         # Each time it is asked how it takes a monitor, and for its schema.
         assert len(counted.read_text().split()) == 2 * times
 
 
-def test_nothing_is_started_for_files_that_cannot_run(run_steps: RunSteps, counted: Path) -> None:
+def test_qemu_is_not_started_for_invalid_files(run_steps: RunSteps, counted: Path) -> None:
     run = run_steps("- qmp: query-blok\n- call: nosuch")
     assert run.status == 2
     assert counted.read_text() == ""
@@ -300,7 +298,7 @@ def test_all_programs_can_be_named(run_steps: RunSteps) -> None:
     assert run_steps("- qmp: query-blok", "--check", *named).status == 2
 
 
-def test_a_wrong_file_takes_no_other_with_it(run_command: RunSteps, tmp_path: Path) -> None:
+def test_an_invalid_file_does_not_affect_others(run_command: RunSteps, tmp_path: Path) -> None:
     for name, command in {"right": "query-block", "wrong": "query-blok"}.items():
         text = f"scenario: {name}\nsteps:\n  - launch\n  - qmp: {command}\n  - shutdown\n"
         (tmp_path / f"{name}.yaml").write_text(textwrap.dedent(text))
@@ -312,7 +310,7 @@ def test_a_wrong_file_takes_no_other_with_it(run_command: RunSteps, tmp_path: Pa
     ]
 
 
-def test_what_a_tool_can_do_is_asked_once_for_the_check_and_the_run(
+def test_tools_are_queried_once_for_the_check_and_the_run(
     run_steps: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, program = tmp_path / "asked", tmp_path / "qemu-img"

@@ -1,4 +1,4 @@
-"""What is selected, by each option and by several together, as the command's users see it."""
+"""Selection of cases by single options and combinations of them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ GRID = ["matrix[n=1,s=x]", "matrix[n=1,s=1]", "matrix[n=2,s=x]", "matrix[n=2,s=1
         (["-D", "size=2M", "-k", "sized"], ["sized"]),
     ],
 )
-def test_cases_are_chosen(run_command: RunSteps, options: list[str], chosen: list[str]) -> None:
+def test_filters_select_cases(run_command: RunSteps, options: list[str], chosen: list[str]) -> None:
     assert names(run_command("--list", *options, "s")) == chosen
 
 
@@ -83,7 +83,9 @@ def test_cases_are_chosen(run_command: RunSteps, options: list[str], chosen: lis
         (["--rerun-failed"], "--rerun-failed deselects all 7 cases: no case failed when last run in this directory"),
     ],
 )
-def test_a_filter_that_leaves_nothing_is_5_and_says_so(run_command: RunSteps, options: list[str], reason: str) -> None:
+def test_a_filter_that_deselects_everything_exits_with_5(
+    run_command: RunSteps, options: list[str], reason: str
+) -> None:
     run = run_command(*options, "s")
     assert (run.status, run.only.ok, run.message) == (5, False, reason)
     assert lint(run.stdout) == []
@@ -99,7 +101,7 @@ def test_a_misspelt_tag_gets_a_hint(run_command: RunSteps) -> None:
     assert "no case has the tag 'zzz'; tags: backup, grid, quick" in run_command("--tag", "zzz", "s").stderr
 
 
-def test_a_wrong_file_is_reported_whatever_is_selected(run_command: RunSteps, place: Path) -> None:
+def test_an_invalid_file_is_reported_despite_filters(run_command: RunSteps, place: Path) -> None:
     (place / "s/wrong.yaml").write_text(WRONG)
     run = run_command("-k", "quick", "s")
     assert (run.status, [each.name for each in run.points]) == (2, ["s/wrong.yaml (invalid scenario file)", "s/quick"])
@@ -117,7 +119,7 @@ def test_a_directory_has_no_cases_of_its_own(run_command: RunSteps) -> None:
     assert "use -k 'n=1,s=x'" in run.stderr
 
 
-def test_the_list_for_machines_has_what_selects_a_case(run_command: RunSteps) -> None:
+def test_the_json_list_describes_each_case(run_command: RunSteps) -> None:
     run = run_command("--list", "--json", "-D", "size=2M", "s/matrix.yaml::n=1,s=1", "s/sized.yaml")
     matrix, sized = map(json.loads, run.stdout.splitlines())
     assert matrix == {
@@ -133,7 +135,7 @@ def test_the_list_for_machines_has_what_selects_a_case(run_command: RunSteps) ->
     assert sized["rerun"] == "run-scenarios -D size=2M s/sized.yaml"
 
 
-# -D.
+# Variable overrides.
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_the_list_for_machines_has_what_selects_a_case(run_command: RunSteps) ->
         ("n='{{ 1 }}'", "-D n='{{ 1 }}': expressions are not allowed here; write the value itself"),
     ],
 )
-def test_a_definition_that_means_nothing_is_wrong_usage(run_command: RunSteps, definition: str, message: str) -> None:
+def test_an_override_without_effect_is_wrong_usage(run_command: RunSteps, definition: str, message: str) -> None:
     run = run_command("-D", definition, "s")
     assert (run.status, run.only.name) == (2, "runner setup")
     assert message in run.message
@@ -156,12 +158,12 @@ def test_a_definition_that_means_nothing_is_wrong_usage(run_command: RunSteps, d
     assert lint(run.stdout) == []
 
 
-def test_a_name_defined_twice_is_wrong_usage(run_command: RunSteps) -> None:
+def test_a_name_overridden_twice_is_wrong_usage(run_command: RunSteps) -> None:
     run = run_command("-D", "n=1", "-D", "n=2", "s")
     assert (run.status, run.message) == (2, "-D n=2: 'n' is given twice")
 
 
-def test_a_variable_takes_the_value_of_the_command_line_with_its_type(run_command: RunSteps) -> None:
+def test_an_override_is_typed_like_yaml(run_command: RunSteps) -> None:
     assert run_command("s/sized.yaml").status == 0
     assert run_command("-D", "wanted=0x200000", "-D", "size=2M", "s/sized.yaml").status == 0
     assert run_command("-D", "wanted='1048576'", "s/sized.yaml").status == 1
@@ -175,14 +177,14 @@ def shards(run_command: RunSteps, count: int, *options: str) -> list[list[str]]:
     return [names(run_command("--list", "--shard", f"{n}/{count}", *options, "s")) for n in range(1, count + 1)]
 
 
-def test_shards_are_the_whole_and_share_nothing(run_command: RunSteps) -> None:
+def test_shards_are_complete_and_disjoint(run_command: RunSteps) -> None:
     every = names(run_command("--list", "s"))
     parts = shards(run_command, 3)
     assert sorted(name for part in parts for name in part) == sorted(every)
     assert all(part == [name for name in every if name in part] for part in parts)
 
 
-def test_shards_do_not_depend_on_what_a_machine_remembers(
+def test_shards_do_not_depend_on_the_history(
     run_command: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_command("s")
@@ -191,7 +193,7 @@ def test_shards_do_not_depend_on_what_a_machine_remembers(
     assert shards(run_command, 3) == remembered
 
 
-def test_durations_that_a_run_wrote_balance_the_shards(run_command: RunSteps, place: Path) -> None:
+def test_saved_durations_balance_the_shards(run_command: RunSteps, place: Path) -> None:
     assert run_command("--save-durations", "d.json", "s").status == 1
     durations = json.loads((place / "d.json").read_text())
     assert sorted(durations) == sorted(f"s/{name}" for name in ["fails", *GRID, "quick", "sized"])
@@ -212,16 +214,16 @@ def test_durations_of_other_shards_are_kept_in_the_file(run_command: RunSteps, p
     assert json.loads((place / "d.json").read_text()).keys() == {"elsewhere", "s/quick"}
 
 
-def test_a_file_for_durations_that_cannot_be_written_is_infrastructure(run_command: RunSteps) -> None:
+def test_durations_that_cannot_be_saved_are_an_error(run_command: RunSteps) -> None:
     run = run_command("--save-durations", "nowhere/d.json", "s/quick.yaml")
     assert run.status == 3
     assert "--save-durations: cannot write nowhere/d.json: No such file or directory" in run.stderr
 
 
-# What failed last.
+# The history.
 
 
-def test_what_failed_is_run_again_until_it_passes(run_command: RunSteps, place: Path) -> None:
+def test_a_failed_case_is_selected_until_it_passes(run_command: RunSteps, place: Path) -> None:
     assert run_command("s").status == 1
     assert names(run_command("--list", "--rerun-failed", "s")) == ["fails"]
     assert run_command("s/quick.yaml").status == 0
@@ -233,7 +235,7 @@ def test_what_failed_is_run_again_until_it_passes(run_command: RunSteps, place: 
     assert run_command("--rerun-failed", "s").status == 5
 
 
-def test_what_failed_elsewhere_is_named(run_command: RunSteps) -> None:
+def test_deselected_failed_cases_are_named(run_command: RunSteps) -> None:
     run_command("s")
     run = run_command("--rerun-failed", "s/quick.yaml")
     assert (run.status, run.message) == (
@@ -242,20 +244,22 @@ def test_what_failed_elsewhere_is_named(run_command: RunSteps) -> None:
     )
 
 
-def test_each_directory_has_its_own_memory(run_command: RunSteps, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_directory_has_its_own_history(
+    run_command: RunSteps, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_command("s")
     monkeypatch.chdir(place / "s")
     assert command.run("--list", "--rerun-failed", "fails.yaml").status == 5
 
 
-def test_a_case_that_fail_fast_did_not_start_has_failed_still(run_command: RunSteps, place: Path) -> None:
+def test_a_case_not_started_by_fail_fast_remains_failed(run_command: RunSteps, place: Path) -> None:
     (place / "s/also.yaml").write_text(FAILS)
     run_command("s")
     run_command("--fail-fast", "-j", "1", "s")
     assert names(run_command("--list", "--rerun-failed", "s")) == ["also", "fails"]
 
 
-def test_a_memory_that_cannot_be_read_is_none(
+def test_an_unreadable_history_is_ignored(
     run_command: RunSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "broken"))
@@ -266,10 +270,10 @@ def test_a_memory_that_cannot_be_read_is_none(
         assert run_command("--rerun-failed", "s").status == 5
 
 
-# How they run.
+# Order, rounds and limits.
 
 
-def test_fail_fast_starts_nothing_after_the_first_failure(run_command: RunSteps) -> None:
+def test_fail_fast_starts_no_case_after_the_first_failure(run_command: RunSteps) -> None:
     run = run_command("--fail-fast", "-j", "1", "s")
     assert (run.status, run.points[0].ok) == (1, False)
     assert {(each.directive, each.reason) for each in run.points[1:]} == {
@@ -280,18 +284,18 @@ def test_fail_fast_starts_nothing_after_the_first_failure(run_command: RunSteps)
     assert lint(run.stdout) == []
 
 
-def test_a_wrong_file_is_a_first_failure(run_command: RunSteps, place: Path) -> None:
+def test_an_invalid_file_counts_as_a_failure(run_command: RunSteps, place: Path) -> None:
     (place / "s/wrong.yaml").write_text(WRONG)
     run = run_command("--fail-fast", "s")
     assert (run.status, [each.directive for each in run.points]) == (2, ["", *["SKIP"] * 7])
 
 
-def test_a_case_that_passes_stops_nothing(run_command: RunSteps) -> None:
+def test_fail_fast_continues_after_a_pass(run_command: RunSteps) -> None:
     run = run_command("--fail-fast", "-j", "1", "s/quick.yaml", "s/sized.yaml")
     assert (run.status, [each.directive for each in run.points]) == (0, ["", ""])
 
 
-def test_rounds_are_named_and_have_one_command_to_rerun(run_command: RunSteps) -> None:
+def test_rounds_are_numbered_and_share_a_rerun_command(run_command: RunSteps) -> None:
     run = run_command("--repeat", "2", "s/fails.yaml", "s/quick.yaml")
     assert [each.name for each in run.points] == [
         "s/fails (round 1 of 2)",
@@ -304,7 +308,7 @@ def test_rounds_are_named_and_have_one_command_to_rerun(run_command: RunSteps) -
     assert names(run_command("--list", "--rerun-failed", "s")) == ["fails"]
 
 
-def test_an_order_can_be_had_again(run_command: RunSteps) -> None:
+def test_a_random_order_can_be_repeated(run_command: RunSteps) -> None:
     first = run_command("--list", "--shuffle", "s")
     (again,) = re.findall(r"to repeat this order: (--shuffle=\w+)", first.stderr)
     assert names(run_command("--list", again, "s")) == names(first)
@@ -313,20 +317,20 @@ def test_an_order_can_be_had_again(run_command: RunSteps) -> None:
     assert len(orders) > 1
 
 
-def test_an_order_is_the_same_for_fewer_cases(run_command: RunSteps) -> None:
+def test_a_seed_gives_the_same_order_for_fewer_cases(run_command: RunSteps) -> None:
     every = names(run_command("--list", "--shuffle=7", "s"))
     fewer = names(run_command("--list", "--shuffle=7", "--tag", "grid", "s"))
     assert fewer == [name for name in every if name in GRID]
 
 
-def test_each_round_has_an_order_of_its_own(run_command: RunSteps) -> None:
+def test_each_round_has_its_own_order(run_command: RunSteps) -> None:
     listed = names(run_command("--list", "--shuffle=1", "--repeat", "2", "s"))
     first, second = ([name.split(" (")[0] for name in part] for part in (listed[:7], listed[7:]))
     assert sorted(first) == sorted(second)
     assert first != second
 
 
-def test_the_cap_on_a_case_is_the_smaller_of_its_own_and_the_command_s(run_command: RunSteps, place: Path) -> None:
+def test_the_smaller_timeout_counts(run_command: RunSteps, place: Path) -> None:
     waits = "scenario: w\n%s\nsteps:\n  - launch\n  - wait-event: {name: STOP}\n"
     (place / "w.yaml").write_text(waits % "timeout: 100s")
     run = run_command("--timeout", "0.3", "w.yaml")
@@ -370,7 +374,7 @@ def test_a_wrong_expression_is_shown_with_a_caret() -> None:
 
 @pytest.fixture
 def builds(place: Path) -> list[str]:
-    """Two builds, one of which says that it is another version."""
+    """Two builds, one of which reports another version."""
     real = shutil.which("qemu-system-x86_64") or ""
     for name, version in {"old": "8.9.1", "new": "99.0.0"}.items():
         (place / name).mkdir()
@@ -382,7 +386,7 @@ def builds(place: Path) -> list[str]:
     return ["--qemu", "old/qemu-system-x86_64", "--qemu", "new/qemu-system-x86_64"]
 
 
-def test_every_case_runs_on_each_build_and_is_labelled(run_command: RunSteps, place: Path, builds: list[str]) -> None:
+def test_every_case_runs_on_each_build_with_a_label(run_command: RunSteps, place: Path, builds: list[str]) -> None:
     (place / "p.yaml").write_text(PASSES)
     (place / "f.yaml").write_text(PASSES.replace("1 == 1", "1 == 2"))
     run = run_command(*builds, "p.yaml", "f.yaml", "s/matrix.yaml::n=1,s=x")
@@ -419,9 +423,7 @@ def test_each_build_runs_its_own_program_and_the_tools_beside_it(
     )
 
 
-def test_builds_of_one_version_are_told_apart_by_their_path(
-    run_command: RunSteps, place: Path, builds: list[str]
-) -> None:
+def test_builds_of_the_same_version_are_labelled_by_path(run_command: RunSteps, place: Path, builds: list[str]) -> None:
     other = place / "new/qemu-kvm"
     shutil.copy(place / "new/qemu-system-x86_64", other)
     run = run_command("--list", *builds, "--qemu", "new/qemu-kvm", "s/quick.yaml")
@@ -439,7 +441,7 @@ def test_builds_of_one_version_are_told_apart_by_their_path(
         (["--qemu-img", "a", "--qemu-img", "b", "--qemu-img", "c"], "--qemu-img is given 3 times, for 2 --qemu"),
     ],
 )
-def test_builds_that_make_no_sense_are_wrong_usage(
+def test_contradictory_builds_are_wrong_usage(
     run_command: RunSteps, builds: list[str], more: list[str], message: str
 ) -> None:
     run = run_command(*builds, *more, "s/quick.yaml")
@@ -447,20 +449,20 @@ def test_builds_that_make_no_sense_are_wrong_usage(
     assert message in run.stderr
 
 
-def test_a_build_that_is_not_there_is_infrastructure(run_command: RunSteps, builds: list[str]) -> None:
+def test_a_missing_build_is_an_infrastructure_failure(run_command: RunSteps, builds: list[str]) -> None:
     run = run_command(*builds, "--qemu", "old/nosuch", "s/quick.yaml")
     assert (run.status, run.message) == (3, "--qemu: cannot run 'old/nosuch'")
 
 
 def schema_without(name: str, file: Path) -> SavedSchemas:
-    """Return what a QEMU would speak that lacks a command."""
+    """Return the schemas of a QEMU without a command."""
     answers = json.loads(file.read_text())
     answers["qemu"]["schema"] = [each for each in answers["qemu"]["schema"] if each["name"] != name]
     file.write_text(json.dumps(answers))
     return SavedSchemas(load_schemas(file))
 
 
-def test_a_file_wrong_for_one_build_runs_on_the_other(run_command: RunSteps, place: Path) -> None:
+def test_a_file_invalid_for_one_build_runs_on_the_other(run_command: RunSteps, place: Path) -> None:
     (place / "p.yaml").write_text(PASSES)
     run_command("--save-qmp-schema", "qmp.json")
     old = QmpChecker(schema_without("query-status", place / "qmp.json"), lambda requires, schema: "")

@@ -1,4 +1,4 @@
-"""Shards: together they are the whole, apart they share nothing, and each takes about as long as the others."""
+"""Shards are complete, disjoint, and of similar duration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shards(weights: dict[str, float], count: int) -> list[frozenset[str]]:
 
 @pytest.mark.slow
 @given(WEIGHTS, COUNTS)
-def test_the_shards_are_the_whole_and_share_nothing(weights: dict[str, float], count: int) -> None:
+def test_shards_are_a_partition(weights: dict[str, float], count: int) -> None:
     parts = shards(weights, count)
     assert frozenset().union(*parts) == weights.keys()
     assert sum(map(len, parts)) == len(weights)
@@ -52,11 +52,11 @@ def test_no_shard_outweighs_another_by_more_than_its_heaviest_case(weights: dict
     assert max(loads) - min(loads) <= max(weights.values(), default=0) + 1e-6
 
 
-def test_equal_cases_are_dealt_out_evenly() -> None:
+def test_equal_cases_are_distributed_evenly() -> None:
     assert sorted(map(len, shards(dict.fromkeys("abcdefg", 1.0), 3))) == [2, 2, 3]
 
 
-def test_a_fingerprint_tells_other_weights() -> None:
+def test_other_weights_have_another_fingerprint() -> None:
     assert (
         compute_fingerprint({"a": 1.0, "b": 2.0})
         == compute_fingerprint({"b": 2.0, "a": 1.0})
@@ -71,7 +71,7 @@ def scenario(directory: Path, text: str) -> Scenario:
     return read
 
 
-def test_steps_are_counted_with_those_of_blocks_and_procedures(tmp_path: Path) -> None:
+def test_steps_of_blocks_and_procedures_are_counted(tmp_path: Path) -> None:
     text = """\
 procedures:
   inner: {steps: [launch, shutdown]}
@@ -85,14 +85,14 @@ steps:
     assert count_steps(scenario(tmp_path, text)) == 1 + 6 + 1 + 1 + 2 + 1
 
 
-def test_what_no_duration_is_known_of_goes_at_the_pace_of_the_others(tmp_path: Path) -> None:
+def test_unknown_durations_are_estimated_from_steps(tmp_path: Path) -> None:
     short, long = scenario(tmp_path, "steps: [launch]\n"), scenario(tmp_path, "steps: [launch, shutdown, launch]\n")
     every = {"known": count_steps(short), "strange": count_steps(long)}
     assert estimate_weights(every, {}) == {"known": 1.0, "strange": 3.0}
     assert estimate_weights(every, {"known": 0.5, "gone": 9.0}) == {"known": 0.5, "strange": 1.5}
 
 
-def test_durations_of_several_files_are_joined_and_the_last_wins(tmp_path: Path) -> None:
+def test_durations_of_later_files_win(tmp_path: Path) -> None:
     first, second = tmp_path / "1.json", tmp_path / "2.json"
     first.write_text(json.dumps({"a": 1, "b": 2.5}))
     second.write_text(json.dumps({"b": 3.5}))
@@ -100,13 +100,13 @@ def test_durations_of_several_files_are_joined_and_the_last_wins(tmp_path: Path)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": "1"}', '{"a": true}', '{"a": -1}', '{"a": NaN}', "[" * 100_000])
-def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_without_durations_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "d.json"
     file.write_text(text)
     with pytest.raises(UsageError, match=r"--durations: .*d\.json (is not JSON|was not written by --save-durations)"):
         load_durations([file])
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_of_durations_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read .*No such file"):
         load_durations([tmp_path / "d.json"])

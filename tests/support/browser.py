@@ -1,4 +1,4 @@
-"""A headless Chromium of the distribution's, as tests and benchmarks drive it."""
+"""Drive a headless Chromium in tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FLAGS = (
 
 @contextlib.contextmanager
 def browser(width: int = 1280, height: int = 900, *, dark: bool = False) -> Iterator[Chrome]:
-    """Yield a browser with a profile of its own, whose window has this size."""
+    """Yield a browser with a fresh profile and a window of this size."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = ChromeOptions()
         options.binary_location = _program("chromium")
@@ -45,7 +45,7 @@ def browser(width: int = 1280, height: int = 900, *, dark: bool = False) -> Iter
 
 
 def complaints_of(driver: Chrome) -> list[str]:
-    """Return what the browser has logged since it was last asked, such as what a page's policy forbade."""
+    """Return the log of the browser since the last call, such as violations of a page's policy."""
     logged: list[dict[str, str]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
     return [each["message"] for each in logged]
 

@@ -1,4 +1,4 @@
-"""The command as its users start it: another process, observed from outside."""
+"""Run the command in another process, as users do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _started: list[subprocess.Popen[str]] = []
 
 
 class Command:
-    """A run of the command in a process of its own."""
+    """A run of the command in its own process."""
 
     def __init__(self, popen: subprocess.Popen[str]) -> None:
         self.popen = popen
@@ -79,7 +79,7 @@ def start(*arguments: str | Path, env: Mapping[str, str] | None = None, program:
 
 
 def end_all() -> None:
-    """End what a failed test has left running."""
+    """Kill the processes that a failed test has left running."""
     while _started:
         with _started.pop() as popen:
             popen.kill()
@@ -91,7 +91,7 @@ def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Run:
 
 
 def eventually(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Poll until something outside this process has happened."""
+    """Poll until a condition outside this process holds."""
     deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, f"waited {deadline_s:g} s for {what}"
@@ -104,12 +104,12 @@ def processes_in(directory: Path) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process, of whomever's, is there and has not ended."""
+    """Return whether a process of any user is running."""
     return _command_line(pid) != b""
 
 
 def qemus_in(directory: Path) -> list[int]:
-    """Return the QEMUs that have greeted us: a trace beside their directory has the greeting's reply."""
+    """Return the QEMUs that are running in a directory."""
     return [pid for pid in processes_in(directory) if b"qmp" in _command_line(pid)]
 
 

@@ -1,4 +1,4 @@
-"""A client of yaml-language-server, as small as one can be: it opens texts and asks about places in them."""
+"""A minimal client of yaml-language-server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CAPABILITIES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One diagnostic: the text that is underlined, and what is said about it."""
+    """A diagnostic: the underlined text and the message."""
 
     text: str
     message: str
@@ -51,12 +51,12 @@ class LanguageServer:
         self._process.communicate()
 
     def completions(self, directory: str, text: str) -> list[str]:
-        """Return what may be written at the cursor."""
+        """Return the completions at the cursor."""
         found = self._ask("textDocument/completion", **self._place(directory, text))
         return [each["label"] for each in found["items"]]
 
     def hover(self, directory: str, text: str) -> str:
-        """Return what is shown for the word at the cursor."""
+        """Return the explanation of the word at the cursor."""
         found = self._ask("textDocument/hover", **self._place(directory, text))
         return str(found["contents"]["value"])
 
@@ -65,7 +65,7 @@ class LanguageServer:
         return self._found([self._open(self._new(directory), text) for text in texts])
 
     def problems_in(self, file: Path, text: str) -> list[Problem]:
-        """Return the diagnostics of a file, if this were its text."""
+        """Return the diagnostics of a file with this text."""
         (found,) = self._found([self._open(file.as_uri(), text)])
         return found
 
@@ -107,7 +107,7 @@ class LanguageServer:
         self._process.stdin.flush()
 
     def _receive(self) -> dict[str, Any]:
-        """Return the next message, once what the server asks is answered and what it found is noted."""
+        """Answer requests, note diagnostics, and return the next other message."""
         assert self._process.stdout
         header = self._process.stdout.readline()
         assert header.startswith(b"Content-Length: "), "the server has ended"

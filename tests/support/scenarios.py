@@ -1,4 +1,4 @@
-"""How tests run scenarios: against the real QEMU, through the command's own entry."""
+"""Run scenarios in tests, and parse the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POINT = re.compile(r"(not )?ok (\d+) - (.*?)(?: # (SKIP|TODO) (.*))?$")
 
 @dataclass(frozen=True)
 class TapPoint:
-    """One point of a TAP report, with its YAML block."""
+    """A test point of a TAP report, with its YAML block."""
 
     ok: bool
     number: int
@@ -59,13 +59,13 @@ class Run:
 
     @property
     def only(self) -> TapPoint:
-        """The one point of a report that has just one."""
+        """The only point of the report."""
         (point,) = self.points
         return point
 
     @property
     def message(self) -> str:
-        """The message of the one point, "" if it passed."""
+        """The message of the only point, "" if it passed."""
         return str(self.only.block.get("message", ""))
 
 
@@ -92,6 +92,6 @@ def write_scenario(directory: Path, steps: str, head: str = "") -> Path:
 
 
 def trace_of(directory: Path) -> list[dict[str, Any]]:
-    """Return the records of the one trace below a directory of artifacts."""
+    """Return the records of the only trace below a directory of artifacts."""
     (file,) = directory.glob("*/trace.jsonl")
     return [json.loads(line) for line in file.read_text().splitlines()]

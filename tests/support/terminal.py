@@ -1,4 +1,4 @@
-"""A terminal to run the command in: what a person would see of it, and what was sent to it."""
+"""A pseudo-terminal to run the command in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS, LINES = 80, 24
 
 
 class Terminal:
-    """A pseudo-terminal with a program on it; as a context it ends the program, and closes the terminal."""
+    """A pseudo-terminal with a program; leaving its context kills the program and closes the terminal."""
 
     def __init__(self, columns: int = COLUMNS, lines: int = LINES) -> None:
         self.sent = ""
@@ -34,7 +34,7 @@ class Terminal:
     def start(
         self, argv: Sequence[str], env: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
     ) -> None:
-        """Start a program; a stream that is not given is the terminal."""
+        """Start a program, with the terminal for each stream that is not given."""
         self._popen = subprocess.Popen(
             argv,
             stdin=self._slave,
@@ -47,7 +47,7 @@ class Terminal:
         os.close(self._slave)
 
     def wait(self) -> int:
-        """Wait for the program without a look at what it sends, and return its exit status."""
+        """Wait for the program without reading its output, and return its exit status."""
         assert self._popen
         return self._popen.wait(DEADLINE_S)
 
@@ -66,13 +66,13 @@ class Terminal:
         self._master = -1
 
     def read_until(self, condition: Callable[[], object], what: str) -> None:
-        """Read what the program sends until the screen is as wanted."""
+        """Read the output until a condition on the screen holds."""
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             assert self._read(deadline), f"the program ended before {what}:\n{self.text}"
 
     def read_for(self, text: str) -> None:
-        """Read what the program sends until a text is on the screen."""
+        """Read the output until a text is on the screen."""
         self.read_until(lambda: text in self.shown, f"'{text}' is there")
 
     def finish(self) -> int:
@@ -84,13 +84,13 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What scrolled away and what is on the screen, without the empty lines at the end."""
+        """The scrollback and the screen, without trailing empty lines."""
         above = ["".join(line[x].data for x in range(self.screen.columns)) for line in self.screen.history.top]
         return "\n".join(line.rstrip() for line in (*above, *self.screen.display)).rstrip("\n")
 
     @property
     def shown(self) -> str:
-        """What is on the screen."""
+        """The text on the screen."""
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip("\n")
 
     def _read(self, deadline: float) -> bool:
