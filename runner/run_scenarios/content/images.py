@@ -92,16 +92,17 @@ class Images:
     def copy_content(self, name: str, content: Layer, size: int | None, *, completed: bool) -> None:
         """Let an image hold this content; unless that is completed, any part of it may be missing."""
         old = self.get(name)
-        if old.size is None or size is None or old.is_opaque:
+        # A job that does not complete may have grown its target or not.
+        if old.size is None or size is None or size > old.size or old.is_opaque:
             self.forget(name)
             return
         layer = old.layer.combine(content, lambda cell, new: cell.write(new.now, succeeded=completed))
-        self._put(name, replace(old, layer=layer, size=max(old.size, size)))
+        self._put(name, replace(old, layer=layer))
 
     def commit_layers(self, name: str, layers: Layer, size: int | None, *, completed: bool) -> None:
         """Let an image take over what the layers above it hold, up to a top image of this size."""
         old = self.get(name)
-        if old.size is None or size is None or old.is_opaque:
+        if old.size is None or size is None or old.is_opaque or (size > old.size and not completed):
             self.forget(name)
             return
         if size > old.size:
