@@ -87,7 +87,7 @@ def test_an_annotation_of_a_failure_has_the_expected_value(run_steps: RunSteps) 
 
 @pytest.mark.usefixtures("on_github")
 def test_only_failures_are_annotated(run_steps: RunSteps) -> None:
-    run = run_steps(f"{FAILING}  # lint: RS009 it must fail", head="expected-failure: it must fail")
+    run = run_steps(f"{FAILING}  # lint: RS009 it must fail", head="expected-failure: {because: it must fail, step: 2}")
     assert run.status == 0
     assert run.only.directive == "TODO"
     assert not commands(run.stderr)
