@@ -17,8 +17,6 @@ from run_scenarios.scenario.confinement.values import (
     Escapes,
     check_block_option,
     check_device_option,
-    check_image_name,
-    check_json,
     check_value,
 )
 
@@ -188,7 +186,5 @@ def allow_json(check: Check, check_object: Check) -> Check:
 
 
 check_block_list = make_option_list_check("driver", {}, check_block_option)
-check_image_options = make_option_list_check("", {"file": check_image_name}, check_block_option)
 check_device_list = make_option_list_check("driver", {}, check_device_option)
 check_object_list = make_option_list_check("qom-type", {}, check_block_option)
-check_block_json = check_json

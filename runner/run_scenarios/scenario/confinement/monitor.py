@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from run_scenarios.core.diagnostics import Diagnostic
 from run_scenarios.core.source import Span
-from run_scenarios.scenario.confinement.command_lines import Check, Options, Word, make_option_list_check, parse_getopt
-from run_scenarios.scenario.confinement.programs import accept, check_drive
+from run_scenarios.scenario.confinement.command_lines import Check, Options, Word, parse_getopt
+from run_scenarios.scenario.confinement.programs import accept, check_create_options, check_drive
 from run_scenarios.scenario.confinement.values import (
     INSIDE_HINT,
     Escapes,
@@ -63,7 +63,6 @@ def _make_letters(flags: str, values: str = "", **checks: Check) -> Options:
     return {**dict.fromkeys(flags), **dict.fromkeys(values, accept), **checks}
 
 
-_check_open_options = make_option_list_check("", {}, check_block_option)
 _READ, _WRITE = _make_letters("bCpqrv", "lPs"), _make_letters("bcCfinpqruz", "P", s=check_image_name)
 _NUMBERS = _make_letters("Cmpqrvf", "P")
 OPENING = frozenset({"open", "o", "file"})
@@ -78,8 +77,8 @@ QEMU_IO: Mapping[str, Options] = {
         ),
         _NUMBERS | {"m": accept},
     ),
-    "reopen": _make_letters("rw", "c", o=_check_open_options),
-    **dict.fromkeys(OPENING, _make_letters("snCrkmU", "itd", o=_check_open_options)),
+    "reopen": _make_letters("rw", "c", o=check_create_options),
+    **dict.fromkeys(OPENING, _make_letters("snCrkmU", "itd", o=check_create_options)),
 }
 
 
